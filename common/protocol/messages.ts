@@ -1,0 +1,154 @@
+/**
+ * The messages between plugin, agent, CLI and CA, as types. `docs/api.md` describes the routes.
+ * All instants are RFC 3339 strings in UTC. The CA checks what it receives against
+ * `ca/http/schemas.ts`; unknown keys are refused.
+ */
+
+/** The DNS name in the CA's own server certificate; clients ask for it whatever address they dialled. */
+export const CA_SERVER_NAME = 'birthmark-ca';
+/** Pollendina's and Symbios's port, kept. */
+export const CA_DEFAULT_PORT = 33004;
+export const PEM_CHAIN_CONTENT_TYPE = 'application/pem-certificate-chain'; // RFC 8555 §9.1
+export const CSR_CONTENT_TYPE = 'application/pkcs10'; // RFC 5967
+export const CRL_CONTENT_TYPE = 'application/pkix-crl'; // RFC 2585 §4.2
+/** A PEM CSR with an RSA-4096 key is under 2 KiB. */
+export const MAX_CSR_BYTES = 8 * 1024;
+export const MAX_JSON_BYTES = 16 * 1024;
+
+/** Who a certificate belongs to; stored with it, decided by the CA alone. */
+export type Role = 'workload' | 'node' | 'operator' | 'ca';
+/** CRLReason (RFC 5280 §5.3.1) as far as it is used for leaves. */
+export type RevocationReason = 'unspecified' | 'keyCompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'privilegeWithdrawn';
+
+/** The names of one identity. */
+export interface Names {
+	/** CN, the service instance */
+	readonly commonName: string;
+	/** OU, its role */
+	readonly organizationalUnit: string;
+	/** DNS subject alternative names beside the CN */
+	readonly dnsNames: readonly string[];
+}
+
+/** `POST /v1/authorize` (node). With `dryRun` nothing is stored and `containerId` may be absent. */
+export interface AuthorizeRequest extends Names {
+	readonly dryRun?: boolean;
+	/** 64 hexadecimal digits */
+	readonly containerId?: string;
+	/** the container's name as the engine shows it, without the slash */
+	readonly containerName?: string;
+	/** the image as it was asked for, e.g. `nginx:1` */
+	readonly image: string;
+	/** `sha256:…` of the image's configuration, when known */
+	readonly imageId?: string;
+	/** lifetime of the certificates; the CA's default when absent, never more than its maximum */
+	readonly lifetimeSeconds?: number;
+}
+
+/** Answer to `POST /v1/authorize`: 200 for a dry run (without `id`), 201 otherwise. The same node and container again get the same `id`. */
+export interface Authorization extends Names {
+	readonly id?: string;
+	readonly organization: string;
+	readonly spiffeId: string;
+	readonly lifetimeSeconds: number;
+}
+
+/** `POST /v1/authorizations/<id>/tokens` (the node that made it). A new token invalidates the last unredeemed one. */
+export interface MintRequest {
+	/** chosen by the node, one per start of the container; revocation names it */
+	readonly startId: string;
+}
+export interface MintedToken {
+	readonly token: string;
+	readonly expiresAt: string;
+}
+
+/** `POST /v1/join-tokens` (operator). */
+export interface JoinTokenRequest {
+	readonly role: 'node' | 'operator';
+	/** the name that the joining party gets; when absent for a node, the one it asks for */
+	readonly name?: string;
+	/** for nodes: which names it may authorize, `cn-pattern/ou-pattern`, `*` and `?` as wildcards; default none */
+	readonly allow?: readonly string[];
+	readonly ttlSeconds?: number;
+}
+
+/** `POST /v1/join`, token in `Authorization: Bearer BMKJOIN-…`. */
+export interface JoinRequest {
+	/** PEM */
+	readonly csr: string;
+	/** host name of a node; ignored when the token carries a name */
+	readonly name?: string;
+}
+export interface JoinAnswer {
+	/** PEM chain, leaf first */
+	readonly certificate: string;
+	readonly role: 'node' | 'operator';
+	readonly name: string;
+	readonly trustDomain: string;
+	readonly environment: string;
+}
+
+/** `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows `authorizationId`. */
+export interface RevokeRequest {
+	readonly serial?: string;
+	readonly containerId?: string;
+	readonly commonName?: string;
+	readonly node?: string;
+	readonly authorizationId?: string;
+	readonly startId?: string;
+	readonly reason?: RevocationReason;
+}
+export interface RevokeAnswer {
+	/** how many certificates this call revoked; those revoked before do not count */
+	readonly revoked: number;
+	readonly crlNumber: number;
+}
+
+/** `GET /v1/identities[?all=1]` and `GET /v1/identities/<serial or CN>`. */
+export interface Identity {
+	readonly serial: string;
+	readonly status: 'live' | 'revoked' | 'expired';
+	readonly role: Role;
+	readonly commonName: string;
+	readonly organizationalUnit: string;
+	readonly organization: string;
+	readonly spiffeId: string;
+	readonly dnsNames: readonly string[];
+	readonly node?: string;
+	readonly containerId?: string;
+	readonly containerName?: string;
+	readonly image?: string;
+	readonly imageId?: string;
+	readonly authorizationId?: string;
+	readonly notBefore: string;
+	readonly notAfter: string;
+	/** how many renewals led from the enrolment to this certificate */
+	readonly renewals: number;
+	readonly revokedAt?: string;
+	readonly revocationReason?: RevocationReason;
+}
+/** Of a chain of renewals only the newest certificate is listed, unless `all` is asked for. */
+export interface IdentityList {
+	readonly identities: readonly Identity[];
+}
+
+/** `GET /v1/nodes` (operator). */
+export interface NodeInfo {
+	readonly name: string;
+	readonly status: 'active' | 'cut-off';
+	readonly allow: readonly string[];
+	readonly joinedAt: string;
+	readonly liveIdentities: number;
+}
+
+/** `GET /v1/whoami` (any certificate). */
+export interface WhoAmI {
+	readonly role: Role;
+	readonly name: string;
+	readonly spiffeId: string;
+	readonly serial: string;
+	readonly notAfter: string;
+	readonly trustDomain: string;
+	readonly environment: string;
+}

@@ -1,0 +1,37 @@
+/**
+ * The files on a container's identity volume, the contract between plugin, agent and application.
+ * The plugin writes the first group before the container starts, the agent the second.
+ */
+
+/** Where the volume is mounted in the container. Reserved: other mount points are refused. */
+export const IDENTITY_DIRECTORY = '/run/birthmark';
+
+export const VolumeFile = {
+	/** one-time token, mode 0400, deleted by the agent once redeemed */
+	token: 'token',
+	/** {@link AgentFile} as JSON */
+	agentConfig: 'agent.json',
+	/** unix socket, relayed byte for byte to the CA */
+	relaySocket: 'ca.sock',
+	/** read-only bind of the agent executable and its loader */
+	agentDirectory: 'bin',
+	/** PEM, every CRL of the CA; replaced by rename whenever the CA's changes */
+	revocationList: 'crl.pem',
+
+	/** key and chain in one file */
+	identity: 'identity.pem',
+	key: 'tls.key',
+	/** leaf and intermediate, leaf first */
+	certificate: 'tls.crt',
+	/** the trust bundle, exactly the bytes that were verified */
+	bundle: 'ca.crt',
+	/** symlink to the directory of the generation in use; the four files above are symlinks through it */
+	current: 'current',
+} as const;
+
+/** `agent.json`: how the agent of this container reaches the CA. Nothing in it is secret. */
+export interface AgentFile {
+	readonly version: 1;
+	/** `relay` (default): the socket on the volume. `network`: the URL, by label `birthmark.ca=network`. */
+	readonly ca: { readonly way: 'relay' } | { readonly way: 'network'; readonly url: string };
+}

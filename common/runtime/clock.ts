@@ -1,0 +1,7 @@
+/** The time as a dependency, so that tests can move it. */
+
+export interface Clock {
+	now(): Date;
+}
+
+export const systemClock: Clock = { now: () => new Date() };
