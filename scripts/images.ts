@@ -1,0 +1,71 @@
+/** The images, built without a registry. An image is built again only when what goes into it changed. */
+
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { BUNDLES } from './bundle.ts';
+import { toolEnvironment } from './packages.ts';
+import { BUILD, PROJECT, TOOLS } from './paths.ts';
+import { linkOrCopy, nodeExecutable } from './root-fs.ts';
+import type { RunOptions, RunResult, Steps } from './steps.ts';
+
+export type Docker = (args: readonly string[], options?: RunOptions) => Promise<RunResult>;
+
+/** The docker command line against one engine. */
+export function dockerCommand(steps: Steps, host: string): Docker {
+	return (args, options = {}) => steps.run('docker', args, { ...options, env: { ...toolEnvironment(TOOLS), DOCKER_HOST: host, DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false', DOCKER_CONFIG: join(BUILD, 'docker-config'), ...options.env } });
+}
+
+/** @returns how many images were built, of how many */
+export async function buildImages(steps: Steps, docker: Docker, baseRootFs: string): Promise<{ built: number; of: number }> {
+	const baseId = contentId(['base', readFileSync(join(baseRootFs, 'etc/passwd')), nodeVersion(), process.arch]);
+	let built = 0;
+	if (!(await imageExists(docker, `birthmark/base:${baseId}`))) {
+		const archive = join(BUILD, 'root-fs/base.tar');
+		await steps.run('tar', ['--create', '--file', archive, '--directory', baseRootFs, '--owner=0', '--group=0', '.']);
+		await docker(['import', archive, `birthmark/base:${baseId}`]);
+		await docker(['tag', `birthmark/base:${baseId}`, 'birthmark/base:latest']);
+		rmSync(archive);
+		built++;
+	}
+	const agentImage = join(BUILD, 'agent-image');
+	const images = [
+		{ name: 'ca', files: [BUNDLES.ca.output, BUNDLES.birthmark.output], directories: ['state'], node: true },
+		{ name: 'demo', files: [BUNDLES.service.output], directories: [], node: true },
+		{ name: 'agent', files: [], directories: [], node: false, tree: agentImage },
+	];
+	for (const image of images) {
+		const dockerfile = join(PROJECT, image.name, 'Dockerfile');
+		const stamp = image.tree ? readFileSync(join(BUILD, 'agent.stamp')) : '';
+		const id = contentId([baseId, readFileSync(dockerfile), stamp, ...image.files.map((file) => readFileSync(file))]);
+		const tag = `birthmark/${image.name}:${id}`;
+		if (!(await imageExists(docker, tag))) {
+			const context = join(BUILD, 'context', image.name);
+			rmSync(context, { recursive: true, force: true });
+			mkdirSync(context, { recursive: true });
+			for (const directory of image.directories) mkdirSync(join(context, directory));
+			for (const file of image.files) cpSync(file, join(context, file.split('/').at(-1)!));
+			if (image.node) linkOrCopy(nodeExecutable(), join(context, 'node'));
+			if (image.tree) cpSync(image.tree, join(context, 'birthmark'), { recursive: true });
+			await docker(['build', '--quiet', '--tag', tag, '--file', dockerfile, context]);
+			built++;
+		}
+		await docker(['tag', tag, `birthmark/${image.name}:latest`]);
+	}
+	return { built, of: images.length + 1 };
+}
+
+/** Twelve hexadecimal digits that change when one of the parts does. */
+export function contentId(parts: ReadonlyArray<string | Uint8Array>): string {
+	const hash = createHash('sha256');
+	for (const part of parts) hash.update(createHash('sha256').update(part).digest());
+	return hash.digest('hex').slice(0, 12);
+}
+
+export function nodeVersion(): string {
+	return (JSON.parse(readFileSync(join(PROJECT, 'node_modules/node/package.json'), 'utf8')) as { version: string }).version;
+}
+
+async function imageExists(docker: Docker, tag: string): Promise<boolean> {
+	return (await docker(['image', 'inspect', '--format', '{{.Id}}', tag], { mayFail: true })).code === 0;
+}

@@ -1,0 +1,80 @@
+/**
+ * Packages of the distribution, downloaded by apt and unpacked into a directory of ours with
+ * `dpkg -x`. Nothing is installed: no service starts, no file of the machine changes.
+ */
+
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StepError, type Steps } from './steps.ts';
+
+const REMEDY = 'check the network and the sources of apt, then run it again; on a distribution without apt use BIRTHMARK_DOCKER_HOST=… with an engine of your own';
+
+let listsAreFresh = false;
+
+/** Downloads and unpacks the current version of exactly these packages. */
+export async function unpackExactly(steps: Steps, names: readonly string[], target: string): Promise<void> {
+	const debs = join(target, '.debs');
+	mkdirSync(debs, { recursive: true });
+	await apt(steps, ['download', ...names], debs);
+	await unpack(steps, debs, target);
+}
+
+/**
+ * Downloads and unpacks those packages that the machine lacks, with everything that they need and
+ * the machine lacks too. Once done, the directory is taken as it is.
+ */
+export async function unpackMissing(steps: Steps, names: readonly string[], target: string): Promise<void> {
+	const marker = join(target, `.unpacked-${names.join('+')}`);
+	if (existsSync(marker)) return;
+	const debs = join(target, '.debs');
+	mkdirSync(join(debs, 'partial'), { recursive: true });
+	await apt(steps, ['install', '--download-only', '--yes', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, ...names], debs);
+	await unpack(steps, debs, target);
+	writeFileSync(marker, '');
+}
+
+/** True when the distribution has a package of this name. */
+export async function packageExists(steps: Steps, name: string): Promise<boolean> {
+	await freshenLists(steps);
+	return (await steps.run('apt-cache', ['show', name], { mayFail: true })).code === 0;
+}
+
+/** The environment for programs from the unpacked directory; the machine's own come after them. */
+export function toolEnvironment(target: string): Record<string, string> {
+	const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu', 'lib/aarch64-linux-gnu'].map((path) => join(target, path)).filter((path) => existsSync(path));
+	const programs = ['usr/sbin', 'usr/bin', 'sbin', 'bin'].map((path) => join(target, path));
+	return {
+		PATH: [...programs, process.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join(':'),
+		LD_LIBRARY_PATH: libraries.join(':'),
+		...Object.fromEntries(libraries.map((path) => join(path, 'xtables')).filter((path) => existsSync(path)).map((path) => ['XTABLES_LIBDIR', path])),
+		BIRTHMARK_TOOLS: target,
+	};
+}
+
+/** `iptables` is a link of the alternatives system, which unpacking does not make. */
+export function linkAlternatives(target: string): void {
+	const sbin = join(target, 'usr/sbin');
+	for (const name of ['iptables', 'ip6tables']) {
+		if (existsSync(join(sbin, `${name}-nft`)) && !existsSync(join(sbin, name))) symlinkSync(`${name}-nft`, join(sbin, name));
+	}
+}
+
+async function apt(steps: Steps, args: readonly string[], cwd: string): Promise<void> {
+	await freshenLists(steps);
+	const result = await steps.run('apt-get', ['-q', ...args], { cwd, mayFail: true, env: { DEBIAN_FRONTEND: 'noninteractive' } });
+	if (result.code !== 0) throw new StepError(`apt could not fetch ${args.at(-1)}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`, REMEDY);
+}
+
+async function freshenLists(steps: Steps): Promise<void> {
+	if (listsAreFresh) return;
+	const result = await steps.run('apt-get', ['-q', 'update'], { mayFail: true });
+	if (result.code !== 0) throw new StepError('apt-get update failed', REMEDY);
+	listsAreFresh = true;
+}
+
+async function unpack(steps: Steps, debs: string, target: string): Promise<void> {
+	for (const deb of readdirSync(debs).filter((name) => name.endsWith('.deb'))) {
+		await steps.run('dpkg-deb', ['-x', join(debs, deb), target]);
+	}
+	await steps.run('find', [debs, '-name', '*.deb', '-delete']);
+}

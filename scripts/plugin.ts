@@ -1,0 +1,49 @@
+/** The managed plugin: packaged from config.json and a root file system, set up, put into the chain. */
+
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BUNDLES } from './bundle.ts';
+import type { Docker } from './images.ts';
+import { contentId, nodeVersion } from './images.ts';
+import { BUILD, PROJECT } from './paths.ts';
+import { linkOrCopy, nodeExecutable } from './root-fs.ts';
+
+export const PLUGIN = 'birthmark';
+
+/**
+ * Lays out the plugin as `docker plugin create` wants it: config.json and rootfs/.
+ *
+ * @returns the directory and an id that changes with its content
+ */
+export function layOutPlugin(mountRootFs: string): { directory: string; id: string } {
+	const directory = join(BUILD, 'plugin');
+	const root = join(directory, 'rootfs');
+	const agent = join(BUILD, 'agent/bin');
+	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion()]);
+	const stamp = join(directory, 'id');
+	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
+	rmSync(directory, { recursive: true, force: true });
+	mkdirSync(join(root, 'app'), { recursive: true });
+	cpSync(mountRootFs, root, { recursive: true, verbatimSymlinks: true });
+	linkOrCopy(nodeExecutable(), join(root, 'usr/bin/node'));
+	cpSync(BUNDLES.plugin.output, join(root, 'app/plugin.mjs'));
+	cpSync(agent, join(root, 'agent'), { recursive: true });
+	mkdirSync(join(root, 'data'));
+	cpSync(join(PROJECT, 'config.json'), join(directory, 'config.json'));
+	writeFileSync(stamp, id);
+	return { directory, id };
+}
+
+/** Creates the plugin on the engine unless this very version is there. @returns true when it was created */
+export async function createPlugin(docker: Docker, layout: { directory: string; id: string }, stateDirectory: string, name = PLUGIN): Promise<boolean> {
+	const stamp = join(stateDirectory, `plugin-${createHash('sha256').update(name).digest('hex').slice(0, 8)}.id`);
+	const there = (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name], { mayFail: true })).stdout.trim();
+	if (there !== '' && existsSync(stamp) && readFileSync(stamp, 'utf8') === `${layout.id} ${there}`) return false;
+	if (there !== '') await docker(['plugin', 'rm', '--force', name]);
+	// The name of the directory's files is the interface: only config.json and rootfs may be in it.
+	const created = (await docker(['plugin', 'create', name, layout.directory])).stdout.trim();
+	const id = created === name ? (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name])).stdout.trim() : created;
+	writeFileSync(stamp, `${layout.id} ${id}`);
+	return true;
+}

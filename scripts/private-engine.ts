@@ -1,0 +1,205 @@
+/**
+ * A Docker engine of our own beside whatever the machine has: own socket, data root, exec root, pid
+ * file, bridge and daemon.json. It writes no firewall rule and no sysctl of the host: containers
+ * reach each other and published ports go through the engine's userland proxy, that is all.
+ */
+
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'node:http';
+import { linkAlternatives, packageExists, toolEnvironment, unpackMissing } from './packages.ts';
+import { StepError, type Steps } from './steps.ts';
+import { TOOLS, type EnginePaths } from './paths.ts';
+
+const START_SECONDS = 60;
+const STOP_SECONDS = 40;
+
+/** Unpacks what the engine needs and the machine lacks. @returns the directory of the unpacked packages */
+export async function installEngine(steps: Steps): Promise<string> {
+	const names = ['docker.io', 'containerd', 'runc', 'iptables', 'iproute2', 'patchelf'];
+	// From Debian 13 on the command line is a package of its own.
+	if (!existsSync(join(TOOLS, 'usr/bin/docker')) && (await packageExists(steps, 'docker-cli'))) names.push('docker-cli');
+	await unpackMissing(steps, names, TOOLS);
+	linkAlternatives(TOOLS);
+	return TOOLS;
+}
+
+
+/** Writes the engine's daemon.json; `reloadEngine` makes a running engine take it up. */
+export function writeDaemonJson(paths: EnginePaths, authorizationPlugins: readonly string[]): void {
+	const config = {
+		hosts: [paths.host],
+		'data-root': paths.data,
+		'exec-root': join(paths.shortRun, 'exec'),
+		pidfile: paths.pidFile,
+		bridge: paths.bridge,
+		iptables: false,
+		ip6tables: false,
+		'ip-forward': false,
+		'ip-masq': false,
+		'authorization-plugins': authorizationPlugins,
+		'log-opts': { 'max-size': '10m' },
+	};
+	writeFileSync(paths.daemonJson, JSON.stringify(config, undefined, '\t') + '\n');
+}
+
+export function engineIsRunning(paths: EnginePaths): boolean {
+	return enginePid(paths) !== undefined;
+}
+
+/** Starts the engine unless it runs; waits until its API answers. */
+export async function startEngine(steps: Steps, paths: EnginePaths): Promise<void> {
+	if (engineIsRunning(paths)) return;
+	if (process.getuid?.() !== 0) throw new StepError('the engine needs root', 'run make with sudo');
+	prepareRunDirectory(paths);
+	await makeRunShared(steps, paths);
+	await makeBridge(steps, paths);
+	if (!existsSync(paths.daemonJson)) writeDaemonJson(paths, []);
+	rmSync(paths.pidFile, { force: true });
+	mkdirSync(join(paths.state, 'logs'), { recursive: true });
+	const log = openSync(paths.log, 'a');
+	const child = spawn('dockerd', ['--config-file', paths.daemonJson], { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...toolEnvironment(TOOLS) } });
+	closeSync(log);
+	child.on('error', (error) => steps.log(`dockerd: ${error.message}`));
+	child.unref();
+	await waitFor(() => ping(paths), START_SECONDS, () => child.exitCode !== null, new StepError(`the private engine did not start: ${lastLine(paths.log)}`, `read ${paths.log}`));
+}
+
+/** SIGHUP: the engine reads daemon.json again, the authorization chain included. */
+export function reloadEngine(paths: EnginePaths): void {
+	const pid = enginePid(paths);
+	if (pid === undefined) throw new StepError('the private engine is not running', 'start it with make demo');
+	process.kill(pid, 'SIGHUP');
+}
+
+/** Stops the engine with all its containers and waits for its end. */
+export async function stopEngine(paths: EnginePaths, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+	const pid = enginePid(paths);
+	if (pid === undefined) return;
+	process.kill(pid, signal);
+	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, new StepError(`the engine (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
+}
+
+/** Stops the engine and removes everything that it and its plugin left: mounts, bridges, links, files. */
+export async function removeEngine(steps: Steps, paths: EnginePaths): Promise<void> {
+	await stopEngine(paths);
+	await endLeftProcesses(paths);
+	for (const target of mountsBelow(paths.state)) await steps.run('umount', ['--lazy', target], { mayFail: true });
+	await steps.run('ip', ['link', 'delete', paths.bridge], { mayFail: true, env: toolEnvironment(TOOLS) });
+	rmSync(paths.shortRun, { force: true });
+	rmSync(paths.state, { recursive: true, force: true });
+}
+
+function prepareRunDirectory(paths: EnginePaths): void {
+	mkdirSync(paths.run, { recursive: true, mode: 0o711 });
+	let target: string | undefined;
+	try {
+		target = readlinkSync(paths.shortRun);
+	} catch {
+		// not there yet
+	}
+	if (target === paths.run) return;
+	if (target !== undefined) rmSync(paths.shortRun);
+	symlinkSync(paths.run, paths.shortRun);
+}
+
+async function makeRunShared(steps: Steps, paths: EnginePaths): Promise<void> {
+	if (mountsBelow(paths.run).includes(paths.run)) return;
+	await steps.run('mount', ['--bind', paths.run, paths.run]);
+	await steps.run('mount', ['--make-shared', paths.run]);
+}
+
+async function makeBridge(steps: Steps, paths: EnginePaths): Promise<void> {
+	if (existsSync(`/sys/class/net/${paths.bridge}`)) return;
+	const env = toolEnvironment(TOOLS);
+	await steps.run('ip', ['link', 'add', paths.bridge, 'type', 'bridge'], { env });
+	await steps.run('ip', ['address', 'add', `${freeSubnet()}.1/24`, 'dev', paths.bridge], { env });
+	await steps.run('ip', ['link', 'set', paths.bridge, 'up'], { env });
+}
+
+/** The first three numbers of a /24 in 10.211–10.254 that no route of this machine covers. */
+function freeSubnet(): string {
+	const taken = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1).map((line) => line.split('\t')[1]).filter((hex) => hex !== undefined && hex !== '00000000');
+	for (let second = 211; second < 255; second++) {
+		// The kernel prints the address in host byte order.
+		if (!taken.includes(`0000${second.toString(16)}0a`.toUpperCase())) return `10.${second}.0`;
+	}
+	throw new StepError('no free subnet in 10.211.0.0–10.254.0.0', 'remove unused bridges, or use BIRTHMARK_DOCKER_HOST=… with an engine of your own');
+}
+
+/** containerd and the shims outlive an engine that was killed; they are known by their command line. */
+async function endLeftProcesses(paths: EnginePaths): Promise<void> {
+	const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+	for (const pid of pids) {
+		let command = '';
+		try {
+			command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+		} catch {
+			continue;
+		}
+		if (pid !== process.pid && command.includes(`${paths.shortRun}/exec`)) {
+			try {
+				process.kill(pid, 'SIGKILL');
+			} catch {
+				// ended by itself
+			}
+			await waitFor(async () => !isAlive(pid), 5, () => false, new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
+		}
+	}
+}
+
+/** Mount points at or below a directory, the deepest first. */
+function mountsBelow(directory: string): string[] {
+	return readFileSync('/proc/self/mountinfo', 'utf8')
+		.split('\n')
+		.map((line) => line.split(' ')[4] ?? '')
+		.filter((target) => target === directory || target.startsWith(directory + '/'))
+		.reverse();
+}
+
+function enginePid(paths: EnginePaths): number | undefined {
+	try {
+		const pid = Number(readFileSync(paths.pidFile, 'utf8'));
+		return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(paths.daemonJson) ? pid : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+	} catch {
+		return false;
+	}
+}
+
+function ping(paths: EnginePaths): Promise<boolean> {
+	return new Promise((resolve) => {
+		const call = request({ socketPath: paths.socket, path: '/_ping', timeout: 2000 }, (answer) => {
+			answer.resume();
+			resolve(answer.statusCode === 200);
+		});
+		call.on('timeout', () => call.destroy());
+		call.on('error', () => resolve(false));
+		call.end();
+	});
+}
+
+async function waitFor(done: () => Promise<boolean>, seconds: number, hopeless: () => boolean, failure: StepError): Promise<void> {
+	const end = Date.now() + seconds * 1000;
+	while (!(await done())) {
+		if (Date.now() > end || hopeless()) throw failure;
+		await sleep(50);
+	}
+}
+
+function lastLine(path: string): string {
+	try {
+		return readFileSync(path, 'utf8').trim().split('\n').at(-1)?.slice(0, 300) ?? '';
+	} catch {
+		return 'no log';
+	}
+}
