@@ -1,0 +1,33 @@
+/** `birthmark ca init|serve`: hands over to the CA, which is a program of its own. */
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Context } from '../context.ts';
+
+/** Beside the sources, in an image, or where $BIRTHMARK_CA_MAIN says. */
+const PLACES = [fileURLToPath(new URL('../../ca/main.ts', import.meta.url)), '/app/ca.mjs'];
+const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+
+export function addCa(program: Command, _context: Context): void {
+	program
+		.command('ca')
+		.description('make and run a certificate authority (ca init --help, ca serve --help)')
+		.argument('<init|serve>')
+		.argument('[options...]')
+		.allowUnknownOption()
+		.helpOption(false)
+		.passThroughOptions()
+		.action(async (action: string, options: string[]) => {
+			const main = [process.env['BIRTHMARK_CA_MAIN'], ...PLACES].find((path) => path !== undefined && existsSync(path));
+			if (main === undefined) throw new BirthmarkError('usage', 'the CA is not part of this installation; set BIRTHMARK_CA_MAIN to its program, or use the image birthmark/ca');
+			const child = spawn(process.execPath, [main, action, ...options], { stdio: 'inherit' });
+			for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
+			process.exitCode = await new Promise<number>((resolve, reject) => {
+				child.on('error', reject);
+				child.on('exit', (code) => resolve(code ?? 1));
+			});
+		});
+}

@@ -1,0 +1,38 @@
+/** `birthmark completion`: tab completion, made from the commands themselves. */
+
+import { Argument, type Command } from 'commander';
+import type { Context } from '../context.ts';
+
+export function addCompletion(program: Command, context: Context): void {
+	program
+		.command('completion')
+		.description('print a completion script: source <(birthmark completion bash)')
+		.addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+		.action((shell: 'bash' | 'zsh' | 'fish') => context.output.line(script(shell, program)));
+}
+
+/** `''` → the commands and global options, `node` → its subcommands, `node token` → its options. */
+function words(program: Command): Map<string, string[]> {
+	const found = new Map<string, string[]>();
+	const visit = (command: Command, path: string): void => {
+		const options = command.options.filter((option) => !option.hidden).map((option) => option.long ?? option.short ?? '');
+		found.set(path, [...command.commands.map((inner) => inner.name()), ...options, '--help']);
+		for (const inner of command.commands) visit(inner, `${path} ${inner.name()}`.trim());
+	};
+	visit(program, '');
+	return found;
+}
+
+function script(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
+	const table = words(program);
+	if (shell === 'fish') {
+		const lines = [...table].map(([path, list]) => {
+			const condition = path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
+			return `complete -c birthmark -f -n '${condition}' -a '${list.join(' ')}'`;
+		});
+		return lines.join('\n');
+	}
+	const cases = [...table].map(([path, list]) => `    '${path}') list='${list.join(' ')}' ;;`);
+	const bash = ['_birthmark() {', '  local path="" list="" word', '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do [[ $word == -* ]] || path="${path:+$path }$word"; done', '  case "$path" in', ...cases, '  esac', '  COMPREPLY=($(compgen -W "$list" -- "${COMP_WORDS[COMP_CWORD]}"))', '}', 'complete -F _birthmark birthmark'].join('\n');
+	return shell === 'bash' ? bash : `autoload -U +X bashcompinit && bashcompinit\n${bash}`;
+}

@@ -1,0 +1,31 @@
+/** `birthmark ls`: the identities that are alive, with --all also the dead. */
+
+import type { Command } from 'commander';
+import type { Identity, IdentityList } from '#common/protocol/messages.ts';
+import type { Context } from '../context.ts';
+import { formatSpan, formatTable } from '../output.ts';
+
+export function addLs(program: Command, context: Context): void {
+	program
+		.command('ls')
+		.description('list live identities')
+		.option('-a, --all', 'also revoked, expired and renewed ones')
+		.option('--json', 'print JSON')
+		.action(async ({ all, json }: { all?: boolean; json?: boolean }) => {
+			const { identities } = await context.ca().json<IdentityList>('GET', all ? '/v1/identities?all=1' : '/v1/identities');
+			const workloads = identities.filter((identity) => identity.role === 'workload');
+			if (json || context.wantsJson()) return context.output.json({ identities: workloads });
+			if (workloads.length === 0) return context.output.line(all ? 'no identities yet' : 'no live identities (--all shows the dead too)');
+			const header = ['CN', 'ROLE', 'SPIFFE ID', 'CONTAINER', 'IMAGE', 'SERIAL', ...(all ? ['STATUS'] : []), 'EXPIRES IN', 'RENEWALS'];
+			const [head, ...rows] = formatTable(header, workloads.map((identity) => row(identity, context.now(), all === true))).split('\n');
+			context.output.line(context.output.paint('bold', head!));
+			for (const [index, line] of rows.entries()) context.output.line(workloads[index]!.status === 'live' ? line : context.output.paint('dim', line));
+		});
+}
+
+function row(identity: Identity, now: Date, all: boolean): string[] {
+	const container = [identity.containerName, identity.containerId?.slice(0, 12)].filter(Boolean).join(' ');
+	const left = identity.status === 'live' ? formatSpan(Date.parse(identity.notAfter) - now.getTime()) : '-';
+	const status = identity.status === 'revoked' && identity.revocationReason ? `revoked (${identity.revocationReason})` : identity.status;
+	return [identity.commonName, identity.organizationalUnit, identity.spiffeId, container, identity.image ?? '', identity.serial, ...(all ? [status] : []), left, String(identity.renewals)];
+}

@@ -1,0 +1,40 @@
+/** `birthmark revoke`: by serial, container, name or node. */
+
+import { Option, type Command } from 'commander';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { RevocationReason, RevokeAnswer, RevokeRequest } from '#common/protocol/messages.ts';
+import type { Context } from '../context.ts';
+
+const REASONS: readonly RevocationReason[] = ['unspecified', 'keyCompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn'];
+
+interface Options {
+	readonly container?: string;
+	readonly cn?: string;
+	readonly node?: string;
+	readonly reason: RevocationReason;
+	readonly json?: boolean;
+}
+
+export function addRevoke(program: Command, context: Context): void {
+	program
+		.command('revoke')
+		.description('revoke certificates; they are on the revocation list when the command returns')
+		.argument('[serial]', 'serial number of one certificate')
+		.option('--container <id>', 'all of one container')
+		.option('--cn <name>', 'all of one name')
+		.option('--node <name>', 'all that a node authorized')
+		.addOption(new Option('--reason <reason>', 'reason code (RFC 5280 §5.3.1)').choices(REASONS).default('unspecified'))
+		.option('--json', 'print JSON')
+		.action(async (serial: string | undefined, options: Options) => {
+			const request: RevokeRequest = {
+				...(serial === undefined ? {} : { serial }),
+				...(options.container === undefined ? {} : { containerId: options.container }),
+				...(options.cn === undefined ? {} : { commonName: options.cn }),
+				...(options.node === undefined ? {} : { node: options.node }),
+			};
+			if (Object.keys(request).length !== 1) throw new BirthmarkError('usage', 'name exactly one of: a serial, --container, --cn, --node');
+			const answer = await context.ca().json<RevokeAnswer>('POST', '/v1/revoke', { ...request, reason: options.reason });
+			if (options.json || context.wantsJson()) return context.output.json(answer);
+			context.output.line(answer.revoked === 0 ? 'nothing to revoke: no live certificate matches' : `revoked ${answer.revoked} certificate${answer.revoked === 1 ? '' : 's'}; revocation list number ${answer.crlNumber}`);
+		});
+}

@@ -1,0 +1,48 @@
+/** What `birthmark doctor` concludes from what it saw: pure, one finding a question. */
+
+import type { EngineView } from './docker.ts';
+
+export interface Finding {
+	readonly check: string;
+	readonly verdict: 'ok' | 'warning' | 'fault';
+	readonly detail: string;
+	/** what to do, for everything that is not ok */
+	readonly remedy?: string;
+}
+
+/** More, and certificates are not valid yet or expired already for somebody. */
+const MAX_SKEW_SECONDS = 30;
+const NODE_CERTIFICATE_WARNING_MS = 3 * 24 * 3600 * 1000;
+
+/** @param engine what the engine said, or why it could not be asked */
+export function diagnoseEngine(engine: EngineView | Error, pluginName: string, now: Date): Finding[] {
+	if (engine instanceof Error) return [fault('engine', engine.message, 'start the engine, or set DOCKER_HOST to its address')];
+	const findings: Finding[] = [ok('engine', `Docker ${engine.version}, API ${engine.apiVersion}`)];
+	const { plugin, status } = engine;
+	if (!plugin) return [...findings, fault('plugin', `no plugin ${pluginName} is installed`, `docker plugin install --alias ${pluginName} REGISTRY/birthmark CA_URL=https://… JOIN_TOKEN=…`)];
+	if (!plugin.enabled) return [...findings, fault('plugin', `${plugin.name} is disabled`, `docker plugin enable ${pluginName}, then make the engine reload daemon.json (kill -HUP $(pidof dockerd))`)];
+	findings.push(ok('plugin', `${plugin.name} is enabled`));
+	const listed = engine.authorizationPlugins.some((name) => name === pluginName || name === `${pluginName}:latest`);
+	findings.push(listed ? ok('daemon.json', 'names the plugin in authorization-plugins') : fault('daemon.json', 'does not name the plugin in authorization-plugins', `add "authorization-plugins": ["${pluginName}"] to daemon.json and send the engine a SIGHUP`));
+	if (!status) return [...findings, fault('plugin status', 'the plugin says nothing of itself: the sentinel volume is missing', 'it appears once the plugin has joined a CA and is in the authorization chain; see the engine\'s log for lines of the plugin')];
+	if (status.inChain === true) findings.push(ok('enforcement', 'the engine asks the plugin before it acts'));
+	else if (status.inChain === false) findings.push(fault('enforcement', 'the engine does NOT ask the plugin: no token is issued', 'send the engine a SIGHUP so that it reloads daemon.json; after a disable and enable of the plugin this is always needed'));
+	else findings.push(warning('enforcement', 'not known yet', 'run this again in a few seconds'));
+	findings.push(status.joined ? ok('node', `joined as ${status.node ?? '?'}`) : fault('node', 'the plugin has not joined a CA', 'birthmark node token …, then docker plugin set birthmark CA_URL=… JOIN_TOKEN=… and enable it'));
+	if (status.nodeCertificateExpires !== null) {
+		const left = Date.parse(status.nodeCertificateExpires) - now.getTime();
+		findings.push(left > NODE_CERTIFICATE_WARNING_MS ? ok('node certificate', `valid until ${status.nodeCertificateExpires}`) : warning('node certificate', `expires at ${status.nodeCertificateExpires}`, 'is the CA reachable from the plugin? it renews by itself'));
+	}
+	findings.push(status.ca === 'reachable' ? ok('CA from the node', 'reachable') : fault('CA from the node', status.ca, 'is CA_URL of the plugin right, and does the CA run?'));
+	if (status.clockSkewSeconds !== null) {
+		const skew = Math.abs(status.clockSkewSeconds);
+		findings.push(skew <= MAX_SKEW_SECONDS ? ok('clock', `${skew.toFixed(1)} s from the CA's`) : fault('clock', `${skew.toFixed(0)} s from the CA's`, 'synchronize the clocks (chrony, systemd-timesyncd)'));
+	}
+	findings.push(status.tmpfs === 'ok' ? ok('tmpfs', 'mounts, and is a tmpfs') : fault('tmpfs', status.tmpfs, 'the plugin needs CAP_SYS_ADMIN and a kernel with tmpfs'));
+	findings.push(status.pendingRevocations === 0 ? ok('revocations', 'all delivered') : warning('revocations', `${status.pendingRevocations} wait for the CA`, 'they are delivered when the CA answers'));
+	return findings;
+}
+
+export const ok = (check: string, detail: string): Finding => ({ check, verdict: 'ok', detail });
+export const warning = (check: string, detail: string, remedy: string): Finding => ({ check, verdict: 'warning', detail, remedy });
+export const fault = (check: string, detail: string, remedy: string): Finding => ({ check, verdict: 'fault', detail, remedy });

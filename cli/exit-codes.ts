@@ -1,0 +1,42 @@
+/** Exit codes of the command, documented in docs/cli.md. */
+
+import type { ErrorCode } from '#common/protocol/errors.ts';
+
+export const ExitCode = {
+	ok: 0,
+	/** the command was understood and failed */
+	failed: 1,
+	/** the command line was not understood */
+	usage: 2,
+	/** doctor found something wrong */
+	unhealthy: 3,
+	/** the CA or the engine could not be reached */
+	unavailable: 4,
+	/** this operator may not do that */
+	refused: 5,
+	/** there is no such identity, node or CA */
+	notFound: 6,
+} as const;
+
+export function exitCodeFor(code: ErrorCode): number {
+	switch (code) {
+		case 'usage':
+		case 'config-invalid':
+			return ExitCode.usage;
+		case 'ca-unavailable':
+		case 'engine-unavailable':
+			return ExitCode.unavailable;
+		case 'forbidden':
+		case 'unauthenticated':
+		case 'certificate-revoked':
+			return ExitCode.refused;
+		case 'not-found':
+		case 'node-unknown':
+		case 'certificate-unknown':
+		case 'authorization-unknown':
+		case 'ca-missing':
+			return ExitCode.notFound;
+		default:
+			return ExitCode.failed;
+	}
+}

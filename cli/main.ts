@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+/** The `birthmark` command: wires the commands, and turns failures into one sentence and an exit code. */
+
+import { Command, CommanderError } from 'commander';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { addCa } from './commands/ca.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addLogin } from './commands/login.ts';
+import { addLs } from './commands/ls.ts';
+import { addNode } from './commands/node.ts';
+import { addOperator } from './commands/operator.ts';
+import { addRevoke } from './commands/revoke.ts';
+import { addShow } from './commands/show.ts';
+import type { Context } from './context.ts';
+import { createCaClient } from './ca-client.ts';
+import { ExitCode, exitCodeFor } from './exit-codes.ts';
+import { createOutput } from './output.ts';
+import { loadProfile } from './profile.ts';
+import { VERSION } from '#common/protocol/version.ts';
+
+const program = new Command('birthmark')
+	.description('Every container gets an X.509 identity at the moment it is born, and loses it when it dies.')
+	.version(VERSION)
+	.option('--ca-socket <path>', 'admin socket of a CA on this machine (default: $BIRTHMARK_CA_SOCKET, else the saved login)')
+	.option('--json', 'print JSON')
+	.showSuggestionAfterError()
+	.showHelpAfterError('(--help tells more)')
+	.exitOverride()
+	.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 doctor found a fault, 4 CA or engine unreachable, 5 refused, 6 not found.');
+
+const context: Context = {
+	output: createOutput(),
+	now: () => new Date(),
+	ca: () => createCaClient(loadProfile(program.opts<{ caSocket?: string }>().caSocket)),
+	wantsJson: () => program.opts<{ json?: boolean }>().json === true,
+};
+
+for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addLogin, addDoctor, addCa, addCompletion]) add(program, context);
+// `--json` is understood before and after the command's name.
+for (const command of program.commands) command.exitOverride();
+
+try {
+	await program.parseAsync();
+} catch (error) {
+	process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+	if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+	const code = errorCode(error);
+	const message = error instanceof Error ? error.message : String(error);
+	if (context.wantsJson()) context.output.json({ error: { code, message } });
+	else process.stderr.write(`birthmark: ${message} [${code}]\n`);
+	if (!(error instanceof BirthmarkError) && process.env['BIRTHMARK_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+	return exitCodeFor(code);
+}

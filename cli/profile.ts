@@ -1,0 +1,54 @@
+/**
+ * How this operator reaches the CA: over the admin socket in the CA's own state directory (whoever
+ * may open it is an operator), or over mutual TLS with a certificate got by `birthmark login`.
+ */
+
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
+import { parseConfig } from '#common/runtime/config.ts';
+
+export type Profile =
+	| { readonly way: 'socket'; readonly path: string }
+	| { readonly way: 'tls'; readonly url: string; readonly key: string; readonly certificate: string; readonly bundle: string };
+
+const savedSchema = z.strictObject({ version: z.literal(1), url: z.url(), key: z.string(), certificate: z.string(), bundle: z.string() });
+
+/** `$BIRTHMARK_HOME`, else `$XDG_CONFIG_HOME/birthmark`, else `~/.config/birthmark`. */
+export function profileDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+	return environment['BIRTHMARK_HOME'] ?? join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'birthmark');
+}
+
+/**
+ * @param socket path from `--ca-socket`; `$BIRTHMARK_CA_SOCKET` when absent
+ * @throws BirthmarkError `unauthenticated` when there is neither a socket nor a login
+ */
+export function loadProfile(socket: string | undefined, environment: NodeJS.ProcessEnv = process.env): Profile {
+	const path = socket ?? environment['BIRTHMARK_CA_SOCKET'];
+	if (path !== undefined && path !== '') return { way: 'socket', path };
+	const file = join(profileDirectory(environment), 'operator.json');
+	if (!existsSync(file)) {
+		throw new BirthmarkError('unauthenticated', 'not logged in to a CA: run "birthmark login --ca https://HOST:33004" with an operator token, or name the admin socket of a CA on this machine with --ca-socket');
+	}
+	let content: unknown;
+	try {
+		content = JSON.parse(readFileSync(file, 'utf8'));
+	} catch (cause) {
+		throw new BirthmarkError('config-invalid', `${file} is not JSON; run "birthmark login" again`, { cause });
+	}
+	const { url, key, certificate, bundle } = parseConfig(savedSchema, content, file);
+	return { way: 'tls', url, key, certificate, bundle };
+}
+
+/** Saves a login, readable by this user only. @returns the file's path */
+export async function saveProfile(profile: Extract<Profile, { way: 'tls' }>, environment: NodeJS.ProcessEnv = process.env): Promise<string> {
+	const directory = profileDirectory(environment);
+	mkdirSync(directory, { recursive: true, mode: 0o700 });
+	const file = join(directory, 'operator.json');
+	const { url, key, certificate, bundle } = profile;
+	await writeFileAtomic(file, JSON.stringify({ version: 1, url, key, certificate, bundle }, undefined, 2) + '\n', 0o600);
+	return file;
+}

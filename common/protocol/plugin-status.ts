@@ -1,0 +1,25 @@
+/**
+ * What the plugin says of itself: the `Status` of the sentinel volume, shown by
+ * `docker volume inspect birthmark-sentinel` and read by `birthmark doctor`. Nothing in it is secret.
+ */
+
+/** Exists as long as the plugin is enabled: the engine refuses to disable a driver that has volumes, unless forced. */
+export const SENTINEL_VOLUME = 'birthmark-sentinel';
+
+export interface PluginStatus {
+	readonly version: string;
+	/** does the engine ask the plugin before it acts; null while that cannot be known */
+	readonly inChain: boolean | null;
+	readonly joined: boolean;
+	readonly node: string | null;
+	/** RFC 3339 */
+	readonly nodeCertificateExpires: string | null;
+	/** `reachable`, or the code and sentence of the last failure */
+	readonly ca: string;
+	/** this host's clock minus the CA's, seconds; null while unknown */
+	readonly clockSkewSeconds: number | null;
+	/** revocations that the CA has not taken yet */
+	readonly pendingRevocations: number;
+	/** `ok`, or why a tmpfs cannot be mounted */
+	readonly tmpfs: string;
+}
