@@ -24,9 +24,8 @@ const program = new Command('birthmark')
 	.version(VERSION)
 	.option('--ca-socket <path>', 'admin socket of a CA on this machine (default: $BIRTHMARK_CA_SOCKET, else the saved login)')
 	.option('--json', 'print JSON')
+	.enablePositionalOptions() // what follows "ca serve" belongs to the CA
 	.showSuggestionAfterError()
-	.showHelpAfterError('(--help tells more)')
-	.exitOverride()
 	.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 doctor found a fault, 4 CA or engine unreachable, 5 refused, 6 not found.');
 
 const context: Context = {
@@ -37,13 +36,18 @@ const context: Context = {
 };
 
 for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addLogin, addDoctor, addCa, addCompletion]) add(program, context);
-// `--json` is understood before and after the command's name.
-for (const command of program.commands) command.exitOverride();
+overrideExit(program);
 
 try {
 	await program.parseAsync();
 } catch (error) {
 	process.exitCode = report(error);
+}
+
+/** Commander inherits neither this nor the help hint to commands that were added before. */
+function overrideExit(command: Command): void {
+	command.exitOverride().showHelpAfterError('(--help tells more)');
+	for (const inner of command.commands) overrideExit(inner);
 }
 
 function report(error: unknown): number {
