@@ -21,7 +21,7 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
 	const root = join(directory, 'rootfs');
 	const agent = join(BUILD, 'agent/bin');
 	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion()]);
-	const stamp = join(directory, 'id');
+	const stamp = join(BUILD, 'plugin.id');
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
 	rmSync(directory, { recursive: true, force: true });
 	mkdirSync(join(root, 'app'), { recursive: true });
@@ -41,7 +41,6 @@ export async function createPlugin(docker: Docker, layout: { directory: string; 
 	const there = (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name], { mayFail: true })).stdout.trim();
 	if (there !== '' && existsSync(stamp) && readFileSync(stamp, 'utf8') === `${layout.id} ${there}`) return false;
 	if (there !== '') await docker(['plugin', 'rm', '--force', name]);
-	// The name of the directory's files is the interface: only config.json and rootfs may be in it.
 	const created = (await docker(['plugin', 'create', name, layout.directory])).stdout.trim();
 	const id = created === name ? (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name])).stdout.trim() : created;
 	writeFileSync(stamp, `${layout.id} ${id}`);

@@ -1,0 +1,45 @@
+# The only entry to every task: `make help`.
+SHELL := /bin/sh
+BIN := node_modules/.bin
+# The engine needs root; whoever is root already needs no sudo.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
+NODE := $(SUDO) $(BIN)/node
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo down build test test-unit test-integration check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: node_modules/.complete ## the npm packages, Node itself among them
+
+node_modules/.complete: package.json package-lock.json
+	@echo "Installing npm packages …"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: deps ## the main job on a private engine: two services, born with identities
+	@$(NODE) scripts/demo.ts
+
+down: deps ## end the demo and remove everything it made
+	@$(NODE) scripts/down.ts
+
+build: deps ## agent, bundles, root file systems (build/)
+	@$(NODE) scripts/build.ts
+
+check: deps ## types, and the walls between folders
+	@$(BIN)/tsc --noEmit
+	@$(BIN)/ava test/architecture.test.ts
+
+test: check build ## every test: unit, then integration on a private engine
+	@$(NODE) scripts/test.ts
+
+test-unit: deps ## unit tests only
+	@$(BIN)/ava $(ARGS)
+
+test-integration: build ## integration stories only; STORY=<name> for one
+	@$(NODE) scripts/test.ts --integration $(STORY)
+
+clean: down ## also remove build results and npm packages
+	@$(SUDO) rm -rf build node_modules

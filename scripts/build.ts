@@ -1,0 +1,25 @@
+/** Everything that is built, in order. Each part is skipped when nothing that goes into it changed. */
+
+import { join } from 'node:path';
+import { buildAgent } from './build-agent.ts';
+import { buildBundles } from './bundle.ts';
+import { BUILD } from './paths.ts';
+import { installEngine } from './private-engine.ts';
+import { buildRootFileSystems } from './root-fs.ts';
+import { runMain, Steps } from './steps.ts';
+
+/** @returns the base root file systems */
+export async function buildAll(steps: Steps): Promise<{ base: string; mount: string }> {
+	await steps.step('Fetching an engine and tools from the distribution\'s packages', () => installEngine(steps));
+	const rootFileSystems = await steps.step('Making base file systems from the distribution\'s packages', () => buildRootFileSystems(steps));
+	await steps.step('Compiling the agent, bundling CA, plugin and command', async () => {
+		await buildAgent(steps);
+		await buildBundles(steps);
+	});
+	return rootFileSystems;
+}
+
+if (import.meta.main) {
+	const logFile = join(BUILD, 'logs/build.log');
+	runMain(async () => void (await buildAll(new Steps(logFile))), () => logFile);
+}

@@ -1,0 +1,93 @@
+/** Which engine the demo uses: a private one, or on request (`BIRTHMARK_DOCKER_HOST`) one that is there. */
+
+import { basename, dirname } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dockerCommand, type Docker } from './images.ts';
+import { DEMO_STATE, enginePaths } from './paths.ts';
+import { PLUGIN } from './plugin.ts';
+import { reloadEngine, startEngine, writeDaemonJson } from './private-engine.ts';
+import { CA_CONTAINER, waitUntilEnforced } from './set-up.ts';
+import { StepError, type Steps } from './steps.ts';
+
+export const DEMO = {
+	caVolume: 'birthmark-ca',
+	network: 'birthmark-demo',
+	containers: ['api01', 'web01', 'stranger', 'db01'],
+} as const;
+
+export interface DemoEngine {
+	readonly host: string;
+	readonly state: string;
+	/** host directory of the engine's socket, and the socket's name in it */
+	readonly run: string;
+	readonly socket: string;
+	/** name of the bridge of the demo's network; the engine's choice when undefined */
+	readonly bridge: string | undefined;
+	start(): Promise<void>;
+	/** Puts the plugin into the authorization chain and waits for the proof. */
+	enforce(): Promise<void>;
+}
+
+export function demoEngine(steps: Steps): DemoEngine {
+	const foreign = process.env['BIRTHMARK_DOCKER_HOST'];
+	return foreign ? foreignEngine(steps, foreign) : privateEngine(steps);
+}
+
+function privateEngine(steps: Steps): DemoEngine {
+	const paths = enginePaths(DEMO_STATE);
+	return {
+		host: paths.host,
+		state: paths.state,
+		run: paths.run,
+		socket: 'docker.sock',
+		bridge: `${paths.bridge}-d`,
+		start: () => startEngine(steps, paths),
+		enforce: async () => {
+			writeDaemonJson(paths, [PLUGIN]);
+			reloadEngine(paths);
+			await waitUntilEnforced(paths.host);
+		},
+	};
+}
+
+/** We never write another engine's configuration: its owner does, and we wait. */
+function foreignEngine(steps: Steps, host: string): DemoEngine {
+	if (!host.startsWith('unix://')) throw new StepError(`BIRTHMARK_DOCKER_HOST=${host} is no unix socket`, 'the plugin runs on the engine\'s own machine: give its socket, e.g. unix:///run/docker.sock');
+	const socket = host.slice('unix://'.length);
+	return {
+		host,
+		state: DEMO_STATE,
+		run: dirname(socket).replace(/^\/var\/run\b/, '/run'),
+		socket: basename(socket),
+		bridge: undefined,
+		start: async () => {
+			mkdirSync(DEMO_STATE, { recursive: true });
+			await dockerCommand(steps, host)(['version']);
+		},
+		enforce: async () => {
+			process.stdout.write(`\n  Add "authorization-plugins": ["${PLUGIN}"] to that engine's daemon.json and send it a SIGHUP; waiting for five minutes …\n`);
+			await waitUntilEnforced(host, 300);
+		},
+	};
+}
+
+/** The demo's containers first, then the plugin, so that every identity is revoked on the way. */
+export async function removeFromForeignEngine(steps: Steps, host: string): Promise<void> {
+	const docker = dockerCommand(steps, host);
+	await docker(['rm', '--force', '--volumes', ...DEMO.containers], { mayFail: true });
+	const plugin = await docker(['plugin', 'inspect', PLUGIN], { mayFail: true });
+	if (plugin.code === 0) {
+		process.stdout.write(`\n  Take "${PLUGIN}" out of "authorization-plugins" in that engine's daemon.json and send it a SIGHUP: an engine whose chain names a plugin that is gone refuses every call.\n`);
+		await docker(['volume', 'rm', '--force', 'birthmark-sentinel'], { mayFail: true });
+		await docker(['plugin', 'rm', '--force', PLUGIN]);
+	}
+	await docker(['rm', '--force', CA_CONTAINER], { mayFail: true });
+	await docker(['volume', 'rm', DEMO.caVolume], { mayFail: true });
+	await docker(['network', 'rm', DEMO.network], { mayFail: true });
+	await removeImages(docker);
+}
+
+async function removeImages(docker: Docker): Promise<void> {
+	const images = (await docker(['image', 'ls', '--quiet', '--filter', 'reference=birthmark/*'], { mayFail: true })).stdout.split('\n').filter(Boolean);
+	if (images.length > 0) await docker(['image', 'rm', '--force', ...new Set(images)], { mayFail: true });
+}

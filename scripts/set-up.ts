@@ -1,0 +1,108 @@
+/** Setting up Birthmark on an engine: CA container, plugin, authorization chain. Used by the demo and by the tests. */
+
+import { request } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Docker from 'dockerode';
+import type { PluginStatus } from '#common/protocol/plugin-status.ts';
+import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
+import type { Docker as DockerCommand } from './images.ts';
+import { StepError } from './steps.ts';
+
+export const CA_CONTAINER = 'birthmark-ca';
+
+export interface CaOptions {
+	readonly container: string;
+	readonly volume: string;
+	/** port on the loopback interface */
+	readonly port: number;
+	/** settings of the CA, `BIRTHMARK_CA_…` */
+	readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** Starts the CA's container, or the stopped one that is there; waits until it is ready. @returns its URL */
+export async function startCa(docker: DockerCommand, options: CaOptions): Promise<string> {
+	const url = `https://127.0.0.1:${options.port}`;
+	const state = await docker(['container', 'inspect', '--format', '{{.State.Running}}', options.container], { mayFail: true });
+	if (state.code !== 0) {
+		const settings = Object.entries(options.settings ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+		await docker(['run', '--detach', '--name', options.container, '--restart', 'unless-stopped', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--volume', `${options.volume}:/var/lib/birthmark`, '--publish', `127.0.0.1:${options.port}:33004`, ...settings, 'birthmark/ca']);
+	} else if (state.stdout.trim() !== 'true') {
+		await docker(['start', options.container]);
+	}
+	await until(() => isReady(url), 30, `the CA at ${url} does not become ready`, `read its log: docker logs ${options.container}`);
+	return url;
+}
+
+/** Runs the `birthmark` command in the CA's container, where the admin socket is. @returns what it printed */
+export async function inCa(docker: DockerCommand, container: string, args: readonly string[]): Promise<string> {
+	return (await docker(['exec', container, '/usr/bin/birthmark', ...args])).stdout.trim();
+}
+
+export interface PluginOptions {
+	readonly name: string;
+	readonly caUrl: string;
+	readonly joinToken: string;
+	/** the host directory with the engine's socket, a shared mount */
+	readonly run: string;
+	/** the socket's name in it */
+	readonly socket: string;
+	readonly logLevel?: string;
+}
+
+/** Sets and enables the plugin. Over the API, so that the token is on no command line. */
+export async function enablePlugin(host: string, options: PluginOptions): Promise<void> {
+	const plugin = engineApi(host).getPlugin(options.name);
+	const settings = [`CA_URL=${options.caUrl}`, `JOIN_TOKEN=${options.joinToken}`, `ENGINE_SOCKET=${options.socket}`, `run.source=${options.run}`, `LOG_LEVEL=${options.logLevel ?? 'info'}`];
+	await plugin.configure(settings as never);
+	await plugin.enable({ timeout: 0 });
+}
+
+/** What the plugin says of itself; undefined before it is in the chain for the first time. */
+export async function pluginStatus(host: string): Promise<PluginStatus | undefined> {
+	try {
+		return ((await engineApi(host).getVolume(SENTINEL_VOLUME).inspect()) as unknown as { Status?: PluginStatus }).Status;
+	} catch {
+		return undefined;
+	}
+}
+
+/** Waits until the plugin has joined the CA and has proof that the engine asks it. */
+export async function waitUntilEnforced(host: string, seconds = 30): Promise<PluginStatus> {
+	let last: PluginStatus | undefined;
+	await until(
+		async () => {
+			last = await pluginStatus(host);
+			return last?.inChain === true && last.joined && last.ca === 'reachable';
+		},
+		seconds,
+		'the plugin is not in the engine\'s authorization chain',
+		'birthmark doctor tells why; the plugin\'s lines are in the engine\'s log',
+	);
+	return last!;
+}
+
+export function engineApi(host: string): Docker {
+	return new Docker({ socketPath: host.replace(/^unix:\/\//, '') });
+}
+
+/** Asks again every 50 ms until the answer is yes. */
+export async function until(done: () => Promise<boolean>, seconds: number, message: string, remedy: string): Promise<void> {
+	const end = Date.now() + seconds * 1000;
+	while (!(await done())) {
+		if (Date.now() > end) throw new StepError(message, remedy);
+		await sleep(50);
+	}
+}
+
+function isReady(url: string): Promise<boolean> {
+	return new Promise((resolve) => {
+		// Whether it is the right CA is decided later, by the bundle's digest; here only whether one answers.
+		const call = request(new URL('/readyz', url), { agent: false, rejectUnauthorized: false, timeout: 2000 }, (answer) => {
+			answer.resume();
+			resolve(answer.statusCode === 200);
+		});
+		call.on('timeout', () => call.destroy());
+		call.on('error', () => resolve(false));
+		call.end();
+	});
+}
