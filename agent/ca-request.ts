@@ -1,0 +1,98 @@
+/**
+ * One HTTPS request to the CA: a connection of its own, bounded in time and size.
+ *
+ * TLS runs end to end between agent and CA, also through the relay socket, and always under the
+ * CA's own server name, whatever address was dialled.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
+import type { CaAddress } from './ca-address.ts';
+
+/** Key and certificate for mTLS, PEM. */
+export interface Credentials {
+	readonly key: string;
+	/** leaf first */
+	readonly chain: string;
+}
+
+export interface CaRequest {
+	readonly method: 'GET' | 'POST';
+	readonly path: string;
+	readonly headers?: Readonly<Record<string, string>>;
+	readonly body?: string;
+	/** the trust bundle (PEM) that the server must chain to; `unverified` only to fetch that bundle */
+	readonly trust: Buffer | 'unverified';
+	readonly credentials?: Credentials;
+	/** ends the request early; its reason is what is thrown then */
+	readonly signal: AbortSignal;
+}
+
+export interface CaAnswer {
+	readonly status: number;
+	readonly body: Buffer;
+	/** the CA's clock, to the second (RFC 9110 §6.6.1) */
+	readonly date: Date | undefined;
+}
+
+const TIMEOUT_MS = 5_000;
+const MAX_ANSWER_BYTES = 64 * 1024;
+/** Verification failures of Node, Bun and OpenSSL, as against failures to connect. */
+const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
+
+/**
+ * @throws BirthmarkError `ca-unavailable` when there is no complete answer in 5 s,
+ * `ca-protocol` when the server cannot prove to be the CA or does not speak HTTP within limits
+ */
+export async function requestCa(address: CaAddress, { method, path, headers, body, trust, credentials, signal }: CaRequest): Promise<CaAnswer> {
+	const deadline = AbortSignal.timeout(TIMEOUT_MS);
+	try {
+		return await new Promise<CaAnswer>((resolve, reject) => {
+			const outgoing = request(
+				{
+					...address,
+					method,
+					path,
+					headers: { Host: CA_SERVER_NAME, ...headers, ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }) },
+					agent: false, // no pool, no resumed session: every connection proves itself anew
+					servername: CA_SERVER_NAME,
+					minVersion: 'TLSv1.2',
+					// Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED of the application must not decide it.
+					...(trust === 'unverified' ? { rejectUnauthorized: false } : { rejectUnauthorized: true, ca: trust }),
+					...(credentials === undefined ? {} : { key: credentials.key, cert: credentials.chain }),
+					signal: AbortSignal.any([signal, deadline]),
+				},
+				(answer) => readAnswer(answer).then(resolve, reject),
+			);
+			outgoing.on('error', reject);
+			outgoing.end(body);
+		});
+	} catch (cause) {
+		if (signal.aborted) throw signal.reason;
+		throw describeFailure(cause, deadline.aborted);
+	}
+}
+
+async function readAnswer(answer: IncomingMessage): Promise<CaAnswer> {
+	const chunks: Buffer[] = [];
+	let length = 0;
+	for await (const chunk of answer as AsyncIterable<Buffer>) {
+		length += chunk.length;
+		if (length > MAX_ANSWER_BYTES) throw new BirthmarkError('ca-protocol', `the CA's answer is larger than ${MAX_ANSWER_BYTES / 1024} KiB`);
+		chunks.push(chunk);
+	}
+	if (!answer.complete) throw new Error('the answer broke off');
+	const date = new Date(answer.headers.date ?? Number.NaN);
+	return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks), date: Number.isNaN(date.getTime()) ? undefined : date };
+}
+
+function describeFailure(cause: unknown, timedOut: boolean): BirthmarkError {
+	if (cause instanceof BirthmarkError) return cause;
+	const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+	if (NOT_TRUSTED.test(code)) return new BirthmarkError('ca-protocol', `what answers at the CA's address cannot prove that it is the CA (${code}): check the address, the CA's certificate and the clocks`, { cause });
+	if (code.startsWith('HPE_')) return new BirthmarkError('ca-protocol', `what answers at the CA's address does not speak HTTP (${code})`, { cause });
+	const why = timedOut ? `no answer in ${TIMEOUT_MS / 1000} s` : code || (cause instanceof Error ? cause.message : 'unknown failure');
+	return new BirthmarkError('ca-unavailable', `the CA could not be reached (${why}): check that it runs and that the plugin can reach it`, { cause });
+}

@@ -1,0 +1,81 @@
+/**
+ * From a one-time token to a published identity: the trust bundle without trust, its digest
+ * compared with the token's, then validated TLS only, CSR, checks, publication.
+ */
+
+import { timingSafeEqual } from 'node:crypto';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { bundleDigest, parseToken } from '#common/protocol/token.ts';
+import type { CaClient, FetchedBundle } from './ca-client.ts';
+import { deleteToken, readTokenFile, requireTmpfs } from './directory.ts';
+import type { Identity } from './identity.ts';
+import { generateKey } from './key.ts';
+import { retryWhileUnavailable, type RetryDeps } from './retry.ts';
+import { publish, readIdentity } from './store.ts';
+import { requireClock, validateIdentity } from './validate.ts';
+
+export interface EnrolOptions {
+	readonly directory: string;
+	readonly tokenPath: string;
+	readonly timeoutSeconds: number;
+	readonly signal: AbortSignal;
+}
+
+export interface EnrolDeps extends RetryDeps {
+	readonly ca: Pick<CaClient, 'fetchBundle' | 'sign'>;
+}
+
+/**
+ * An identity that is there already and still good is used as it is: an agent that was killed
+ * between publication and the start of the application must be able to begin again.
+ *
+ * @throws BirthmarkError with nothing published and the token still there; the signal's reason when aborted
+ */
+export async function enrol(options: EnrolOptions, deps: EnrolDeps): Promise<Identity> {
+	const { directory, tokenPath } = options;
+	requireTmpfs(directory);
+	const existing = await usableIdentity(directory);
+	if (existing) {
+		deleteToken(tokenPath);
+		return existing;
+	}
+	const tokenText = readTokenFile(tokenPath);
+	const identity = await redeem(tokenText, options, deps);
+	publish(directory, identity);
+	deleteToken(tokenPath);
+	return identity;
+}
+
+async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOptions, deps: EnrolDeps): Promise<Identity> {
+	const { ca, clock } = deps;
+	const token = parseToken(tokenText, 'container');
+	const deadline = new Date(clock.now().getTime() + timeoutSeconds * 1000);
+	// One key for all attempts: when an answer is lost, the CA gives the same certificate to the same key.
+	const { key, csr } = generateKey();
+
+	const fetched = await retryWhileUnavailable(() => ca.fetchBundle(signal), deadline, signal, deps);
+	const bundle = pinnedBundle(fetched, token.bundleDigest);
+	// Before the token is spent, and before a wrong clock shows as a puzzling TLS error.
+	requireClock(clock, fetched.date);
+
+	const issued = await retryWhileUnavailable(() => ca.sign(bundle, tokenText, csr, signal), deadline, signal, deps);
+	requireClock(clock, issued.date);
+	return validateIdentity({ key, chain: issued.chain, bundle });
+}
+
+/** From here on the bundle is trusted: these bytes and no others. */
+function pinnedBundle({ bundle }: FetchedBundle, expectedDigest: Buffer): Buffer {
+	if (!timingSafeEqual(bundleDigest(bundle), expectedDigest)) {
+		throw new BirthmarkError('bundle-digest-mismatch', 'the trust bundle is not the one whose digest the token carries: another CA answered, or its roots changed; restart the container for a new token');
+	}
+	return bundle;
+}
+
+async function usableIdentity(directory: string): Promise<Identity | undefined> {
+	try {
+		const identity = readIdentity(directory);
+		return identity && (await validateIdentity(identity));
+	} catch {
+		return undefined; // expired or broken: the token decides
+	}
+}

@@ -1,0 +1,66 @@
+/** An identity: private key, certificate chain and trust bundle, and what the leaf says. */
+
+import { X509Certificate } from 'node:crypto';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+
+export interface Identity {
+	/** PKCS#8 PEM */
+	readonly key: string;
+	/** PEM, leaf first */
+	readonly chain: string;
+	/** the trust bundle, exactly the bytes that were verified */
+	readonly bundle: Buffer;
+	readonly leaf: Leaf;
+}
+
+/** The facts in a leaf certificate that the agent needs. */
+export interface Leaf {
+	readonly subject: string;
+	readonly spiffeId: string;
+	readonly dnsNames: readonly string[];
+	/** hexadecimal in lower case, as the CA writes it */
+	readonly serial: string;
+	readonly notBefore: Date;
+	readonly notAfter: Date;
+}
+
+const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\n?/g;
+/** Leaf, intermediate, and room for a cross-signed root during a root rotation. */
+const MAX_CHAIN_LENGTH = 5;
+
+/**
+ * Reads the first certificate of a chain. Checks form, not trust.
+ *
+ * @param chain PEM certificates and nothing else
+ * @throws BirthmarkError `certificate-invalid`, among others when there is not exactly one SPIFFE ID
+ * (X509-SVID §2: exactly one URI SAN)
+ */
+export function readLeaf(chain: string): Leaf {
+	const certificates = chain.match(PEM_CERTIFICATES) ?? [];
+	const rest = chain.replace(PEM_CERTIFICATES, '');
+	if (certificates.length === 0 || certificates.length > MAX_CHAIN_LENGTH || rest.trim() !== '') throw invalid('it is not a chain of PEM certificates');
+	let leaf: X509Certificate;
+	try {
+		leaf = new X509Certificate(certificates[0]!);
+	} catch (cause) {
+		throw invalid('it cannot be parsed', cause);
+	}
+	const alternativeNames = leaf.subjectAltName ?? '';
+	// Names with characters that could be mistaken for separators are shown quoted; we never issue such.
+	if (alternativeNames.includes('"')) throw invalid('it has a name with illegal characters');
+	const names = alternativeNames.split(', ');
+	const uris = names.filter((name) => name.startsWith('URI:')).map((name) => name.slice('URI:'.length));
+	if (uris.length !== 1 || !uris[0]!.startsWith('spiffe://')) throw invalid('it does not have exactly one SPIFFE ID');
+	return {
+		subject: leaf.subject.split('\n').join(', '),
+		spiffeId: uris[0]!,
+		dnsNames: names.filter((name) => name.startsWith('DNS:')).map((name) => name.slice('DNS:'.length)),
+		serial: leaf.serialNumber.toLowerCase(),
+		notBefore: new Date(leaf.validFrom),
+		notAfter: new Date(leaf.validTo),
+	};
+}
+
+function invalid(why: string, cause?: unknown): BirthmarkError {
+	return new BirthmarkError('certificate-invalid', `the certificate is not usable: ${why}`, { cause });
+}

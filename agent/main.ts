@@ -1,0 +1,77 @@
+/** The agent in the container: wires the commands. Everything it needs is in this folder and in node:. */
+
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { systemClock } from '#common/runtime/clock.ts';
+import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
+import { readCaAddress } from './ca-address.ts';
+import { createCaClient } from './ca-client.ts';
+import { HELP, parseCommandLine, type CommandLine } from './command-line.ts';
+import { requireTmpfs, tokenPath } from './directory.ts';
+import { enrol } from './enrol.ts';
+import { execWithIdentity } from './exec.ts';
+import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
+import { renew, requireIdentity } from './renew.ts';
+import { retryWhileUnavailable } from './retry.ts';
+import { Interrupted, routeSignals } from './signals.ts';
+import { systemSleep } from './sleep.ts';
+import { describeStatus, formatStatus } from './status.ts';
+import { isNotExecutable } from './supervise.ts';
+import { VERSION } from './version.ts';
+
+async function run(line: CommandLine): Promise<number> {
+	const { directory, timeoutSeconds } = line;
+	if (line.command === 'help' || line.command === 'version') {
+		process.stdout.write(line.command === 'help' ? HELP : `birthmark-agent ${VERSION}\n`);
+		return ExitCode.ok;
+	}
+	if (line.command === 'status') {
+		const status = describeStatus(directory, requireIdentity(directory).leaf, systemClock);
+		process.stdout.write(line.json ? JSON.stringify(status) + '\n' : formatStatus(status));
+		return status.expiresInSeconds > 0 ? ExitCode.ok : ExitCode.noIdentity;
+	}
+	const signals = routeSignals(process, process.stdin.isTTY === true);
+	const ca = createCaClient(readCaAddress(directory, line.caUrl));
+	const deps = { ca, signals, clock: systemClock, random: Math.random, sleep: systemSleep, logger: createLogger('agent', logLevel()) };
+	const options = { directory, tokenPath: tokenPath(directory, line.tokenFile), timeoutSeconds };
+	const signal = signals.interruption;
+	switch (line.command) {
+		case 'exec':
+			return execWithIdentity(options, line.application, deps);
+		case 'once':
+			await enrol({ ...options, signal }, deps);
+			return ExitCode.ok;
+		case 'renew': {
+			requireTmpfs(directory);
+			const deadline = new Date(systemClock.now().getTime() + timeoutSeconds * 1000);
+			await retryWhileUnavailable(() => renew(directory, signal, deps), deadline, signal, deps);
+			return ExitCode.ok;
+		}
+	}
+}
+
+/** An unknown level is no reason to keep an application from starting. */
+function logLevel() {
+	return LOG_LEVELS.find((level) => level === process.env['BIRTHMARK_LOG']) ?? 'warn';
+}
+
+/** One plain sentence for people; the exit code for programs. */
+function fail(error: unknown): number {
+	if (error instanceof Interrupted) return exitCodeForSignal(error.signal);
+	const code = errorCode(error);
+	const sentence = error instanceof BirthmarkError ? error.message : `unexpected failure: ${error instanceof Error ? error.message : String(error)}`;
+	process.stderr.write(`birthmark: ${sentence} [${code}]\n`);
+	if (error instanceof BirthmarkError && code === 'application-not-started') return isNotExecutable(error) ? ExitCode.notExecutable : ExitCode.notFound;
+	return exitCodeFor(code);
+}
+
+async function main(): Promise<void> {
+	let code: number;
+	try {
+		code = await run(parseCommandLine(process.argv.slice(2), process.env));
+	} catch (error) {
+		code = fail(error);
+	}
+	process.exit(code);
+}
+
+void main();

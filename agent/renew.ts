@@ -1,0 +1,43 @@
+/** One renewal: a fresh key, a certificate for it by mTLS with the old one, the same checks as at birth. */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Clock } from '#common/runtime/clock.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { CaClient } from './ca-client.ts';
+import type { Identity } from './identity.ts';
+import { generateKey } from './key.ts';
+import { publish, readIdentity } from './store.ts';
+import { clockSkewSeconds, validateIdentity } from './validate.ts';
+
+export interface RenewDeps {
+	readonly ca: Pick<CaClient, 'renew'>;
+	readonly clock: Clock;
+	readonly logger: Pick<Logger, 'info' | 'warn'>;
+}
+
+const NOTEWORTHY_SKEW_SECONDS = 60;
+
+/**
+ * @returns the new identity, published
+ * @throws BirthmarkError; the old identity is untouched then
+ */
+export async function renew(directory: string, signal: AbortSignal, { ca, clock, logger }: RenewDeps): Promise<Identity> {
+	const old = requireIdentity(directory);
+	const { key, csr } = generateKey();
+	const { chain, date } = await ca.renew(old.bundle, old, csr, signal);
+	const renewed = await validateIdentity({ key, chain, bundle: old.bundle });
+	if (renewed.leaf.spiffeId !== old.leaf.spiffeId) throw new BirthmarkError('certificate-invalid', 'the renewed certificate has another SPIFFE ID than the one before');
+	// Not an error as at birth: an application that runs is better off with the new certificate.
+	const skew = clockSkewSeconds(clock, date);
+	if (Math.abs(skew) > NOTEWORTHY_SKEW_SECONDS) logger.warn('the clocks of this machine and the CA are apart', { code: 'clock-skew', seconds: skew });
+	publish(directory, renewed);
+	logger.info('identity renewed', { serial: renewed.leaf.serial, seconds: Math.round((renewed.leaf.notAfter.getTime() - clock.now().getTime()) / 1000) });
+	return renewed;
+}
+
+/** @throws BirthmarkError `identity-missing` */
+export function requireIdentity(directory: string): Identity {
+	const identity = readIdentity(directory);
+	if (!identity) throw new BirthmarkError('identity-missing', `there is no identity in ${directory} yet: birthmark-agent once makes it`);
+	return identity;
+}

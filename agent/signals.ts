@@ -1,0 +1,51 @@
+/** The signals that people and engines send to a container, and what a terminal sends by itself. */
+
+/** Everything that `docker kill --signal` and STOPSIGNAL are commonly used with. */
+const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT', 'SIGALRM'];
+/** What the kernel sends to the terminal's whole foreground process group, the application included. */
+const SENT_BY_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set<NodeJS.Signals>(['SIGINT', 'SIGQUIT', 'SIGWINCH']);
+/** Without an application these end the agent. */
+const ENDING: ReadonlySet<NodeJS.Signals> = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);
+
+/** The reason with which a signal ends what was going on. */
+export class Interrupted extends Error {
+	readonly signal: NodeJS.Signals;
+
+	constructor(signal: NodeJS.Signals) {
+		super(`interrupted by ${signal}`);
+		this.signal = signal;
+	}
+}
+
+export interface SignalRouter {
+	/** aborted by SIGTERM, SIGINT, SIGHUP or SIGQUIT for as long as there is no receiver */
+	readonly interruption: AbortSignal;
+	/** From now on signals go here instead. */
+	forwardTo(receive: (signal: NodeJS.Signals) => void): void;
+}
+
+/**
+ * Takes over the signals of this process. Needed from the first moment: as PID 1 a process has no
+ * default actions.
+ *
+ * @param onTerminal whether standard input is a terminal, which delivers Ctrl-C to the application by itself
+ */
+export function routeSignals(process: Pick<NodeJS.Process, 'on'>, onTerminal: boolean): SignalRouter {
+	const controller = new AbortController();
+	let receiver: ((signal: NodeJS.Signals) => void) | undefined;
+	for (const signal of FORWARDED) {
+		process.on(signal, () => {
+			if (receiver === undefined) {
+				if (ENDING.has(signal)) controller.abort(new Interrupted(signal));
+			} else if (!(onTerminal && SENT_BY_TERMINAL.has(signal))) {
+				receiver(signal);
+			}
+		});
+	}
+	return {
+		interruption: controller.signal,
+		forwardTo(receive) {
+			receiver = receive;
+		},
+	};
+}

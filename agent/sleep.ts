@@ -1,0 +1,27 @@
+/** Waiting, as a dependency, and waiting for an instant of the wall clock. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '#common/runtime/clock.ts';
+
+/** Resolves after the time; rejects with the signal's reason when it is aborted before. */
+export type Sleep = (milliseconds: number, signal: AbortSignal) => Promise<void>;
+
+export const systemSleep: Sleep = async (milliseconds, signal) => {
+	try {
+		await delay(milliseconds, undefined, { signal });
+	} catch (error) {
+		throw signal.aborted ? signal.reason : error;
+	}
+};
+
+/** Timers stand still while a machine is suspended; the wall clock is looked at this often. */
+const LONGEST_STEP_MS = 60_000;
+
+/** Resolves when the clock shows the instant or later, at most a minute late after a suspend. */
+export async function sleepUntil(instant: Date, signal: AbortSignal, { clock, sleep }: { clock: Clock; sleep: Sleep }): Promise<void> {
+	for (;;) {
+		const remaining = instant.getTime() - clock.now().getTime();
+		if (remaining <= 0) return;
+		await sleep(Math.min(remaining, LONGEST_STEP_MS), signal);
+	}
+}
