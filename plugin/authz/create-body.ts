@@ -1,0 +1,93 @@
+/**
+ * The body of `POST /containers/create`, as far as it concerns identities (moby,
+ * api/types/container). What the engine would read in more than one way is refused here.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { asList, asString, isSet, mapEntries, stringMap, structFields, type Fields } from './go-struct.ts';
+import { parseStrictJson, type JsonValue } from './strict-json.ts';
+
+export interface MountSpec {
+	/** `volume`, `bind`, `tmpfs`, …; as written */
+	readonly type: string;
+	readonly source: string;
+	readonly target: string;
+	/** of an inline volume; empty when none is named */
+	readonly driver: string;
+	readonly driverOptions: ReadonlyMap<string, string>;
+}
+
+export interface CreateBody {
+	readonly image: string;
+	readonly user: string;
+	readonly labels: ReadonlyMap<string, string>;
+	/** driver of every volume that names none itself */
+	readonly volumeDriver: string;
+	/** `SOURCE:TARGET[:OPTIONS]` */
+	readonly binds: readonly string[];
+	readonly mounts: readonly MountSpec[];
+	/** `CONTAINER[:MODE]` */
+	readonly volumesFrom: readonly string[];
+	/** where `Volumes` and `Tmpfs` mount */
+	readonly otherTargets: readonly string[];
+}
+
+/**
+ * Old engines (API ≤ 1.44) take fields of HostConfig at the top of the body as well, and prefer them.
+ * Those that give reach are refused there; plain resource limits of old clients pass.
+ */
+const NEVER_AT_TOP = [
+	'binds', 'mounts', 'volumesfrom', 'volumedriver', 'tmpfs', 'privileged', 'pidmode', 'ipcmode', 'utsmode', 'usernsmode', 'cgroupnsmode',
+	'networkmode', 'capadd', 'capdrop', 'capabilities', 'securityopt', 'devices', 'devicecgrouprules', 'devicerequests', 'cgroupparent',
+	'cgroup', 'runtime', 'groupadd', 'links', 'sysctls', 'maskedpaths', 'readonlypaths', 'isolation',
+];
+
+/**
+ * @param bytes the body as the engine showed it
+ * @throws BirthmarkError `engine-request-unseen`, `engine-request-ambiguous` or `request-malformed`
+ */
+export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
+	const top = structFields(parseBody(bytes, 'create a container'), 'the request');
+	for (const name of NEVER_AT_TOP) {
+		if (isSet(top.get(name))) throw new BirthmarkError('engine-request-ambiguous', `"${name}" stands at the top of the request; put it into HostConfig`);
+	}
+	const host = structFields(top.get('hostconfig'), 'HostConfig');
+	return {
+		image: asString(top.get('image'), 'Image'),
+		user: asString(top.get('user'), 'User'),
+		labels: stringMap(top.get('labels'), 'Labels'),
+		volumeDriver: asString(host.get('volumedriver'), 'HostConfig.VolumeDriver'),
+		binds: strings(host, 'binds'),
+		mounts: parseMounts(host.get('mounts'), 'HostConfig.Mounts'),
+		volumesFrom: strings(host, 'volumesfrom'),
+		otherTargets: [...mapEntries(top.get('volumes'), 'Volumes').keys(), ...mapEntries(host.get('tmpfs'), 'HostConfig.Tmpfs').keys()],
+	};
+}
+
+/** @throws BirthmarkError `engine-request-unseen` when the engine showed no body */
+export function parseBody(bytes: Buffer | undefined, what: string): JsonValue {
+	if (!bytes || bytes.length === 0) {
+		throw new BirthmarkError('engine-request-unseen', `the engine did not show the body of this request to ${what}; send it as application/json, with a Content-Length and smaller than 1 MiB`);
+	}
+	return parseStrictJson(bytes);
+}
+
+/** A list of mounts, of a container or of a service. */
+export function parseMounts(value: JsonValue | undefined, where: string): MountSpec[] {
+	return asList(value, where).map((entry, index) => {
+		const mount = structFields(entry, `${where}[${index}]`);
+		const options = structFields(mount.get('volumeoptions'), `${where}[${index}].VolumeOptions`);
+		const driver = structFields(options.get('driverconfig'), `${where}[${index}].VolumeOptions.DriverConfig`);
+		return {
+			type: asString(mount.get('type'), 'Type'),
+			source: asString(mount.get('source'), 'Source'),
+			target: asString(mount.get('target'), 'Target'),
+			driver: asString(driver.get('name'), 'DriverConfig.Name'),
+			driverOptions: stringMap(driver.get('options'), 'DriverConfig.Options'),
+		};
+	});
+}
+
+function strings(fields: Fields, name: string): string[] {
+	return asList(fields.get(name), name).map((item) => asString(item, name));
+}

@@ -1,0 +1,98 @@
+/**
+ * The birth of an identity: `POST /containers/create` of a labelled container, before the engine acts
+ * (may it have this name?) and after (bind the name to the container's id, once and durably).
+ *
+ * The two halves share nothing but the request body, which the engine shows both times: a crash
+ * between them leaves a container without an identity, whose start is refused.
+ */
+
+import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { EngineContainer, EngineImage } from '../docker.ts';
+import type { IdentityRecord } from '../records.ts';
+import { namesUs, type Self } from '../self.ts';
+import { parseContainerUser, type Owner } from './container-user.ts';
+import type { CreateBody } from './create-body.ts';
+import { checkIdentityMount, identityMounts } from './identity-mount.ts';
+import { parseIdentityLabels, type IdentityLabels } from './labels.ts';
+
+export interface IdentityCreateDeps {
+	readonly self: () => Promise<Self>;
+	readonly engine: {
+		image(reference: string): Promise<EngineImage | undefined>;
+		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
+	};
+	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
+	readonly records: { addIdentity(record: IdentityRecord): void };
+	readonly logger: Pick<Logger, 'info'>;
+}
+
+/**
+ * Before: decides, and stores nothing anywhere.
+ *
+ * @param containerName the one asked for; empty when the engine is to choose
+ * @throws BirthmarkError when the container may not be created
+ */
+export async function checkIdentityCreate(deps: IdentityCreateDeps, body: CreateBody, containerName: string): Promise<void> {
+	const self = await deps.self();
+	const identity = parseIdentityLabels(body.labels);
+	if (!identity) {
+		if (identityMounts(self, body).length === 0) return;
+		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE');
+	}
+	checkIdentityMount(self, body);
+	const image = await deps.engine.image(body.image);
+	// The engine will answer 404 itself, and the client then pulls the image and asks again.
+	if (!image) return;
+	ownerOf(identity, body, image);
+	await deps.ca.authorize({ ...request(identity, body, image), dryRun: true, ...(containerName !== '' && { containerName }) });
+}
+
+/**
+ * After the engine created the container: authorizes its id and records the volume.
+ *
+ * @throws BirthmarkError when the identity could not be given; the container exists and stays without
+ */
+export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, containerId: string): Promise<void> {
+	const identity = parseIdentityLabels(body.labels);
+	if (!identity) return;
+	const self = await deps.self();
+	const [container] = await deps.engine.containers({ id: [containerId] });
+	const mount = container?.Mounts?.find((candidate) => candidate.Destination === IDENTITY_DIRECTORY && namesUs(self, candidate.Driver ?? ''));
+	if (!container || container.Id !== containerId || !mount?.Name) {
+		throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
+	}
+	const image = await deps.engine.image(container.ImageID);
+	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
+	const authorization = await deps.ca.authorize({
+		...request(identity, body, image),
+		containerId,
+		...(container.Names?.[0] !== undefined && { containerName: container.Names[0].slice(1) }),
+	});
+	if (authorization.id === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
+	const commonName = identity.names.commonName;
+	deps.records.addIdentity({
+		volume: mount.Name,
+		containerId,
+		authorizationId: authorization.id,
+		commonName,
+		...ownerOf(identity, body, image),
+		mode: identity.mode,
+		caWay: identity.caWay,
+	});
+	deps.logger.info('container authorized', { commonName, containerId, authorizationId: authorization.id, volume: mount.Name, image: body.image });
+}
+
+function request(identity: IdentityLabels, body: CreateBody, image: EngineImage): AuthorizeRequest {
+	const { names, lifetimeSeconds } = identity;
+	return { ...names, image: body.image, imageId: image.Id, ...(lifetimeSeconds !== undefined && { lifetimeSeconds }) };
+}
+
+/** Labels first, then the user of the request, then that of the image. */
+function ownerOf({ uid, gid }: IdentityLabels, body: CreateBody, image: EngineImage): Owner {
+	if (uid !== undefined) return { uid, gid: gid ?? 0 };
+	const owner = parseContainerUser(body.user || image.Config?.User || '');
+	return { uid: owner.uid, gid: gid ?? owner.gid };
+}

@@ -1,0 +1,69 @@
+/**
+ * What no container may do, with or without labels: reach into the identity of another. Numbers are
+ * those of the abuse catalogue in docs/threat-model.md.
+ */
+
+import { posix } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
+import { namesUs, type Self } from '../self.ts';
+import type { CreateBody, MountSpec } from './create-body.ts';
+import { overlaps, resolveOnHost } from './host-paths.ts';
+
+export interface IsolationDeps {
+	readonly self: () => Promise<Self>;
+	/** where the host's file system is seen */
+	readonly hostRoot: string;
+	readonly records: { hasVolume(name: string): boolean };
+	readonly findLabelled: (reference: string) => Promise<unknown>;
+}
+
+/** Checks a container create. @throws BirthmarkError `identity-isolated` or `mount-illegal` */
+export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Promise<void> {
+	if (body.volumeDriver !== '' && namesUs(await deps.self(), body.volumeDriver)) {
+		throw new BirthmarkError('mount-illegal', 'the birthmark driver cannot be the driver of every volume (27); use --mount type=volume,volume-driver=birthmark,dst=/run/birthmark');
+	}
+	for (const bind of body.binds) await checkSource(deps, bind.split(':')[0]!);
+	await checkMounts(deps, body.mounts);
+	for (const entry of body.volumesFrom) {
+		const reference = entry.split(':')[0]!;
+		if (await deps.findLabelled(reference)) {
+			throw new BirthmarkError('identity-isolated', `--volumes-from ${quote(reference)} would hand over the identity of that container (24); share its other volumes by name`);
+		}
+	}
+}
+
+/** Checks the mounts of a container or a service. @throws BirthmarkError `identity-isolated` */
+export async function checkMounts(deps: IsolationDeps, mounts: readonly MountSpec[]): Promise<void> {
+	for (const mount of mounts) {
+		await checkSource(deps, mount.source);
+		await checkVolumeOptions(deps, mount.driverOptions);
+	}
+}
+
+/** Options of the local driver can bind any directory of the host (26): every path in them counts. */
+export async function checkVolumeOptions(deps: IsolationDeps, options: ReadonlyMap<string, string>): Promise<void> {
+	for (const value of options.values()) {
+		for (const part of value.split(/[,:=]/)) if (part.startsWith('/')) await checkHostPath(deps, part);
+	}
+}
+
+/** A volume's name (23) or a path on the host (25). */
+async function checkSource(deps: IsolationDeps, source: string): Promise<void> {
+	if (source.startsWith('/')) return checkHostPath(deps, source);
+	if (deps.records.hasVolume(source)) {
+		throw new BirthmarkError('identity-isolated', `the volume ${quote(source)} holds the identity of a container and cannot be mounted by name (23); leave the source away to get an identity of your own`);
+	}
+}
+
+async function checkHostPath(deps: IsolationDeps, path: string): Promise<void> {
+	const { protectedPaths } = await deps.self();
+	const resolved = await resolveOnHost(deps.hostRoot, path);
+	for (const directory of protectedPaths) {
+		const forbidden = (await resolveOnHost(deps.hostRoot, directory)) ?? directory;
+		for (const candidate of [posix.resolve(path), resolved]) {
+			if (candidate !== undefined && !overlaps(candidate, forbidden)) continue;
+			throw new BirthmarkError('identity-isolated', `the host path ${quote(path)} leads to where the identities of containers are mounted (25: ${forbidden}); bind a directory that does not hold it`);
+		}
+	}
+}

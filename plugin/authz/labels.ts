@@ -1,0 +1,105 @@
+/**
+ * The `birthmark.*` labels: how a user asks for an identity. Written in docs/labels.md; hook/ writes
+ * them, this file reads them.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
+import type { Names } from '#common/protocol/messages.ts';
+import { nearest } from './nearest.ts';
+
+const PREFIX = 'birthmark.';
+export const COMMON_NAME_LABEL = 'birthmark.cn';
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.ca'] as const;
+type Label = (typeof LABELS)[number];
+
+const MAX_DNS_NAMES = 16;
+const MIN_LIFETIME_SECONDS = 10;
+const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600 };
+/** Linux keeps 2^32-1 for "no id" */
+const MAX_ID = 0xfffffffe;
+
+export interface IdentityLabels {
+	readonly names: Names;
+	/** of the certificates; the CA's default when absent */
+	readonly lifetimeSeconds?: number;
+	/** owner of the identity directory; the container's user when absent */
+	readonly uid?: number;
+	readonly gid?: number;
+	/** permission bits of the identity directory */
+	readonly mode: number;
+	readonly caWay: 'relay' | 'network';
+}
+
+/**
+ * @returns undefined when no label begins with `birthmark.`
+ * @throws BirthmarkError `label-unknown`, `label-illegal`, `label-missing` or `name-illegal`
+ */
+export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityLabels | undefined {
+	const labels = new Map<string, string>();
+	for (const [name, value] of all) if (name.startsWith(PREFIX)) labels.set(name, value);
+	if (labels.size === 0) return undefined;
+
+	for (const name of labels.keys()) {
+		if ((LABELS as readonly string[]).includes(name)) continue;
+		const suggestion = nearest(name, LABELS);
+		throw new BirthmarkError('label-unknown', `there is no label ${quote(name)}; ${suggestion ? `did you mean ${suggestion}?` : `the labels are ${LABELS.join(', ')}`}`);
+	}
+	const get = (name: Label): string | undefined => labels.get(name);
+	const commonName = get('birthmark.cn');
+	const organizationalUnit = get('birthmark.ou');
+	if (commonName === undefined) throw new BirthmarkError('label-missing', `the label birthmark.cn is missing beside ${[...labels.keys()].join(', ')}; add --label birthmark.cn=NAME`);
+	if (organizationalUnit === undefined) throw new BirthmarkError('label-missing', 'the label birthmark.ou, the role of the service, is missing; add --label birthmark.ou=ROLE');
+	const ttl = get('birthmark.ttl');
+	const uid = get('birthmark.uid');
+	const gid = get('birthmark.gid');
+	return {
+		names: {
+			commonName: checkName('common name', commonName),
+			organizationalUnit: checkName('role', organizationalUnit),
+			dnsNames: parseDnsNames(get('birthmark.dns')),
+		},
+		...(ttl !== undefined && { lifetimeSeconds: parseLifetime(ttl) }),
+		...(uid !== undefined && { uid: parseId('birthmark.uid', uid) }),
+		...(gid !== undefined && { gid: parseId('birthmark.gid', gid) }),
+		mode: parseMode(get('birthmark.mode') ?? '0700'),
+		caWay: parseCaWay(get('birthmark.ca') ?? 'relay'),
+	};
+}
+
+function parseDnsNames(value: string | undefined): string[] {
+	if (value === undefined) return [];
+	const names = [...new Set(value.split(',').map((name) => checkDnsName(name.trim())))];
+	if (names.length > MAX_DNS_NAMES) throw illegal('birthmark.dns', value, `more than ${MAX_DNS_NAMES} names`);
+	return names;
+}
+
+function parseLifetime(value: string): number {
+	const match = /^([0-9]{1,9})([smh]?)$/.exec(value);
+	const seconds = match ? Number(match[1]) * SECONDS[match[2]!]! : 0;
+	if (seconds < MIN_LIFETIME_SECONDS) throw illegal('birthmark.ttl', value, `use a lifetime of at least ${MIN_LIFETIME_SECONDS} seconds, for example 30s, 15m or 24h`);
+	return seconds;
+}
+
+function parseId(label: Label, value: string): number {
+	const id = /^[0-9]{1,10}$/.test(value) ? Number(value) : Infinity;
+	if (id > MAX_ID) throw illegal(label, value, 'use a number');
+	return id;
+}
+
+function parseMode(value: string): number {
+	if (!/^0?[0-7]{3}$/.test(value)) throw illegal('birthmark.mode', value, 'use three octal digits, for example 0750');
+	const mode = Number.parseInt(value, 8);
+	if ((mode & 0o700) !== 0o700) throw illegal('birthmark.mode', value, 'the owner needs all three permissions');
+	if ((mode & 0o002) !== 0) throw illegal('birthmark.mode', value, 'others must not be able to write');
+	return mode;
+}
+
+function parseCaWay(value: string): 'relay' | 'network' {
+	if (value !== 'relay' && value !== 'network') throw illegal('birthmark.ca', value, 'use relay or network');
+	return value;
+}
+
+function illegal(label: Label, value: string, why: string): BirthmarkError {
+	return new BirthmarkError('label-illegal', `the label ${label}=${quote(value)} is not accepted: ${why}`);
+}

@@ -1,0 +1,124 @@
+/**
+ * JSON (RFC 8259) as a tree that keeps what JSON.parse throws away: every key in its order, the
+ * repeated ones included. The engine is written in Go, whose decoder merges repeated keys and folds
+ * their case; a request may be judged only if both of us read the same thing in it.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+
+/** An object as it was written. Read it through go-struct.ts. */
+export class JsonObject {
+	readonly entries: readonly (readonly [key: string, value: JsonValue])[];
+
+	constructor(entries: readonly (readonly [string, JsonValue])[]) {
+		this.entries = entries;
+	}
+}
+
+const MAX_DEPTH = 64;
+const WHITESPACE = /[ \t\n\r]*/y;
+const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const LITERALS: readonly (readonly [text: string, value: boolean | null])[] = [['true', true], ['false', false], ['null', null]];
+
+/**
+ * @param bytes UTF-8, exactly one JSON value
+ * @throws BirthmarkError `engine-request-ambiguous` for invalid UTF-8, anything but one JSON value,
+ * or nesting deeper than 64
+ */
+export function parseStrictJson(bytes: Uint8Array): JsonValue {
+	let text: string;
+	try {
+		text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+	} catch (cause) {
+		throw new BirthmarkError('engine-request-ambiguous', 'the request body is not valid UTF-8; send plain JSON', { cause });
+	}
+	return new Parser(text).parse();
+}
+
+class Parser {
+	readonly #text: string;
+	#position = 0;
+
+	constructor(text: string) {
+		this.#text = text;
+	}
+
+	parse(): JsonValue {
+		const value = this.#value(0);
+		this.#match(WHITESPACE);
+		if (this.#position !== this.#text.length) throw malformed('there is more after the end of the JSON value');
+		return value;
+	}
+
+	#value(depth: number): JsonValue {
+		if (depth > MAX_DEPTH) throw malformed(`it is nested deeper than ${MAX_DEPTH} levels`);
+		this.#match(WHITESPACE);
+		const first = this.#text[this.#position];
+		if (first === '{') return this.#object(depth);
+		if (first === '[') return this.#array(depth);
+		if (first === '"') return this.#string();
+		for (const [text, value] of LITERALS) {
+			if (this.#text.startsWith(text, this.#position)) {
+				this.#position += text.length;
+				return value;
+			}
+		}
+		const digits = this.#match(NUMBER);
+		if (!digits) throw malformed(`there is no JSON value at character ${this.#position}`);
+		return Number(digits);
+	}
+
+	#object(depth: number): JsonObject {
+		const entries: [string, JsonValue][] = [];
+		this.#list('}', () => {
+			const key = this.#string();
+			if (!this.#take(':')) throw malformed(`a ":" is missing at character ${this.#position}`);
+			entries.push([key, this.#value(depth + 1)]);
+		});
+		return new JsonObject(entries);
+	}
+
+	#array(depth: number): JsonValue[] {
+		const items: JsonValue[] = [];
+		this.#list(']', () => items.push(this.#value(depth + 1)));
+		return items;
+	}
+
+	/** From the opening bracket, which is the next character, to the closing one. */
+	#list(close: string, item: () => void): void {
+		this.#position++;
+		if (this.#take(close)) return;
+		do {
+			item();
+		} while (this.#take(','));
+		if (!this.#take(close)) throw malformed(`a "${close}" is missing at character ${this.#position}`);
+	}
+
+	#string(): string {
+		this.#match(WHITESPACE);
+		const quoted = this.#match(STRING);
+		if (!quoted) throw malformed(`there is no string at character ${this.#position}`);
+		return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+	}
+
+	#take(character: string): boolean {
+		this.#match(WHITESPACE);
+		if (this.#text[this.#position] !== character) return false;
+		this.#position++;
+		return true;
+	}
+
+	#match(pattern: RegExp): string {
+		pattern.lastIndex = this.#position;
+		const found = pattern.exec(this.#text)?.[0] ?? '';
+		this.#position += found.length;
+		return found;
+	}
+}
+
+function malformed(why: string): BirthmarkError {
+	return new BirthmarkError('engine-request-ambiguous', `the request body is not one JSON value: ${why}`);
+}

@@ -1,0 +1,219 @@
+/**
+ * The plugin's durable memory: volumes, the identity that belongs to each, its current start, who
+ * holds it mounted, and the outbox of what the CA still has to hear. What is answered to the engine
+ * was written here first; every change is one transaction, synced (SQLite WAL, synchronous=FULL).
+ */
+
+import { DatabaseSync } from 'node:sqlite';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+
+export interface IdentityRecord {
+	/** name of the volume, 64 hexadecimal digits */
+	readonly volume: string;
+	readonly containerId: string;
+	readonly authorizationId: string;
+	readonly commonName: string;
+	/** owner and permission bits of the identity directory */
+	readonly uid: number;
+	readonly gid: number;
+	readonly mode: number;
+	readonly caWay: 'relay' | 'network';
+	/** of the start in progress or running; absent while stopped */
+	readonly startId?: string;
+}
+
+/** What the CA is to be told: a start is over, or the whole authorization when `startId` is absent. */
+export interface OutboxEntry {
+	readonly id: number;
+	readonly authorizationId: string;
+	readonly startId?: string;
+}
+
+const SCHEMA_VERSION = 1;
+const SCHEMA = `
+	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
+	CREATE TABLE identities (
+		volume TEXT PRIMARY KEY, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL, common_name TEXT NOT NULL,
+		uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL, ca_way TEXT NOT NULL, start_id TEXT
+	) STRICT;
+	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
+	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
+`;
+const IDENTITY_COLUMNS = `volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName, uid, gid, mode, ca_way AS caWay, start_id AS startId`;
+
+/** Opens the file, made when it is not there. @throws BirthmarkError `config-invalid` for a file of a newer version */
+export function openRecords(path: string): Records {
+	const database = new DatabaseSync(path);
+	database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000');
+	const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+	if (version > SCHEMA_VERSION) throw new BirthmarkError('config-invalid', `${path} was written by a newer version of the plugin; install that one`);
+	if (version === 0) database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version=${SCHEMA_VERSION}; COMMIT`);
+	return new Records(database);
+}
+
+export class Records {
+	readonly #database: DatabaseSync;
+	readonly #statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+
+	constructor(database: DatabaseSync) {
+		this.#database = database;
+	}
+
+	addVolume(name: string): void {
+		this.#run('INSERT OR IGNORE INTO volumes VALUES (?)', name);
+	}
+
+	hasVolume(name: string): boolean {
+		return this.#get('SELECT 1 FROM volumes WHERE name = ?', name) !== undefined;
+	}
+
+	volumes(): string[] {
+		return this.#all<{ name: string }>('SELECT name FROM volumes ORDER BY name').map(({ name }) => name);
+	}
+
+	/** @throws BirthmarkError `identity-isolated` when the volume belongs to another container */
+	addIdentity(record: IdentityRecord): void {
+		const known = this.identity(record.volume);
+		if (known) {
+			if (known.containerId === record.containerId && known.authorizationId === record.authorizationId) return;
+			throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
+		}
+		const { volume, containerId, authorizationId, commonName, uid, gid, mode, caWay } = record;
+		this.#transaction(() => {
+			this.addVolume(volume);
+			this.#run('INSERT INTO identities VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)', volume, containerId, authorizationId, commonName, uid, gid, mode, caWay);
+		});
+	}
+
+	identity(volume: string): IdentityRecord | undefined {
+		const row = this.#get(`SELECT ${IDENTITY_COLUMNS} FROM identities WHERE volume = ?`, volume);
+		return row && toIdentity(row);
+	}
+
+	identities(): IdentityRecord[] {
+		return this.#all(`SELECT ${IDENTITY_COLUMNS} FROM identities`).map(toIdentity);
+	}
+
+	/** Begins a start, held once by `mountId`; the start before it, if any, is over. */
+	beginStart(volume: string, startId: string, mountId: string): void {
+		this.#transaction(() => {
+			this.#queueStart(volume);
+			this.#run('DELETE FROM mounts WHERE volume = ?', volume);
+			this.#run('INSERT INTO mounts VALUES (?, ?, 1)', volume, mountId);
+			this.#run('UPDATE identities SET start_id = ? WHERE volume = ?', startId, volume);
+		});
+	}
+
+	isHeldBy(volume: string, mountId: string): boolean {
+		return this.#get('SELECT 1 FROM mounts WHERE volume = ? AND mount_id = ?', volume, mountId) !== undefined;
+	}
+
+	/** The engine mounts with the same id more than once, e.g. for `docker cp`: each is unmounted in its turn. */
+	hold(volume: string, mountId: string): void {
+		this.#run('UPDATE mounts SET holds = holds + 1 WHERE volume = ? AND mount_id = ?', volume, mountId);
+	}
+
+	/** @returns true when nobody holds the volume any more: the start is over, and the CA will be told */
+	release(volume: string, mountId: string): boolean {
+		return this.#transaction(() => {
+			this.#run('UPDATE mounts SET holds = holds - 1 WHERE volume = ? AND mount_id = ?', volume, mountId);
+			this.#run('DELETE FROM mounts WHERE volume = ? AND holds <= 0', volume);
+			if (this.#get('SELECT 1 FROM mounts WHERE volume = ?', volume) !== undefined) return false;
+			this.#queueStart(volume);
+			return true;
+		});
+	}
+
+	/** The start is over, whoever held the volume. */
+	endStart(volume: string): void {
+		this.#transaction(() => {
+			this.#queueStart(volume);
+			this.#run('DELETE FROM mounts WHERE volume = ?', volume);
+		});
+	}
+
+	/** The container is gone: so is its identity, and the CA will be told. */
+	endIdentity(volume: string): void {
+		this.#transaction(() => {
+			this.#run('INSERT INTO outbox (authorization_id) SELECT authorization_id FROM identities WHERE volume = ?', volume);
+			this.#run('DELETE FROM identities WHERE volume = ?', volume);
+			this.#run('DELETE FROM mounts WHERE volume = ?', volume);
+		});
+	}
+
+	/** Forgets a volume, after {@link endIdentity}. */
+	removeVolume(name: string): void {
+		this.#transaction(() => {
+			this.endIdentity(name);
+			this.#run('DELETE FROM volumes WHERE name = ?', name);
+		});
+	}
+
+	/** Another CA, another node identity: nothing that the old one authorized can be started. */
+	forgetAuthorizations(): void {
+		this.#transaction(() => {
+			for (const table of ['identities', 'mounts', 'outbox']) this.#run(`DELETE FROM ${table}`);
+		});
+	}
+
+	/** The oldest undelivered entry. */
+	nextInOutbox(): OutboxEntry | undefined {
+		const row = this.#get('SELECT id, authorization_id AS authorizationId, start_id AS startId FROM outbox ORDER BY id LIMIT 1');
+		if (!row) return undefined;
+		const { startId, ...entry } = row as { id: number; authorizationId: string; startId: string | null };
+		return startId === null ? entry : { ...entry, startId };
+	}
+
+	removeFromOutbox(id: number): void {
+		this.#run('DELETE FROM outbox WHERE id = ?', id);
+	}
+
+	outboxLength(): number {
+		return (this.#get('SELECT count(*) AS length FROM outbox') as { length: number }).length;
+	}
+
+	close(): void {
+		this.#database.close();
+	}
+
+	#queueStart(volume: string): void {
+		this.#run('INSERT INTO outbox (authorization_id, start_id) SELECT authorization_id, start_id FROM identities WHERE volume = ? AND start_id IS NOT NULL', volume);
+		this.#run('UPDATE identities SET start_id = NULL WHERE volume = ?', volume);
+	}
+
+	#transaction<T>(work: () => T): T {
+		if (this.#database.isTransaction) return work();
+		this.#database.exec('BEGIN IMMEDIATE');
+		try {
+			const result = work();
+			this.#database.exec('COMMIT');
+			return result;
+		} catch (error) {
+			this.#database.exec('ROLLBACK');
+			throw error;
+		}
+	}
+
+	#prepare(sql: string) {
+		let statement = this.#statements.get(sql);
+		if (!statement) this.#statements.set(sql, (statement = this.#database.prepare(sql)));
+		return statement;
+	}
+
+	#run(sql: string, ...values: (string | number)[]): void {
+		this.#prepare(sql).run(...values);
+	}
+
+	#get(sql: string, ...values: (string | number)[]) {
+		return this.#prepare(sql).get(...values);
+	}
+
+	#all<T = Record<string, unknown>>(sql: string, ...values: (string | number)[]): T[] {
+		return this.#prepare(sql).all(...values) as T[];
+	}
+}
+
+function toIdentity(row: Record<string, unknown>): IdentityRecord {
+	const { startId, ...rest } = row as unknown as Omit<IdentityRecord, 'startId'> & { startId: string | null };
+	return startId === null ? rest : { ...rest, startId };
+}
