@@ -1,14 +1,15 @@
 /** `make demo`: the main job, step by step, on an engine of its own. */
 
 import { join } from 'node:path';
-import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, readFileSync } from 'node:fs';
+import { bundleDigest } from '#common/protocol/token.ts';
 import { buildAll } from './build.ts';
 import { demoEngine, DEMO, type DemoEngine } from './demo-engine.ts';
 import { buildImages, dockerCommand, type Docker } from './images.ts';
 import { DEMO_STATE, PROJECT } from './paths.ts';
 import { createPlugin, layOutPlugin, PLUGIN } from './plugin.ts';
-import { CA_CONTAINER, enablePlugin, inCa, pluginStatus, startCa, until } from './set-up.ts';
+import { freePort, portIsFree } from './ports.ts';
+import { CA_CONTAINER, enablePlugin, makeToken, pluginStatus, startCa, until } from './set-up.ts';
 import { runMain, StepError, Steps } from './steps.ts';
 
 const DEFAULT_PORT = 33004;
@@ -51,7 +52,7 @@ async function main(): Promise<void> {
 	await show(steps, 'web01 calls api01 over mutual TLS', () => call(docker, 'web01'), { accepted: true });
 	await show(steps, 'a container without an identity calls api01', () => strangerCalls(docker), { accepted: false });
 	await show(steps, 'docker run --label birthmark.cn=db01, a name outside the policy', () => runOutsidePolicy(docker), { accepted: false });
-	const stolen = await docker(['exec', 'web01', NODE, '-e', 'process.stdout.write(require("fs").readFileSync("/run/birthmark/identity.pem"))']);
+	const stolen = await docker(['exec', 'web01', NODE, '-e', 'process.stdout.write(require("fs").readFileSync("/run/birthmark/identity.pem"))'], { secret: true });
 	await show(steps, 'a thief, who as root copied the key out of web01, calls api01', () => thiefCalls(docker, stolen.stdout), { accepted: true });
 	say('\n$ birthmark ls');
 	say(indent(await birthmark(steps, ['ls'])));
@@ -83,15 +84,16 @@ What to try next:
 async function caPort(docker: Docker): Promise<number> {
 	const published = (await docker(['container', 'inspect', '--format', '{{(index (index .HostConfig.PortBindings "33004/tcp") 0).HostPort}}', CA_CONTAINER], { mayFail: true })).stdout.trim();
 	if (/^\d+$/.test(published)) return Number(published);
-	return (await isFree(DEFAULT_PORT)) ? DEFAULT_PORT : freePort();
+	return (await portIsFree(DEFAULT_PORT)) ? DEFAULT_PORT : freePort();
 }
 
 async function login(steps: Steps, docker: Docker, caUrl: string): Promise<string> {
 	if (!existsSync(join(home, 'operator.json')) || (await birthmarkResult(steps, ['ls'])).code !== 0) {
-		const token = await inCa(docker, CA_CONTAINER, ['operator', 'token', '--name', 'demo-operator']);
+		const token = await makeToken(docker, CA_CONTAINER, ['operator', 'token', '--name', 'demo-operator']);
 		await birthmark(steps, ['login', '--ca', caUrl], token);
 	}
-	return inCa(docker, CA_CONTAINER, ['ca', 'digest']);
+	const { bundle } = JSON.parse(readFileSync(join(home, 'operator.json'), 'utf8')) as { bundle: string };
+	return `sha256:${bundleDigest(bundle).toString('hex')}`;
 }
 
 async function joinNode(docker: Docker, engine: DemoEngine, caUrl: string, created: boolean): Promise<string> {
@@ -99,7 +101,7 @@ async function joinNode(docker: Docker, engine: DemoEngine, caUrl: string, creat
 	if (before?.inChain === true && before.joined && before.ca === 'reachable') return 'still in the chain';
 	const enabled = (await docker(['plugin', 'inspect', '--format', '{{.Enabled}}', PLUGIN])).stdout.trim() === 'true';
 	if (!enabled) {
-		const joinToken = await inCa(docker, CA_CONTAINER, ['node', 'token', '--name', 'demo-host', ...ALLOW.flatMap((pattern) => ['--allow', pattern])]);
+		const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'demo-host', ...ALLOW.flatMap((pattern) => ['--allow', pattern])]);
 		await enablePlugin(engine.host, { name: PLUGIN, caUrl, joinToken, run: engine.run, socket: engine.socket });
 	}
 	await engine.enforce();
@@ -181,24 +183,6 @@ async function birthmark(steps: Steps, args: readonly string[], input = ''): Pro
 	const result = await birthmarkResult(steps, args, input);
 	if (result.code !== 0) throw new StepError(`birthmark ${args[0]}: ${result.stderr.trim()}`, `read ${logFile}`);
 	return result.stdout.trimEnd();
-}
-
-function isFree(port: number): Promise<boolean> {
-	return new Promise((resolve) => {
-		const server = createServer();
-		server.once('error', () => resolve(false));
-		server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-	});
-}
-
-function freePort(): Promise<number> {
-	return new Promise((resolve) => {
-		const server = createServer();
-		server.listen(0, '127.0.0.1', () => {
-			const address = server.address();
-			server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-		});
-	});
 }
 
 runMain(main, () => logFile);

@@ -33,9 +33,9 @@ export async function startCa(docker: DockerCommand, options: CaOptions): Promis
 	return url;
 }
 
-/** Runs the `birthmark` command in the CA's container, where the admin socket is. @returns what it printed */
-export async function inCa(docker: DockerCommand, container: string, args: readonly string[]): Promise<string> {
-	return (await docker(['exec', container, '/usr/bin/birthmark', ...args])).stdout.trim();
+/** Makes a token with the `birthmark` command in the CA's container, where the admin socket is. */
+export async function makeToken(docker: DockerCommand, container: string, args: readonly string[]): Promise<string> {
+	return (await docker(['exec', container, '/usr/bin/birthmark', ...args], { secret: true })).stdout.trim();
 }
 
 export interface PluginOptions {
@@ -53,7 +53,7 @@ export interface PluginOptions {
 export async function enablePlugin(host: string, options: PluginOptions): Promise<void> {
 	const plugin = engineApi(host).getPlugin(options.name);
 	const settings = [`CA_URL=${options.caUrl}`, `JOIN_TOKEN=${options.joinToken}`, `ENGINE_SOCKET=${options.socket}`, `run.source=${options.run}`, `LOG_LEVEL=${options.logLevel ?? 'info'}`];
-	await plugin.configure(settings as never);
+	await new Promise<void>((resolve, reject) => plugin.configure(settings, (error: unknown) => (error ? reject(error as Error) : resolve())));
 	await plugin.enable({ timeout: 0 });
 }
 

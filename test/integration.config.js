@@ -1,0 +1,11 @@
+// The stories share one engine, one plugin and one CA, and some of them stop these: one after the other.
+export default {
+	files: ['test/integration/**/*.test.ts'],
+	extensions: { ts: 'module' },
+	workerThreads: false,
+	concurrency: 1,
+	serial: true,
+	failFast: false,
+	timeout: '180s',
+	environmentVariables: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+};
