@@ -53,8 +53,9 @@ export interface PluginOptions {
 export async function enablePlugin(host: string, options: PluginOptions): Promise<void> {
 	const plugin = engineApi(host).getPlugin(options.name);
 	const settings = [`CA_URL=${options.caUrl}`, `JOIN_TOKEN=${options.joinToken}`, `ENGINE_SOCKET=${options.socket}`, `run.source=${options.run}`, `LOG_LEVEL=${options.logLevel ?? 'info'}`];
-	await new Promise<void>((resolve, reject) => plugin.configure(settings, (error: unknown) => (error ? reject(error as Error) : resolve())));
-	await plugin.enable({ timeout: 0 });
+	// `_body` is docker-modem's way to send something that is not an object.
+	await plugin.configure({ _body: settings });
+	await plugin.enable({ timeout: 30 });
 }
 
 /** What the plugin says of itself; undefined before it is in the chain for the first time. */
