@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { decodePem } from '#common/x509/pem.ts';
 
 export interface Identity {
 	/** PKCS#8 PEM */
@@ -24,7 +25,6 @@ export interface Leaf {
 	readonly notAfter: Date;
 }
 
-const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\n?/g;
 /** Leaf, intermediate, and room for a cross-signed root during a root rotation. */
 const MAX_CHAIN_LENGTH = 5;
 
@@ -36,9 +36,8 @@ const MAX_CHAIN_LENGTH = 5;
  * (X509-SVID §2: exactly one URI SAN)
  */
 export function readLeaf(chain: string): Leaf {
-	const certificates = chain.match(PEM_CERTIFICATES) ?? [];
-	const rest = chain.replace(PEM_CERTIFICATES, '');
-	if (certificates.length === 0 || certificates.length > MAX_CHAIN_LENGTH || rest.trim() !== '') throw invalid('it is not a chain of PEM certificates');
+	const certificates = decodePem('CERTIFICATE', chain);
+	if (!certificates || certificates.length > MAX_CHAIN_LENGTH) throw invalid('it is not a chain of PEM certificates');
 	let leaf: X509Certificate;
 	try {
 		leaf = new X509Certificate(certificates[0]!);

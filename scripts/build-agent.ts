@@ -1,7 +1,7 @@
 /**
  * The agent as one executable that runs in any image, whatever its C library or none at all: it
  * brings its own loader and glibc. Twice, because a loader's path is absolute: for the identity
- * volume (`build/agent/bin`) and for copying into an image (`build/agent-image`).
+ * volume (`build/agent/bin`) and for copying into an image (`build/agent-image/bin`).
  *
  * The loader's path is set on a copy of the runtime *before* the program is compiled into it: the
  * compiled executable carries its program behind the ELF image, where patchelf would lose it.
@@ -17,7 +17,7 @@ import { runMain, StepError, Steps } from './steps.ts';
 
 const TARGETS = [
 	{ output: join(BUILD, 'agent/bin'), installedAt: '/run/birthmark/bin' },
-	{ output: join(BUILD, 'agent-image'), installedAt: '/opt/birthmark' },
+	{ output: join(BUILD, 'agent-image/bin'), installedAt: '/opt/birthmark/bin' },
 ] as const;
 const STAMP = join(BUILD, 'agent.stamp');
 const ENTRY = join(PROJECT, 'agent/main.ts');

@@ -7,6 +7,7 @@
  */
 
 import { sign, type KeyObject } from 'node:crypto';
+import { encodePem } from './pem.ts';
 
 export interface CsrInput {
 	/** EC on P-256 */
@@ -27,7 +28,6 @@ const CONTEXT_0 = 0xa0;
 
 const OID_COMMON_NAME = Buffer.from('550403', 'hex'); // 2.5.4.3, X.520
 const OID_ECDSA_SHA256 = Buffer.from('2a8648ce3d040302', 'hex'); // 1.2.840.10045.4.3.2, RFC 5758 §3.2
-const PEM_LINE_LENGTH = 64; // RFC 7468 §2
 
 /**
  * A signed request for the key pair, RFC 2986 §4.
@@ -36,9 +36,7 @@ const PEM_LINE_LENGTH = 64; // RFC 7468 §2
  * @throws TypeError for a key that is not EC P-256 or a CN that is empty or too long
  */
 export function encodeCsr(input: CsrInput): string {
-	const der = encodeCsrDer(input);
-	const lines = der.toString('base64').match(new RegExp(`.{1,${PEM_LINE_LENGTH}}`, 'g')) ?? [];
-	return `-----BEGIN CERTIFICATE REQUEST-----\n${lines.join('\n')}\n-----END CERTIFICATE REQUEST-----\n`;
+	return encodePem('CERTIFICATE REQUEST', encodeCsrDer(input));
 }
 
 /** The same as DER. */

@@ -1,0 +1,82 @@
+import test from 'ava';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import { publish, readIdentity } from '../../../agent/store.ts';
+import { createPki, issueLeaf, leafDefaults, serialOf } from '../../fakes/ca.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+const pki = await createPki();
+
+async function makeIdentity() {
+	const key = generateSigningKey();
+	return { key: exportSigningKey(key), chain: await issueLeaf({ ...leafDefaults('api01', pki, 3600), publicKey: key.publicKey }), bundle: pki.bundle };
+}
+
+test('what was published can be read back', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const identity = await makeIdentity();
+	t.is(readIdentity(directory), undefined);
+	publish(directory, identity);
+	const read = readIdentity(directory)!;
+	t.deepEqual({ key: read.key, chain: read.chain, bundle: read.bundle }, identity);
+	t.is(read.leaf.serial, serialOf(identity.chain));
+});
+
+test('the generation before stays, older ones go', async (t) => {
+	const directory = tmpfsDirectory(t);
+	for (let count = 0; count < 5; count++) publish(directory, await makeIdentity());
+	t.deepEqual(readdirSync(directory).filter((name) => name.startsWith('.')).sort(), ['.generation-4', '.generation-5']);
+	t.is(readlinkSync(join(directory, 'current')), '.generation-5');
+});
+
+test('what a killed agent left half-written is never shown and goes with the next rotations', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const first = await makeIdentity();
+	publish(directory, first);
+	mkdirSync(join(directory, '.generation-2'));
+	writeFileSync(join(directory, '.generation-2', 'tls.key'), 'half a key');
+	t.is(readIdentity(directory)!.leaf.serial, serialOf(first.chain));
+	publish(directory, await makeIdentity());
+	publish(directory, await makeIdentity());
+	t.deepEqual(readdirSync(directory).filter((name) => name.startsWith('.')).sort(), ['.generation-3', '.generation-4']);
+});
+
+test('a name that an application put in the way is replaced', async (t) => {
+	const directory = tmpfsDirectory(t);
+	writeFileSync(join(directory, 'tls.crt'), 'mine');
+	const identity = await makeIdentity();
+	publish(directory, identity);
+	t.is(readFileSync(join(directory, 'tls.crt'), 'utf8'), identity.chain);
+});
+
+test('a publication that fails leaves the identity before readable and nothing else behind', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const first = await makeIdentity();
+	publish(directory, first);
+	// A directory cannot be replaced by a link: the last steps fail, after the files were written.
+	rmSync(join(directory, 'ca.crt'));
+	mkdirSync(join(directory, 'ca.crt'));
+	const second = await makeIdentity();
+	const error = t.throws(() => publish(directory, second), { instanceOf: BirthmarkError });
+	t.is(error.code, 'directory-unusable');
+	t.is(readFileSync(join(directory, 'identity.pem'), 'utf8'), first.key + first.chain);
+	t.deepEqual(readdirSync(directory).filter((name) => name.startsWith('.')), ['.generation-1']);
+});
+
+test('a reader never sees a key beside another key\'s certificate', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const identities = [await makeIdentity(), await makeIdentity(), await makeIdentity()];
+	publish(directory, identities[0]!);
+	const reader = fork(new URL('../../fakes/identity-reader.ts', import.meta.url), [join(directory, 'identity.pem')]);
+	t.teardown(() => void reader.kill());
+	await once(reader, 'message'); // it reads now
+	for (let count = 1; count <= 400; count++) publish(directory, identities[count % identities.length]!);
+	reader.send('report');
+	const [report] = (await once(reader, 'message')) as [{ reads: number; different: number; faults: string[] }];
+	t.deepEqual(report.faults, []);
+	t.true(report.different > 1, `the reader saw ${report.different} identities in ${report.reads} reads`);
+});
