@@ -1,0 +1,122 @@
+/**
+ * The CA's API as a node uses it (docs/api.md): TLS 1.3 with the node's own certificate, against
+ * nothing but the pinned trust bundle. Sessions are never resumed, because a resumed connection
+ * skips the checks of the peer's certificate.
+ */
+
+import { Agent, request as httpsRequest } from 'node:https';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { CA_SERVER_NAME, CSR_CONTENT_TYPE, type Authorization, type AuthorizeRequest, type MintedToken, type MintRequest, type RevokeRequest } from '#common/protocol/messages.ts';
+import { errorFromProblem } from '#common/protocol/problem.ts';
+import type { Clock } from '#common/runtime/clock.ts';
+import { exchange, type Answer } from './request.ts';
+
+/** A person waits at `docker run`. */
+const DEADLINE_MS = 5_000;
+/** A CRL of 10 000 entries has about 400 KiB. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/** What the connection is made of; replaced as a whole when the node's certificate is. */
+export interface NodeCredentials {
+	/** PEM, PKCS#8 */
+	readonly key: string;
+	/** PEM chain, leaf first */
+	readonly certificate: string;
+	/** PEM, the pinned trust bundle */
+	readonly bundle: string;
+}
+
+export interface CaClientDeps {
+	readonly url: string | undefined;
+	/** undefined while the node has not joined */
+	readonly credentials: () => NodeCredentials | undefined;
+	readonly clock: Clock;
+}
+
+export interface RevocationList {
+	/** PEM */
+	readonly text: string;
+	readonly etag: string;
+}
+
+export type CaClient = ReturnType<typeof createCaClient>;
+
+export function createCaClient(deps: CaClientDeps) {
+	let agent: { readonly of: NodeCredentials; readonly agent: Agent } | undefined;
+	let reachable: boolean | undefined;
+	let clockSkewSeconds: number | undefined;
+
+	/** The keep-alive agent of the credentials in use. */
+	function agentFor(credentials: NodeCredentials): Agent {
+		if (agent?.of === credentials) return agent.agent;
+		agent?.agent.destroy();
+		const { key, certificate, bundle } = credentials;
+		agent = { of: credentials, agent: new Agent({ keepAlive: true, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' }) };
+		return agent.agent;
+	}
+
+	/** @param options.body JSON, or a text with its own content type in the headers */
+	async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
+		const credentials = deps.credentials();
+		if (!deps.url || !credentials) throw new BirthmarkError('node-not-joined', 'this node has not joined a CA; set CA_URL and JOIN_TOKEN with docker plugin set');
+		const body = options.body === undefined || typeof options.body === 'string' ? options.body : JSON.stringify(options.body);
+		const headers = { ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...options.headers };
+		const url = new URL(path, deps.url);
+		let answer: Answer;
+		try {
+			answer = await exchange((signal, onAnswer) => httpsRequest(url, { method, headers, signal, agent: agentFor(credentials) }, onAnswer), body, { deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES });
+		} catch (cause) {
+			reachable = false;
+			throw new BirthmarkError('ca-unavailable', `the CA at ${url.host} could not be reached (${reason(cause)}); start it or check CA_URL, then try again`, { cause });
+		}
+		reachable = true;
+		const date = Date.parse(answer.headers.date ?? '');
+		if (!Number.isNaN(date)) clockSkewSeconds = Math.round((deps.clock.now().getTime() - date) / 1000);
+		if (answer.status >= 500) throw new BirthmarkError('ca-unavailable', `the CA at ${url.host} answered ${answer.status}; its log tells why`, { cause: errorFromProblem(answer.status, answer.body) });
+		if (answer.status >= 400) throw errorFromProblem(answer.status, answer.body);
+		return answer;
+	}
+
+	return {
+		/** @throws BirthmarkError `name-not-allowed` and what else the CA says; `ca-unavailable`, `node-not-joined` */
+		async authorize(request: AuthorizeRequest): Promise<Authorization> {
+			return parse<Authorization>(await call('POST', '/v1/authorize', { body: request }));
+		},
+		async mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> {
+			return parse<MintedToken>(await call('POST', `/v1/authorizations/${encodeURIComponent(authorizationId)}/tokens`, { body: request }));
+		},
+		async endAuthorization(authorizationId: string): Promise<void> {
+			await call('DELETE', `/v1/authorizations/${encodeURIComponent(authorizationId)}`);
+		},
+		async revoke(request: RevokeRequest): Promise<void> {
+			await call('POST', '/v1/revoke', { body: request });
+		},
+		/** @returns undefined when the list with `etag` is still the newest */
+		async revocationList(etag?: string): Promise<RevocationList | undefined> {
+			const answer = await call('GET', '/v1/crl.pem', etag === undefined ? {} : { headers: { 'if-none-match': etag } });
+			return answer.status === 304 ? undefined : { text: answer.body, etag: answer.headers.etag ?? '' };
+		},
+		/** @param csr PEM @returns PEM chain, leaf first */
+		async renew(csr: string): Promise<string> {
+			return (await call('POST', '/v1/renew', { body: csr, headers: { 'content-type': CSR_CONTENT_TYPE } })).body;
+		},
+		/** undefined until the first call */
+		isReachable: (): boolean | undefined => reachable,
+		/** how far our clock is ahead of the CA's */
+		clockSkewSeconds: (): number | undefined => clockSkewSeconds,
+		close: (): void => agent?.agent.destroy(),
+	};
+}
+
+function parse<T>(answer: Answer): T {
+	try {
+		return JSON.parse(answer.body) as T;
+	} catch (cause) {
+		throw new BirthmarkError('ca-protocol', 'the CA answered something other than JSON', { cause });
+	}
+}
+
+function reason(error: unknown): string {
+	if (!(error instanceof Error)) return 'unknown';
+	return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}

@@ -1,0 +1,150 @@
+/** The engine plugin: authorization and volume driver in one process. Only wires. */
+
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
+import { systemClock } from '#common/runtime/clock.ts';
+import { closeServer, listenUnix } from '#common/runtime/listen.ts';
+import { createLogger } from '#common/runtime/log.ts';
+import { onShutdown } from '#common/runtime/shutdown.ts';
+import { authorizeRequest, authorizeResponse, type AuthorizerDeps } from './authz/authorizer.ts';
+import { findLabelledContainer } from './authz/labelled-containers.ts';
+import { createOwnCalls } from './authz/own-calls.ts';
+import { createCaClient } from './ca-client.ts';
+import { readConfig, type PluginConfig } from './config.ts';
+import { createEngine } from './docker.ts';
+import { startEnforcement } from './enforcement.ts';
+import { startMembership } from './membership.ts';
+import { createNodeIdentityStore } from './node-identity.ts';
+import { startOutbox } from './outbox.ts';
+import { openRecords } from './records.ts';
+import { createSelf, findPluginId } from './self.ts';
+import { createPluginServer } from './server.ts';
+import { pluginStatus } from './status.ts';
+import { startSweep } from './sweep.ts';
+import { createVolumeDriver } from './volume/driver.ts';
+import { IdentityVolumes } from './volume/identity-volumes.ts';
+import { openRelay } from './volume/relay.ts';
+import { startRevocationLists } from './volume/revocation-lists.ts';
+import { openTmpfs } from './volume/tmpfs.ts';
+
+/** name of the mount in config.json that brings the engine's socket */
+const RUN_MOUNT = 'run';
+/** With the host's processes in sight (config.json, pidhost), the root of the first is the host's. */
+const HOST_ROOT = '/proc/1/root';
+const HTTPS_PORT = 443;
+const EXIT_CONFIG = 78; // sysexits.h EX_CONFIG
+
+const config = configOrExit();
+const logger = createLogger('plugin', config.LOG_LEVEL);
+const clock = systemClock;
+const stateDirectory = join(config.DATA_DIRECTORY, 'state');
+const pluginId = findPluginId(readFileSync('/proc/self/mountinfo', 'utf8'), config.DATA_DIRECTORY);
+
+const nodeIdentity = createNodeIdentityStore(stateDirectory);
+const records = openRecords(join(stateDirectory, 'records.db'));
+const ownCalls = createOwnCalls();
+const engine = createEngine(join(config.RUN_DIRECTORY, config.ENGINE_SOCKET), ownCalls.headers);
+const ca = createCaClient({ url: config.CA_URL, credentials: nodeIdentity.current, clock });
+const self = createSelf({
+	engine,
+	pluginId,
+	fallbackName: basename(config.PLUGIN_SOCKET, '.sock'),
+	unmanagedPaths: [config.DATA_DIRECTORY, join(config.RUN_DIRECTORY, 'birthmark')],
+	runMountName: RUN_MOUNT,
+});
+const tmpfs = await openTmpfs({
+	hostDirectory: join(config.RUN_DIRECTORY, 'birthmark', pluginId?.slice(0, 12) ?? 'unmanaged'),
+	volumesDirectory: join(config.DATA_DIRECTORY, 'volumes'),
+	agentDirectory: config.AGENT_DIRECTORY,
+	logger,
+});
+
+const enforcement = startEnforcement({
+	call: (nonce) => engine.ping(ownCalls.proofHeaders(nonce)),
+	onAnswer: (again) => {
+		if (again) sweep.wake();
+		if (!records.hasVolume(SENTINEL_VOLUME)) void makeSentinel();
+	},
+	logger,
+});
+const caAddress = new URL(config.CA_URL ?? 'https://127.0.0.1');
+const volumes: IdentityVolumes = new IdentityVolumes({
+	records,
+	tmpfs,
+	ca,
+	revocationList: () => revocationLists.current(),
+	openRelay: (directory) => openRelay({ target: { host: caAddress.hostname.replace(/^\[|\]$/g, ''), port: Number(caAddress.port || HTTPS_PORT) }, logger }, directory),
+	enforcement,
+	onEnded: () => outbox.wake(),
+	caUrl: config.CA_URL,
+	startGraceMs: config.START_GRACE_SECONDS * 1000,
+	newStartId: () => randomBytes(16).toString('hex'),
+	logger,
+});
+const revocationLists = startRevocationLists({ ca, isWanted: () => volumes.mountedCount() > 0, onChange: (text) => volumes.writeRevocationList(text), logger });
+const outbox = startOutbox({ records, ca, onDelivered: revocationLists.wake, logger });
+const sweep = startSweep({ records, engine, volumes, logger });
+const membership = startMembership({
+	store: nodeIdentity,
+	ca,
+	settings: { caUrl: config.CA_URL, joinToken: config.JOIN_TOKEN },
+	nodeName: async () => config.NODE_NAME ?? (await engine.info()).Name,
+	onOtherCa: () => records.forgetAuthorizations(),
+	clock,
+	random: Math.random,
+	logger,
+});
+await volumes.restore();
+
+const authorizer: AuthorizerDeps = {
+	self,
+	hostRoot: HOST_ROOT,
+	engine,
+	ca,
+	records,
+	ownCalls,
+	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
+	onProof: enforcement.saw,
+	onContainersRemoved: sweep.wake,
+	logger,
+};
+const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership });
+const server = createPluginServer({
+	authorizeRequest: (call) => authorizeRequest(authorizer, call),
+	authorizeResponse: (call) => authorizeResponse(authorizer, call),
+	volumeDriver: createVolumeDriver({ records, volumes, path: tmpfs.path, status }),
+	logger,
+});
+mkdirSync(dirname(config.PLUGIN_SOCKET), { recursive: true });
+await listenUnix(server, config.PLUGIN_SOCKET, 0o600);
+logger.info('ready', { path: config.PLUGIN_SOCKET, address: caAddress.host });
+
+onShutdown(logger, async () => {
+	for (const part of [enforcement, membership, sweep, outbox, revocationLists]) part.close();
+	await volumes.close();
+	const closed = closeServer(server);
+	server.closeAllConnections();
+	await closed;
+	ca.close();
+	records.close();
+});
+
+/** Tried again with the next proof: the engine does not know the driver before it has enabled the plugin. */
+async function makeSentinel(): Promise<void> {
+	try {
+		await engine.createVolume(SENTINEL_VOLUME, (await self()).name);
+	} catch (error) {
+		logger.debug('the sentinel volume could not be made yet', { volume: SENTINEL_VOLUME, error });
+	}
+}
+
+function configOrExit(): PluginConfig {
+	try {
+		return readConfig(process.env);
+	} catch (error) {
+		createLogger('plugin').error('the plugin cannot start', { error });
+		process.exit(EXIT_CONFIG);
+	}
+}

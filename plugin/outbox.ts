@@ -1,0 +1,78 @@
+/**
+ * Delivers to the CA what it must hear about the end of starts and containers: in order, from the
+ * durable outbox, again and again until the CA has taken it. Each message may arrive twice; both
+ * calls are idempotent.
+ */
+
+import { errorCode, type ErrorCode } from '#common/protocol/errors.ts';
+import type { RevokeRequest } from '#common/protocol/messages.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { OutboxEntry } from './records.ts';
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 30_000;
+/** Answers that another attempt would get as well: the CA has forgotten it, or ended it before us. */
+const FINAL: readonly ErrorCode[] = ['authorization-unknown', 'authorization-ended', 'not-found', 'request-malformed'];
+
+export interface OutboxDeps {
+	readonly records: { nextInOutbox(): OutboxEntry | undefined; removeFromOutbox(id: number): void };
+	readonly ca: { revoke(request: RevokeRequest): Promise<void>; endAuthorization(authorizationId: string): Promise<void> };
+	/** something was revoked */
+	readonly onDelivered: () => void;
+	readonly logger: Logger;
+}
+
+export interface Outbox {
+	/** There is something new. */
+	wake(): void;
+	close(): void;
+}
+
+export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): Outbox {
+	let retryMs = FIRST_RETRY_MS;
+	let timer: NodeJS.Timeout | undefined;
+	let running = false;
+	let closed = false;
+
+	async function run(): Promise<void> {
+		if (running || closed) return;
+		running = true;
+		clearTimeout(timer);
+		try {
+			for (let entry = records.nextInOutbox(); entry && !closed; entry = records.nextInOutbox()) {
+				await deliver(entry);
+				if (closed) return;
+				records.removeFromOutbox(entry.id);
+				retryMs = FIRST_RETRY_MS;
+				onDelivered();
+			}
+		} catch (error) {
+			if (closed) return;
+			logger.warn('a revocation could not be delivered, trying again', { code: errorCode(error), seconds: retryMs / 1000, error });
+			timer = setTimeout(() => void run(), retryMs);
+			retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+		} finally {
+			running = false;
+		}
+	}
+
+	async function deliver({ authorizationId, startId }: OutboxEntry): Promise<void> {
+		try {
+			if (startId === undefined) await ca.endAuthorization(authorizationId);
+			else await ca.revoke({ authorizationId, startId, reason: 'cessationOfOperation' });
+			logger.info(startId === undefined ? 'authorization ended' : 'start revoked', { authorizationId, ...(startId !== undefined && { startId }) });
+		} catch (error) {
+			if (!FINAL.includes(errorCode(error) as ErrorCode)) throw error;
+			logger.warn('the CA does not know what should be revoked', { authorizationId, error });
+		}
+	}
+
+	void run();
+	return {
+		wake: () => void run(),
+		close: () => {
+			closed = true;
+			clearTimeout(timer);
+		},
+	};
+}

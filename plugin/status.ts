@@ -1,0 +1,29 @@
+/** The health of the plugin as `docker volume inspect birthmark-sentinel` shows it. */
+
+import type { PluginStatus } from '#common/protocol/plugin-status.ts';
+import { VERSION } from '#common/protocol/version.ts';
+import { leafOf, type NodeIdentity } from './node-identity.ts';
+
+export interface StatusDeps {
+	readonly enforcement: { inChain(): boolean | null };
+	readonly nodeIdentity: { current(): NodeIdentity | undefined };
+	readonly membership: { problem(): string | undefined };
+	readonly ca: { isReachable(): boolean | undefined; clockSkewSeconds(): number | undefined };
+	readonly records: { outboxLength(): number };
+}
+
+export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records }: StatusDeps): PluginStatus {
+	const node = nodeIdentity.current();
+	return {
+		version: VERSION,
+		inChain: enforcement.inChain(),
+		joined: node !== undefined,
+		node: node?.name ?? null,
+		nodeCertificateExpires: node ? leafOf(node.certificate, node.key).notAfter.toISOString() : null,
+		ca: membership.problem() ?? (ca.isReachable() === false ? 'the last call did not reach it' : 'reachable'),
+		clockSkewSeconds: ca.clockSkewSeconds() ?? null,
+		pendingRevocations: records.outboxLength(),
+		// The plugin does not start without a place for a tmpfs.
+		tmpfs: 'ok',
+	};
+}

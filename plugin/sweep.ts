@@ -1,0 +1,80 @@
+/**
+ * What the engine never tells the plugin: that a container was removed, or that it stopped while the
+ * plugin was away. So the records are compared with the engine's list of containers.
+ */
+
+import { errorCode } from '#common/protocol/errors.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { EngineContainer } from './docker.ts';
+import type { IdentityRecord } from './records.ts';
+
+const INTERVAL_MS = 60_000;
+const STOPPED: readonly string[] = ['exited', 'dead'];
+
+export interface SweepDeps {
+	readonly records: { identities(): IdentityRecord[] };
+	readonly engine: {
+		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
+		removeVolume(name: string): Promise<boolean>;
+	};
+	readonly volumes: { remove(volume: string): Promise<void>; endStart(volume: string, startId: string): Promise<void> };
+	readonly logger: Logger;
+}
+
+export interface Sweep {
+	/** Looks soon; never throws. */
+	wake(): void;
+	close(): void;
+}
+
+/** Looks once a minute and whenever it is woken. */
+export function startSweep(deps: SweepDeps): Sweep {
+	let sweeping = false;
+	let again = false;
+	let timer: NodeJS.Timeout | undefined;
+	let closed = false;
+
+	async function run(): Promise<void> {
+		again = true;
+		if (sweeping || closed) return;
+		sweeping = true;
+		clearTimeout(timer);
+		while (again && !closed) {
+			again = false;
+			await sweepOnce(deps).catch((error: unknown) => deps.logger.debug('the engine could not be asked for its containers', { code: errorCode(error) }));
+		}
+		sweeping = false;
+		if (!closed) timer = setTimeout(() => void run(), INTERVAL_MS);
+	}
+
+	return {
+		wake: () => void run(),
+		close: () => {
+			closed = true;
+			clearTimeout(timer);
+		},
+	};
+}
+
+/**
+ * Ends the authorizations of containers that no longer exist, with their volumes, and the starts of
+ * those that no longer run.
+ *
+ * @throws BirthmarkError `engine-unavailable`
+ */
+export async function sweepOnce({ records, engine, volumes, logger }: SweepDeps): Promise<void> {
+	// Read first: a container that is born in between is in neither.
+	const identities = records.identities();
+	if (identities.length === 0) return;
+	const containers = new Map((await engine.containers({})).map((container) => [container.Id, container]));
+	for (const { volume, containerId, commonName, startId } of identities) {
+		const container = containers.get(containerId);
+		if (!container) {
+			logger.info('the container is gone', { containerId, commonName, volume });
+			await volumes.remove(volume);
+			await engine.removeVolume(volume).catch((error: unknown) => logger.warn('the volume of a removed container stays', { volume, error }));
+		} else if (startId !== undefined && STOPPED.includes(container.State)) {
+			await volumes.endStart(volume, startId);
+		}
+	}
+}

@@ -1,0 +1,193 @@
+/**
+ * One start of one container: a fresh start id, a fresh token, a fresh tmpfs; and its end, by which
+ * the certificate is revoked. What the engine is answered is in the records first.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
+import { VolumeFile, type AgentFile } from '#common/protocol/volume-files.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { IdentityRecord, Records } from '../records.ts';
+import { createKeyedLock } from './keyed-lock.ts';
+import type { Relay } from './relay.ts';
+import type { Tmpfs } from './tmpfs.ts';
+import { writeVolumeFile } from './volume-files.ts';
+
+const FIRST_RETRY_MS = 200;
+const LAST_RETRY_MS = 2_000;
+
+export interface IdentityVolumesDeps {
+	readonly records: Pick<Records, 'identity' | 'identities' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume'>;
+	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
+	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
+	readonly revocationList: () => Promise<string>;
+	readonly openRelay: (directory: string) => Promise<Relay>;
+	readonly enforcement: { inChain(): boolean | null; engineAnswered(): boolean };
+	/** the records hold something for the CA */
+	readonly onEnded: () => void;
+	/** for containers that reach the CA over the network */
+	readonly caUrl: string | undefined;
+	/** how long a start waits for the CA */
+	readonly startGraceMs: number;
+	/** 128 random bits or more */
+	readonly newStartId: () => string;
+	readonly logger: Logger;
+}
+
+export class IdentityVolumes {
+	readonly #deps: IdentityVolumesDeps;
+	readonly #relays = new Map<string, Relay>();
+	readonly #mounted = new Set<string>();
+	readonly #lock = createKeyedLock();
+
+	constructor(deps: IdentityVolumesDeps) {
+		this.#deps = deps;
+	}
+
+	/**
+	 * `VolumeDriver.Mount`. The same id again while the container runs is `docker cp`: it shares the
+	 * mount and gets no token. Any other id is a new start.
+	 *
+	 * @returns the mount point
+	 * @throws BirthmarkError with everything undone
+	 */
+	mount(volume: string, mountId: string): Promise<string> {
+		const { records, tmpfs, enforcement } = this.#deps;
+		return this.#lock(volume, async () => {
+			const identity = records.identity(volume);
+			if (!identity) {
+				throw new BirthmarkError('volume-unknown', 'no container was authorized for this volume: remove the container and create it again while the plugin runs (an image with files at /run/birthmark also needs volume-nocopy in --mount)');
+			}
+			// Before the API answered for the first time the engine is starting, and what it held before is void.
+			if (this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && enforcement.engineAnswered()) {
+				records.hold(volume, mountId);
+				return tmpfs.path(volume);
+			}
+			if (enforcement.inChain() === false) {
+				throw new BirthmarkError('enforcement-missing', 'the engine does not ask the plugin before it acts, so no identity is issued; put the plugin into "authorization-plugins" in daemon.json and send the engine a SIGHUP');
+			}
+			await this.#start(identity, mountId);
+			return tmpfs.path(volume);
+		});
+	}
+
+	/** `VolumeDriver.Unmount`. With the last holder the identity of this start dies. */
+	unmount(volume: string, mountId: string): Promise<void> {
+		return this.#lock(volume, async () => {
+			if (this.#deps.records.release(volume, mountId)) await this.#tearDown(volume);
+		});
+	}
+
+	/** The container is gone: its authorization ends. */
+	remove(volume: string): Promise<void> {
+		return this.#lock(volume, async () => {
+			this.#deps.records.removeVolume(volume);
+			await this.#tearDown(volume);
+		});
+	}
+
+	/** Ends the start `startId` if it is still the current one, whoever holds the volume. */
+	endStart(volume: string, startId: string): Promise<void> {
+		return this.#lock(volume, async () => {
+			if (this.#deps.records.identity(volume)?.startId !== startId) return;
+			this.#deps.records.endStart(volume);
+			await this.#tearDown(volume);
+		});
+	}
+
+	/** After a start of the plugin: takes up what outlived it, ends what did not, cleans what is left over. */
+	async restore(): Promise<void> {
+		const { records, tmpfs, logger } = this.#deps;
+		const starts = records.identities().filter((identity) => identity.startId !== undefined);
+		for (const { volume, caWay, startId, commonName } of starts) {
+			if (await tmpfs.restore(volume)) {
+				this.#mounted.add(volume);
+				if (caWay === 'relay') await this.#openRelay(volume);
+			} else {
+				logger.info('the identity did not outlive a stop of the plugin or the host', { volume, commonName, startId: startId! });
+				records.endStart(volume);
+			}
+		}
+		for (const volume of await tmpfs.present()) if (!this.#mounted.has(volume)) await tmpfs.unmount(volume);
+	}
+
+	isMounted(volume: string): boolean {
+		return this.#mounted.has(volume);
+	}
+
+	mountedCount(): number {
+		return this.#mounted.size;
+	}
+
+	/** Replaces the revocation list in every mounted volume; a full or spoilt volume is its container's own loss. */
+	async writeRevocationList(text: string): Promise<void> {
+		const { tmpfs, logger } = this.#deps;
+		for (const volume of this.#mounted) {
+			await writeVolumeFile(tmpfs.path(volume), VolumeFile.revocationList, text, 0o444).catch((error: unknown) => logger.debug('the revocation list could not be written', { volume, error }));
+		}
+	}
+
+	/** Stops relaying; mounts stay for the containers that run. */
+	async close(): Promise<void> {
+		await Promise.all([...this.#relays.values()].map((relay) => relay.close()));
+		this.#relays.clear();
+	}
+
+	async #start(identity: IdentityRecord, mountId: string): Promise<void> {
+		const { records, tmpfs, caUrl, newStartId, onEnded, logger } = this.#deps;
+		const { volume, authorizationId, commonName, caWay } = identity;
+		const startId = newStartId();
+		records.beginStart(volume, startId, mountId);
+		onEnded();
+		try {
+			await this.#tearDown(volume);
+			const { token, revocationList } = await this.#askCa(authorizationId, startId);
+			await tmpfs.mount(volume, identity);
+			this.#mounted.add(volume);
+			if (caWay === 'relay') await this.#openRelay(volume);
+			const directory = tmpfs.path(volume);
+			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrl ?? '' } };
+			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
+			await writeVolumeFile(directory, VolumeFile.revocationList, revocationList, 0o444);
+			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
+			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
+		} catch (error) {
+			records.endStart(volume);
+			await this.#tearDown(volume).catch((cause: unknown) => logger.error('a failed start could not be undone', { volume, error: cause }));
+			logger.error('no identity for this start', { commonName, authorizationId, startId, volume, code: errorCode(error), error });
+			throw error;
+		}
+	}
+
+	/** Token and revocation list; waits for a CA that is away until the grace is over. */
+	async #askCa(authorizationId: string, startId: string): Promise<{ token: string; revocationList: string }> {
+		const { ca, revocationList, startGraceMs } = this.#deps;
+		const deadline = performance.now() + startGraceMs;
+		for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
+			try {
+				const list = await revocationList();
+				const { token } = await ca.mintToken(authorizationId, { startId });
+				return { token, revocationList: list };
+			} catch (error) {
+				const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
+				if (!mayPass || performance.now() + delayMs > deadline) throw error;
+			}
+			await sleep(delayMs);
+		}
+	}
+
+	async #openRelay(volume: string): Promise<void> {
+		await this.#relays.get(volume)?.close();
+		this.#relays.set(volume, await this.#deps.openRelay(this.#deps.tmpfs.path(volume)));
+	}
+
+	async #tearDown(volume: string): Promise<void> {
+		this.#deps.onEnded();
+		const relay = this.#relays.get(volume);
+		this.#relays.delete(volume);
+		this.#mounted.delete(volume);
+		await relay?.close();
+		await this.#deps.tmpfs.unmount(volume);
+	}
+}

@@ -1,0 +1,32 @@
+/** mount(8) and umount(8) of util-linux, run as processes: Node has no call for mount(2). */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { readFile } from 'node:fs/promises';
+
+const run = promisify(execFile);
+const LIMITS = { timeout: 10_000, env: { LC_ALL: 'C' } };
+
+/** @throws Error with what the command said */
+export async function mount(...args: string[]): Promise<void> {
+	await run('/bin/mount', args, LIMITS);
+}
+
+/** Unmounts a directory and what is mounted in it; lazily when it is in use. Not being mounted is fine. */
+export async function unmount(directory: string): Promise<void> {
+	// More than one mount can lie on the same place, e.g. after a crash in the middle of mounting.
+	while ((await mountPoints()).includes(directory)) {
+		await run('/bin/umount', ['--recursive', directory], LIMITS).catch(() => run('/bin/umount', ['--recursive', '--lazy', directory], LIMITS));
+	}
+}
+
+/** Every mount point that this process sees (proc_pid_mountinfo(5), field 5). */
+export async function mountPoints(): Promise<string[]> {
+	const table = await readFile('/proc/self/mountinfo', 'utf8');
+	return table.split('\n').flatMap((line) => line.split(' ')[4] ?? []).map(unescape);
+}
+
+/** Blanks and backslashes stand there as octal escapes. */
+function unescape(path: string): string {
+	return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}

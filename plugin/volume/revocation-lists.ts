@@ -1,0 +1,69 @@
+/** The CA's revocation lists, kept fresh while any identity is mounted: those who are called want to know who is dead. */
+
+import { errorCode } from '#common/protocol/errors.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { RevocationList } from '../ca-client.ts';
+
+const INTERVAL_MS = 2_000;
+
+export interface RevocationListsDeps {
+	readonly ca: { revocationList(etag?: string): Promise<RevocationList | undefined> };
+	/** are there volumes to write to? */
+	readonly isWanted: () => boolean;
+	readonly onChange: (text: string) => Promise<void>;
+	readonly logger: Pick<Logger, 'debug'>;
+}
+
+export interface RevocationLists {
+	/** PEM, at most as old as the last successful look. @throws BirthmarkError when the CA never answered */
+	current(): Promise<string>;
+	/** The CA revoked something: look now. */
+	wake(): void;
+	close(): void;
+}
+
+export function startRevocationLists({ ca, isWanted, onChange, logger }: RevocationListsDeps): RevocationLists {
+	let known: RevocationList | undefined;
+	let looking: Promise<void> | undefined;
+	let timer: NodeJS.Timeout | undefined;
+	let closed = false;
+
+	/** One look at a time; a failed one leaves what is known. */
+	function look(): Promise<void> {
+		looking ??= fetchNewest().finally(() => (looking = undefined));
+		return looking;
+	}
+
+	async function fetchNewest(): Promise<void> {
+		const newest = await ca.revocationList(known?.etag);
+		if (!newest || newest.text === known?.text) return;
+		known = newest;
+		await onChange(newest.text);
+	}
+
+	function again(): void {
+		if (closed) return;
+		clearTimeout(timer);
+		timer = setTimeout(() => (isWanted() ? wake() : again()), INTERVAL_MS);
+	}
+
+	function wake(): void {
+		look()
+			.catch((error: unknown) => logger.debug('no revocation list', { code: errorCode(error) }))
+			.finally(again);
+	}
+
+	again();
+	return {
+		async current() {
+			if (known) look().catch(() => undefined);
+			else await look();
+			return known!.text;
+		},
+		wake,
+		close: () => {
+			closed = true;
+			clearTimeout(timer);
+		},
+	};
+}

@@ -1,0 +1,141 @@
+/**
+ * The tmpfs of each identity, and where it is mounted.
+ *
+ * Twice: first below the host's run directory, where it outlives the plugin, then below the plugin's
+ * own data directory, which is what the engine bind-mounts into the container. `docker plugin
+ * disable` unmounts the second while containers keep running; after the next start it is bound again
+ * from the first. On a host whose run directory is no shared mount only this survival is lost.
+ */
+
+import { access, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { VolumeFile } from '#common/protocol/volume-files.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import { mount, mountPoints, unmount } from './mount-command.ts';
+
+/** Key, chain, bundle and two generations of them take about 40 KiB; a CRL of 10 000 entries 600 KiB. */
+const SIZE = '1m';
+const INODES = 128;
+const AGENT = '.agent';
+
+export interface TmpfsOwner {
+	readonly uid: number;
+	readonly gid: number;
+	readonly mode: number;
+}
+
+export interface TmpfsDeps {
+	/** below the host's run directory, of this plugin alone */
+	readonly hostDirectory: string;
+	/** below the plugin's propagated mount */
+	readonly volumesDirectory: string;
+	/** the agent and its loader, bound into each volume */
+	readonly agentDirectory: string;
+	readonly logger: Logger;
+}
+
+export type Tmpfs = Awaited<ReturnType<typeof openTmpfs>>;
+
+/** Prepares the directories and finds out what the kernel can. @throws Error when nothing can be mounted */
+export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirectory, logger }: TmpfsDeps) {
+	await mkdir(hostDirectory, { recursive: true, mode: 0o700 });
+	await mkdir(volumesDirectory, { recursive: true, mode: 0o700 });
+	const hasAgent = await access(agentDirectory).then(() => true, () => false);
+	const agentMount = join(hostDirectory, AGENT);
+	if (hasAgent) await bindAgent(agentDirectory, agentMount);
+	else logger.warn('there is no agent to deliver; images have to bring their own', { path: agentDirectory });
+	const noswap = await canNoswap(hostDirectory);
+	if (!noswap) logger.warn('this kernel cannot keep a tmpfs out of the swap (noswap, Linux 6.4); encrypt the swap or turn it off');
+
+	const hostPath = (volume: string) => join(hostDirectory, volume);
+	const path = (volume: string) => join(volumesDirectory, volume);
+
+	async function bindIntoVolumes(volume: string): Promise<void> {
+		await mkdir(path(volume), { recursive: true, mode: 0o700 });
+		await mount('--rbind', hostPath(volume), path(volume));
+	}
+
+	async function remove(volume: string): Promise<void> {
+		for (const directory of [path(volume), hostPath(volume)]) {
+			await unmount(directory);
+			await rmdir(directory).catch(ignoreAbsent);
+		}
+	}
+
+	return {
+		/** what the engine is told; the container's directory */
+		path,
+		noswap,
+
+		/**
+		 * Mounts a fresh tmpfs with the agent in it, read-only.
+		 *
+		 * @throws BirthmarkError `mount-failed`; nothing stays mounted then
+		 */
+		async mount(volume: string, { uid, gid, mode }: TmpfsOwner): Promise<void> {
+			try {
+				await remove(volume);
+				await mkdir(hostPath(volume), { mode: 0o700 });
+				const options = ['noexec', 'nosuid', 'nodev', `size=${SIZE}`, `nr_inodes=${INODES}`, `mode=${mode.toString(8)}`, `uid=${uid}`, `gid=${gid}`, ...(noswap ? ['noswap'] : [])];
+				await mount('-t', 'tmpfs', '-o', options.join(','), 'birthmark', hostPath(volume));
+				if (hasAgent) {
+					const target = join(hostPath(volume), VolumeFile.agentDirectory);
+					await mkdir(target, { mode: 0o755 });
+					// Bound from a mount that is read-only already: a later remount would not reach the container's copy.
+					await mount('--bind', agentMount, target);
+				}
+				await bindIntoVolumes(volume);
+			} catch (cause) {
+				await remove(volume).catch((error: unknown) => logger.error('a tmpfs could not be removed', { volume, error }));
+				throw new BirthmarkError('mount-failed', 'the tmpfs for the identity could not be mounted; the log of the plugin tells why', { cause });
+			}
+		},
+
+		/** Unmounts it, lazily when somebody uses it; its memory is freed with the last user. */
+		unmount: remove,
+
+		/** Binds again what outlived the plugin. @returns false when the tmpfs is gone */
+		async restore(volume: string): Promise<boolean> {
+			const mounted = await mountPoints();
+			if (!mounted.includes(hostPath(volume))) return mounted.includes(path(volume));
+			if (!mounted.includes(path(volume))) await bindIntoVolumes(volume);
+			return true;
+		},
+
+		/** Names of all volumes that have something mounted or a directory left. */
+		async present(): Promise<string[]> {
+			const names = await Promise.all([hostDirectory, volumesDirectory].map((directory) => readdir(directory)));
+			return [...new Set(names.flat())].filter((name) => !name.startsWith('.'));
+		},
+	};
+}
+
+/** A mount of its own that is read-only before anything is bound from it. */
+async function bindAgent(agentDirectory: string, target: string): Promise<void> {
+	await unmount(target);
+	await mkdir(target, { recursive: true, mode: 0o755 });
+	await mount('--bind', agentDirectory, target);
+	await mount('-o', 'remount,bind,ro,nosuid,nodev', target);
+	const writable = await writeFile(join(target, '.probe'), '').then(() => true, () => false);
+	if (writable) throw new BirthmarkError('mount-failed', 'the agent could not be mounted read-only');
+}
+
+async function canNoswap(hostDirectory: string): Promise<boolean> {
+	const probe = join(hostDirectory, '.probe');
+	await unmount(probe);
+	await mkdir(probe, { recursive: true });
+	try {
+		await mount('-t', 'tmpfs', '-o', 'size=4k,noswap', 'birthmark', probe);
+		return true;
+	} catch {
+		return false;
+	} finally {
+		await unmount(probe);
+		await rmdir(probe).catch(ignoreAbsent);
+	}
+}
+
+function ignoreAbsent(error: NodeJS.ErrnoException): void {
+	if (error.code !== 'ENOENT') throw error;
+}
