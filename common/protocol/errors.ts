@@ -26,6 +26,7 @@ export const ERROR_CODES = {
 	'csr-signature-invalid': 'the certificate signing request is not signed by the key it carries',
 	'csr-key-weak': 'the key is too weak',
 	'csr-key-unsupported': 'the key type or curve is not accepted',
+	'csr-key-reused': 'the key was certified before; a renewal needs a fresh one',
 	// names and labels
 	'name-illegal': 'the name breaks the rules for common names',
 	'name-not-allowed': 'no rule allows this name on this node',

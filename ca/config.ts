@@ -1,0 +1,107 @@
+/**
+ * The CA's configuration: `config.json` in the state folder, each value overridable by an
+ * environment variable whose name follows from its path: `crl.refreshSeconds` is
+ * `BIRTHMARK_CA_CRL_REFRESH_SECONDS`.
+ */
+
+import { z } from 'zod';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { CA_DEFAULT_PORT } from '#common/protocol/messages.ts';
+import { checkName } from '#common/protocol/names.ts';
+import { checkTrustDomain } from '#common/protocol/spiffe-id.ts';
+import { parseConfig } from '#common/runtime/config.ts';
+import { LOG_LEVELS } from '#common/runtime/log.ts';
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+const YEAR = 365 * DAY;
+/** Shorter than this a certificate would be half spent by the clock skew that {@link CaConfig.backdateSeconds} allows for. */
+export const MIN_LIFETIME_SECONDS = 10;
+
+const seconds = (fallback: number, minimum = 1, maximum = YEAR) => z.int().min(minimum).max(maximum).default(fallback);
+const lifetime = (fallback: number) => seconds(fallback, MIN_LIFETIME_SECONDS);
+const checked = (check: (value: string) => unknown) => z.string().superRefine((value, context) => {
+	try {
+		check(value);
+	} catch (error) {
+		context.addIssue({ code: 'custom', message: (error as Error).message });
+	}
+});
+
+const schema = z.strictObject({
+	/** of every SPIFFE ID */
+	trustDomain: checked(checkTrustDomain).default('birthmark.internal'),
+	/** O of every certificate, first segment of every workload's SPIFFE ID */
+	environment: checked((value) => checkName('environment', value)).default('production'),
+	listen: z.strictObject({
+		host: z.string().min(1).default('0.0.0.0'),
+		port: z.int().min(0).max(65535).default(CA_DEFAULT_PORT),
+	}).prefault({}),
+	/** of certificates, in seconds */
+	lifetimes: z.strictObject({
+		workload: lifetime(DAY),
+		/** the most that a container may ask for */
+		workloadMaximum: lifetime(7 * DAY),
+		node: lifetime(30 * DAY),
+		operator: lifetime(30 * DAY),
+		server: lifetime(DAY),
+	}).prefault({}),
+	/** how long the token of a start may wait to be redeemed */
+	tokenTtlSeconds: seconds(120),
+	/** how long the same token with the same key gets the same certificate again */
+	redemptionWindowSeconds: seconds(600, 0, DAY),
+	joinTokenTtlSeconds: seconds(HOUR),
+	/** by how much a certificate begins before it was issued, for clocks that are behind */
+	backdateSeconds: seconds(60, 0, HOUR),
+	crl: z.strictObject({
+		/** how often a new list is made although nothing was revoked */
+		refreshSeconds: seconds(HOUR),
+		/** from thisUpdate to nextUpdate */
+		lifetimeSeconds: seconds(DAY),
+	}).prefault({}),
+	logLevel: z.enum(LOG_LEVELS).default('info'),
+}).superRefine((config, context) => {
+	if (config.lifetimes.workload > config.lifetimes.workloadMaximum) {
+		context.addIssue({ code: 'custom', path: ['lifetimes', 'workload'], message: 'is more than lifetimes.workloadMaximum' });
+	}
+	if (config.crl.refreshSeconds >= config.crl.lifetimeSeconds) {
+		context.addIssue({ code: 'custom', path: ['crl', 'refreshSeconds'], message: 'is not less than crl.lifetimeSeconds: lists would run out before the next is made' });
+	}
+});
+
+export type CaConfig = Readonly<z.output<typeof schema>>;
+
+/**
+ * @param text contents of `config.json`
+ * @param environment variables that override it; other variables, `BIRTHMARK_CA_*` or not, are ignored, because engines make
+ * some of their own out of service names (`BIRTHMARK_CA_PORT=tcp://…`)
+ * @throws BirthmarkError `config-invalid` with every fault
+ */
+export function readCaConfig(text: string, environment: Readonly<Record<string, string | undefined>>): CaConfig {
+	let value: unknown;
+	try {
+		value = JSON.parse(text);
+	} catch (cause) {
+		throw new BirthmarkError('config-invalid', 'config.json is not JSON', { cause });
+	}
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new BirthmarkError('config-invalid', 'config.json is not a JSON object');
+	return parseConfig(schema, override(value as Tree, schema.parse({}), environment, 'BIRTHMARK_CA'), 'the configuration of the CA');
+}
+
+type Tree = { [key: string]: unknown };
+
+/** A copy of `value` in which the leaves of `shape` are replaced by what the environment says. */
+function override(value: Tree, shape: object, environment: Readonly<Record<string, string | undefined>>, prefix: string): Tree {
+	const result = { ...value };
+	for (const [key, fallback] of Object.entries(shape)) {
+		const name = `${prefix}_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+		const text = environment[name];
+		if (typeof fallback === 'object') {
+			const inner = result[key] ?? {};
+			if (typeof inner === 'object') result[key] = override(inner as Tree, fallback, environment, name);
+		} else if (text !== undefined && text !== '') {
+			result[key] = typeof fallback === 'number' && /^\d+$/.test(text) ? Number(text) : text;
+		}
+	}
+	return result;
+}

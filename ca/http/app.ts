@@ -1,0 +1,115 @@
+/** The HTTP side of the CA: every request passes here, from the access log down to its route. */
+
+import Router, { type RouterContext } from '@koa/router';
+import Koa from 'koa';
+import type { RequestListener } from 'node:http';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { PROBLEM_CONTENT_TYPE } from '#common/protocol/problem.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { Caller } from '../registration/caller.ts';
+import type { Authenticate } from './authenticate.ts';
+import { readBytes, readJson } from './body.ts';
+import { problemOf } from './problem.ts';
+import type { Admission, ApiAnswer, ApiRequest, Route } from './route.ts';
+
+type State = { caller?: Caller };
+type Context = RouterContext<State>;
+
+export interface AppDeps {
+	readonly routes: readonly Route[];
+	readonly authenticate: Authenticate;
+	readonly logger: Logger;
+}
+
+export function createApp({ routes, authenticate, logger }: AppDeps): RequestListener {
+	const app = new Koa<State>();
+	// Koa prints errors of its own accord, with the URL's secrets in them; here they are logged by `accessLog` and nowhere else.
+	app.silent = true;
+	const router = new Router<State>({ strict: true, sensitive: true });
+	for (const route of routes) {
+		if (route.roles.length === 0) throw new TypeError(`the route ${route.method} ${route.path} does not say who may call it`);
+		router.register(route.path, [route.method], async (context) => {
+			const caller = await admit(route.roles, () => authenticate(context.req));
+			if (caller) context.state.caller = caller;
+			render(context, await route.handle(toRequest(context, caller)));
+		});
+	}
+	app.use(async (context, next) => {
+		const begun = performance.now();
+		let failure: unknown;
+		try {
+			await next();
+			if (context.status === 404 && context.body == null) throw new BirthmarkError('not-found');
+		} catch (error) {
+			failure = error;
+			renderProblem(context as unknown as Context, error);
+		}
+		logAccess(logger, context as unknown as Context, performance.now() - begun, failure);
+	});
+	app.use(router.routes());
+	app.use(router.allowedMethods({
+		throw: true,
+		methodNotAllowed: () => new BirthmarkError('method-not-allowed'),
+		notImplemented: () => new BirthmarkError('method-not-allowed'),
+	}));
+	return app.callback();
+}
+
+/** @returns undefined on a route for everybody */
+async function admit(roles: readonly Admission[], authenticate: () => Promise<Caller>): Promise<Caller | undefined> {
+	if (roles.includes('anonymous')) return undefined;
+	const caller = await authenticate();
+	if (!roles.includes(caller.role)) throw new BirthmarkError('forbidden', `this is for the role ${roles.join(' or ')}, and the caller is a ${caller.role}`);
+	return caller;
+}
+
+function toRequest(context: Context, caller: Caller | undefined): ApiRequest {
+	return {
+		get caller() {
+			if (!caller) throw new BirthmarkError('unauthenticated');
+			return caller;
+		},
+		parameter: (name) => context.params[name] ?? '',
+		query: (name) => new URLSearchParams(context.querystring).get(name) ?? undefined,
+		header: (name) => context.get(name) || undefined,
+		json: (schema) => readJson(context.req, schema),
+		bytes: (limit) => readBytes(context.req, limit),
+	};
+}
+
+function render(context: Context, answer: ApiAnswer): void {
+	context.status = answer.status;
+	if (answer.json !== undefined) context.body = JSON.stringify(answer.json);
+	else context.body = answer.body ?? null;
+	// Setting an empty body makes Koa choose 204.
+	context.status = answer.status;
+	if (context.body != null) context.set('Content-Type', answer.contentType ?? 'application/json');
+	if (answer.isPrivate) context.set('Cache-Control', 'no-store');
+	for (const [name, value] of Object.entries(answer.headers ?? {})) context.set(name, value);
+}
+
+function renderProblem(context: Context, error: unknown): void {
+	const problem = problemOf(error);
+	context.status = problem.status;
+	context.body = JSON.stringify(problem);
+	context.set('Content-Type', PROBLEM_CONTENT_TYPE);
+	context.set('Cache-Control', 'no-store');
+	// What is left of a body that nobody wants to read must not be taken for the next request.
+	if (!context.req.complete) context.set('Connection', 'close');
+}
+
+/** Reading is routine and said only to whoever wants to know; the path is never said, it can hold a token. */
+function logAccess(logger: Logger, context: Context, durationMs: number, failure: unknown): void {
+	const { caller } = context.state;
+	const fields = {
+		method: context.method,
+		route: typeof context._matchedRoute === 'string' ? context._matchedRoute : '(none)',
+		status: context.status,
+		durationMs: Math.round(durationMs * 10) / 10,
+		...(caller && { role: caller.role, node: caller.name }),
+		...(failure !== undefined && { code: errorCode(failure) }),
+	};
+	if (context.status >= 500) logger.error('request failed', { ...fields, error: failure });
+	else if (context.method === 'GET') logger.debug('request', fields);
+	else logger.info('request', fields);
+}

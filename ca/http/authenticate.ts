@@ -1,0 +1,41 @@
+/**
+ * Who is at the other end of a TLS connection. OpenSSL has validated the chain and the dates during
+ * the handshake; the role comes from the store, where the certificate is looked up at every request,
+ * so that a revocation reaches connections that are open already.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Caller } from '../registration/caller.ts';
+import type { Store } from '../store/store.ts';
+
+/** @throws BirthmarkError `unauthenticated`, `identity-expired`, `certificate-revoked` */
+export type Authenticate = (request: IncomingMessage) => Promise<Caller>;
+
+export interface AuthenticateDeps {
+	readonly store: Pick<Store, 'findCertificate'>;
+	readonly clock: { now(): Date };
+}
+
+/** For the TLS listener: by client certificate. */
+export function authenticateByCertificate({ store, clock }: AuthenticateDeps): Authenticate {
+	return async (request) => {
+		const socket = request.socket as TLSSocket;
+		const presented = socket.getPeerX509Certificate();
+		if (!presented) throw new BirthmarkError('unauthenticated', 'this address wants a client certificate of this CA');
+		if (!socket.authorized) {
+			if (String(socket.authorizationError) === 'CERT_HAS_EXPIRED') throw new BirthmarkError('identity-expired', 'the client certificate has expired');
+			throw new BirthmarkError('unauthenticated', 'the client certificate is not one of this CA, or came without its intermediate');
+		}
+		const certificate = await store.findCertificate(presented.serialNumber.toLowerCase());
+		if (!certificate?.der.equals(presented.raw) || certificate.role === 'ca') throw new BirthmarkError('unauthenticated', 'the CA has no record of this client certificate');
+		if (certificate.revokedAt) throw new BirthmarkError('certificate-revoked', 'the client certificate was revoked');
+		// The handshake may have been long ago.
+		if (certificate.notAfter <= clock.now()) throw new BirthmarkError('identity-expired', 'the client certificate has expired');
+		return { role: certificate.role, name: certificate.commonName, certificate };
+	};
+}
+
+/** For the admin socket: whoever the mode of the socket lets in is the operator. */
+export const authenticateLocally: Authenticate = async () => ({ role: 'operator', name: 'local' });

@@ -1,0 +1,40 @@
+/**
+ * `POST /v1/authorizations/:id/tokens`: a token for one start of the container.
+ * `DELETE /v1/authorizations/:id`: the container is gone.
+ */
+
+import type { Logger } from '#common/runtime/log.ts';
+import { nodeScope } from '../registration/caller.ts';
+import type { Mint } from '../registration/mint.ts';
+import type { Revoke } from '../revocation/revoke.ts';
+import type { Route } from './route.ts';
+import { mintSchema } from './schemas.ts';
+
+export function mintRoute({ mint, logger }: { readonly mint: Pick<Mint, 'startToken'>; readonly logger: Logger }): Route {
+	return {
+		method: 'POST',
+		path: '/v1/authorizations/:id/tokens',
+		roles: ['node'],
+		async handle(request) {
+			const { startId } = await request.json(mintSchema);
+			const authorizationId = request.parameter('id');
+			const minted = await mint.startToken(request.caller.name, authorizationId, startId);
+			logger.info('token minted', { node: request.caller.name, authorizationId, startId });
+			return { status: 201, json: minted, isPrivate: true };
+		},
+	};
+}
+
+export function endAuthorizationRoute({ revoke, logger }: { readonly revoke: Pick<Revoke, 'authorization'>; readonly logger: Logger }): Route {
+	return {
+		method: 'DELETE',
+		path: '/v1/authorizations/:id',
+		roles: ['node', 'operator'],
+		async handle(request) {
+			const authorizationId = request.parameter('id');
+			const { revoked } = await revoke.authorization(authorizationId, nodeScope(request.caller));
+			logger.info('authorization ended', { authorizationId, count: revoked });
+			return { status: 204 };
+		},
+	};
+}

@@ -1,0 +1,28 @@
+/** `POST /v1/authorize`: a node registers one of its containers, or asks whether it could. */
+
+import type { Logger } from '#common/runtime/log.ts';
+import type { Authorize } from '../registration/authorize.ts';
+import type { Route } from './route.ts';
+import { authorizeSchema } from './schemas.ts';
+
+export function authorizeRoute({ authorize, logger }: { readonly authorize: Authorize; readonly logger: Logger }): Route {
+	return {
+		method: 'POST',
+		path: '/v1/authorize',
+		roles: ['node'],
+		async handle(request) {
+			const body = await request.json(authorizeSchema);
+			const node = request.caller.name;
+			const authorization = await authorize(node, body);
+			if (body.dryRun) return { status: 200, json: authorization };
+			logger.info('authorized', {
+				node,
+				commonName: authorization.commonName,
+				...(authorization.id !== undefined && { authorizationId: authorization.id }),
+				...(body.containerId !== undefined && { containerId: body.containerId }),
+				image: body.image,
+			});
+			return { status: 201, json: authorization };
+		},
+	};
+}

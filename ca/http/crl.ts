@@ -1,0 +1,32 @@
+/**
+ * `GET /v1/crl`: the intermediate's revocation list, DER. `GET /v1/crl.pem`: every list of the CA,
+ * which is what OpenSSL needs to check a whole chain.
+ */
+
+import { CRL_CONTENT_TYPE } from '#common/protocol/messages.ts';
+import type { PublishedList, RevocationLists } from '../revocation/lists.ts';
+import type { ApiAnswer, ApiRequest, Route } from './route.ts';
+
+/** RFC 8555 has a name for PEM chains of certificates; for lists nobody has. */
+const CRL_PEM_CONTENT_TYPE = 'application/x-pem-file';
+
+export function crlRoutes({ lists }: { readonly lists: Pick<RevocationLists, 'current'> }): Route[] {
+	const route = (path: string, contentType: string, body: (list: PublishedList) => Buffer | string): Route => ({
+		method: 'GET',
+		path,
+		roles: ['anonymous'],
+		handle: async (request) => unlessKnown(request, lists.current(), (list) => ({ status: 200, body: body(list), contentType })),
+	});
+	return [
+		route('/v1/crl', CRL_CONTENT_TYPE, (list) => list.der),
+		route('/v1/crl.pem', CRL_PEM_CONTENT_TYPE, (list) => list.pem),
+	];
+}
+
+/** RFC 9110 §13.1.2, the CRL number being the entity tag. */
+function unlessKnown(request: ApiRequest, list: PublishedList, answer: (list: PublishedList) => ApiAnswer): ApiAnswer {
+	const tag = `"${list.number}"`;
+	const headers = { ETag: tag, 'Cache-Control': 'no-cache' };
+	const known = (request.header('if-none-match') ?? '').split(',').map((item) => item.trim().replace(/^W\//, ''));
+	return known.includes(tag) || known.includes('*') ? { status: 304, headers } : { ...answer(list), headers };
+}

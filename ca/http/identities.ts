@@ -1,0 +1,75 @@
+/** `GET /v1/identities[?all=1]` and `GET /v1/identities/:serialOrName`: who is who, an operator's view or a node's own. */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Identity, IdentityList } from '#common/protocol/messages.ts';
+import { nodeScope } from '../registration/caller.ts';
+import type { IdentityRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import type { ApiRequest, Route } from './route.ts';
+
+/** The newest so many; who wants to see further asks by name. */
+const LIST_LIMIT = 10_000;
+const MATCH_LIMIT = 1000;
+
+export interface IdentitiesDeps {
+	readonly store: Pick<Store, 'listIdentities'>;
+	readonly clock: { now(): Date };
+}
+
+export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
+	const list = async (request: ApiRequest, filter: { match?: string; all: boolean; limit: number }): Promise<IdentityList> => {
+		const now = clock.now();
+		const node = nodeScope(request.caller);
+		const records = await store.listIdentities({ now, ...(node !== undefined && { node }), ...filter });
+		return { identities: records.map((record) => toIdentity(record, now)) };
+	};
+	return [
+		{
+			method: 'GET',
+			path: '/v1/identities',
+			roles: ['operator', 'node'],
+			async handle(request) {
+				return { status: 200, json: await list(request, { all: isAsked(request.query('all')), limit: LIST_LIMIT }) };
+			},
+		},
+		{
+			method: 'GET',
+			path: '/v1/identities/:serialOrName',
+			roles: ['operator', 'node'],
+			async handle(request) {
+				const answer = await list(request, { match: request.parameter('serialOrName'), all: true, limit: MATCH_LIMIT });
+				if (answer.identities.length === 0) throw new BirthmarkError('certificate-unknown', 'the CA knows no certificate of this serial number or name');
+				return { status: 200, json: answer };
+			},
+		},
+	];
+}
+
+function isAsked(value: string | undefined): boolean {
+	return value === '1' || value === 'true';
+}
+
+function toIdentity(record: IdentityRecord, now: Date): Identity {
+	const { serial, role, commonName, organizationalUnit, organization, spiffeId, dnsNames, renewals } = record;
+	return {
+		serial,
+		status: record.revokedAt ? 'revoked' : record.notAfter <= now ? 'expired' : 'live',
+		role,
+		commonName,
+		organizationalUnit,
+		organization,
+		spiffeId,
+		dnsNames,
+		...(record.node !== undefined && { node: record.node }),
+		...(record.containerId !== undefined && { containerId: record.containerId }),
+		...(record.containerName !== undefined && { containerName: record.containerName }),
+		...(record.image !== undefined && { image: record.image }),
+		...(record.imageId !== undefined && { imageId: record.imageId }),
+		...(record.authorizationId !== undefined && { authorizationId: record.authorizationId }),
+		notBefore: record.notBefore.toISOString(),
+		notAfter: record.notAfter.toISOString(),
+		renewals,
+		...(record.revokedAt && { revokedAt: record.revokedAt.toISOString() }),
+		...(record.revocationReason && { revocationReason: record.revocationReason }),
+	};
+}

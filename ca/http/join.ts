@@ -1,0 +1,43 @@
+/** `POST /v1/join`: a node or operator redeems its join token. */
+
+import type { JoinAnswer } from '#common/protocol/messages.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { Domain } from '../issuance/identity.ts';
+import type { Join } from '../registration/join.ts';
+import type { RevocationLists } from '../revocation/lists.ts';
+import { bearerToken } from './bearer.ts';
+import { chainPem } from './chain.ts';
+import type { Route } from './route.ts';
+import { joinSchema } from './schemas.ts';
+
+export interface JoinRouteDeps {
+	readonly join: Join;
+	readonly lists: Pick<RevocationLists, 'publish'>;
+	readonly intermediate: string;
+	readonly domain: Domain;
+	readonly logger: Logger;
+}
+
+export function joinRoute({ join, lists, intermediate, domain, logger }: JoinRouteDeps): Route {
+	return {
+		method: 'POST',
+		path: '/v1/join',
+		roles: ['anonymous'],
+		async handle(request) {
+			const token = bearerToken(request);
+			const { certificate, revoked } = await join(token, await request.json(joinSchema));
+			if (revoked > 0) await lists.publish();
+			const { commonName: name, serial } = certificate;
+			const role = certificate.role as JoinAnswer['role'];
+			logger.info('joined', { role, node: name, serial });
+			const answer: JoinAnswer = {
+				certificate: chainPem(certificate, intermediate),
+				role,
+				name,
+				trustDomain: domain.trustDomain,
+				environment: domain.environment,
+			};
+			return { status: 201, json: answer, isPrivate: true };
+		},
+	};
+}

@@ -1,0 +1,30 @@
+/** `POST /v1/renew`: the next certificate for whoever presents a valid one. */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { MAX_CSR_BYTES } from '#common/protocol/messages.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { Renew } from '../registration/renew.ts';
+import { chainAnswer } from './chain.ts';
+import type { Route } from './route.ts';
+
+export interface RenewRouteDeps {
+	readonly renew: Renew;
+	/** PEM */
+	readonly intermediate: string;
+	readonly logger: Logger;
+}
+
+export function renewRoute({ renew, intermediate, logger }: RenewRouteDeps): Route {
+	return {
+		method: 'POST',
+		path: '/v1/renew',
+		roles: ['workload', 'node', 'operator'],
+		async handle(request) {
+			const { certificate: current, role } = request.caller;
+			if (!current) throw new BirthmarkError('unauthenticated', 'only a certificate can be renewed, and the admin socket has none');
+			const certificate = await renew(current, await request.bytes(MAX_CSR_BYTES));
+			logger.info('renewed', { role, commonName: certificate.commonName, serial: certificate.serial, count: certificate.renewals });
+			return chainAnswer(certificate, intermediate);
+		},
+	};
+}

@@ -1,0 +1,13 @@
+/** `GET /v1/roots`: the trust bundle, the exact bytes whose digest the tokens carry. */
+
+import { PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
+import type { Route } from './route.ts';
+
+export function rootsRoute({ bundle }: { readonly bundle: Buffer }): Route {
+	return {
+		method: 'GET',
+		path: '/v1/roots',
+		roles: ['anonymous'],
+		handle: async () => ({ status: 200, body: bundle, contentType: PEM_CHAIN_CONTENT_TYPE }),
+	};
+}

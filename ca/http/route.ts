@@ -1,0 +1,42 @@
+/** What a route is, free of any framework: a method, a path, who may call it, and a function from request to answer. */
+
+import type { z } from 'zod';
+import type { Role } from '#common/protocol/messages.ts';
+import type { Caller } from '../registration/caller.ts';
+
+/** `anonymous` admits everybody, without a look at their certificate. */
+export type Admission = Exclude<Role, 'ca'> | 'anonymous';
+
+export interface Route {
+	readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+	/** pattern, with `:name` for a segment */
+	readonly path: string;
+	/** at least one; a route without is not served */
+	readonly roles: readonly [Admission, ...Admission[]];
+	handle(request: ApiRequest): Promise<ApiAnswer>;
+}
+
+export interface ApiRequest {
+	/** @throws BirthmarkError `unauthenticated` on a route for anonymous callers */
+	readonly caller: Caller;
+	parameter(name: string): string;
+	query(name: string): string | undefined;
+	header(name: string): string | undefined;
+	/** @throws BirthmarkError `request-malformed`, `request-too-large` */
+	json<Schema extends z.ZodType>(schema: Schema): Promise<z.output<Schema>>;
+	/** @throws BirthmarkError `request-too-large` */
+	bytes(limit: number): Promise<Buffer>;
+}
+
+export interface ApiAnswer {
+	readonly status: number;
+	/** sent as JSON */
+	readonly json?: unknown;
+	/** sent as it is, with {@link contentType} */
+	readonly body?: Buffer | string;
+	readonly contentType?: string;
+	readonly headers?: Readonly<Record<string, string>>;
+	/** holds a credential or is about one: never cached */
+	readonly isPrivate?: boolean;
+}
+

@@ -1,0 +1,51 @@
+/** The table of routes: what is not in it does not exist. */
+
+import type { AuthorizeDeps } from '../registration/authorize.ts';
+import { createAuthorize } from '../registration/authorize.ts';
+import { createJoin, type JoinDeps } from '../registration/join.ts';
+import { createMint, type MintDeps } from '../registration/mint.ts';
+import { createRedeem, type RedeemDeps } from '../registration/redeem.ts';
+import { createRenew, type RenewDeps } from '../registration/renew.ts';
+import type { RevocationLists } from '../revocation/lists.ts';
+import { createRevoke } from '../revocation/revoke.ts';
+import type { Store } from '../store/store.ts';
+import { endAuthorizationRoute, mintRoute } from './authorizations.ts';
+import { authorizeRoute } from './authorize.ts';
+import { crlRoutes } from './crl.ts';
+import { healthRoutes } from './health.ts';
+import { identityRoutes } from './identities.ts';
+import { joinRoute, type JoinRouteDeps } from './join.ts';
+import { nodeRoutes } from './nodes.ts';
+import { renewRoute } from './renew.ts';
+import { revokeRoute } from './revoke.ts';
+import { rootsRoute } from './roots.ts';
+import type { Route } from './route.ts';
+import { signRoutes } from './sign.ts';
+import { whoamiRoute } from './whoami.ts';
+
+export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & RenewDeps & Pick<JoinRouteDeps, 'intermediate' | 'logger'> & {
+	readonly store: Store;
+	readonly lists: RevocationLists;
+	readonly bundle: Buffer;
+};
+
+export function createRoutes(deps: RoutesDeps): readonly Route[] {
+	const { logger } = deps;
+	const mint = createMint(deps);
+	const revoke = createRevoke(deps);
+	return [
+		...healthRoutes(deps),
+		rootsRoute(deps),
+		...crlRoutes(deps),
+		joinRoute({ ...deps, join: createJoin(deps) }),
+		authorizeRoute({ authorize: createAuthorize(deps), logger }),
+		mintRoute({ mint, logger }),
+		endAuthorizationRoute({ revoke, logger }),
+		...signRoutes({ ...deps, redeem: createRedeem(deps) }),
+		renewRoute({ ...deps, renew: createRenew(deps) }),
+		revokeRoute({ revoke, logger }),
+		...identityRoutes(deps),
+		...nodeRoutes({ ...deps, mint, revoke }),
+		whoamiRoute(deps),
+	];
+}

@@ -1,0 +1,56 @@
+/**
+ * What requests have to look like; the types are in `common/protocol/messages.ts`. Shape and bounds
+ * only: whether a name is legal is decided where names are known. Unknown keys are errors.
+ */
+
+import { z } from 'zod';
+import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevokeRequest } from '#common/protocol/messages.ts';
+import { MIN_LIFETIME_SECONDS } from '../config.ts';
+
+const MAX_LIST = 64;
+const YEAR_SECONDS = 365 * 24 * 3600;
+
+const text = z.string().min(1).max(256);
+const name = z.string().max(256);
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hexadecimal digits in lower case');
+const serial = z.string().regex(/^[0-9a-f]{32}$/, 'is not 32 hexadecimal digits in lower case');
+const identifier = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'is not 1 to 128 letters, digits, ".", "_" and "-"');
+const allow = z.array(text).max(MAX_LIST);
+
+export const authorizeSchema = z.strictObject({
+	commonName: name,
+	organizationalUnit: name,
+	dnsNames: z.array(name).max(MAX_LIST),
+	dryRun: z.boolean().exactOptional(),
+	containerId: hex64.exactOptional(),
+	containerName: text.exactOptional(),
+	image: z.string().min(1).max(1024),
+	imageId: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'is not sha256: and 64 hexadecimal digits').exactOptional(),
+	lifetimeSeconds: z.int().min(MIN_LIFETIME_SECONDS).exactOptional(),
+}) satisfies z.ZodType<AuthorizeRequest>;
+
+export const mintSchema = z.strictObject({ startId: identifier }) satisfies z.ZodType<MintRequest>;
+
+export const joinTokenSchema = z.strictObject({
+	role: z.enum(['node', 'operator']),
+	name: name.exactOptional(),
+	allow: allow.exactOptional(),
+	ttlSeconds: z.int().min(1).max(YEAR_SECONDS).exactOptional(),
+}) satisfies z.ZodType<JoinTokenRequest>;
+
+export const joinSchema = z.strictObject({
+	csr: z.string(),
+	name: name.exactOptional(),
+}) satisfies z.ZodType<JoinRequest>;
+
+export const revokeSchema = z.strictObject({
+	serial: serial.exactOptional(),
+	containerId: hex64.exactOptional(),
+	commonName: name.exactOptional(),
+	node: name.exactOptional(),
+	authorizationId: identifier.exactOptional(),
+	startId: identifier.exactOptional(),
+	reason: z.enum(['unspecified', 'keyCompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn']).exactOptional(),
+}) satisfies z.ZodType<RevokeRequest>;
+
+export const nodeUpdateSchema = z.strictObject({ allow });

@@ -1,0 +1,71 @@
+/**
+ * Issuing a leaf: names from the registry, validity from the clock, the public key from whoever
+ * proved to hold it. The certificate is linted before anybody else sees it. Nothing is stored here:
+ * that is part of the decision that it was issued for.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { signCertificate, type Issuer } from '#common/x509/certificate.ts';
+import { lintLeaf } from '#common/x509/lint.ts';
+import { leafExtensions } from '#common/x509/profile.ts';
+import { createSerial } from '#common/x509/serial.ts';
+import type { CertificateRecord } from '../store/records.ts';
+import type { Identity } from './identity.ts';
+import { validity } from './validity.ts';
+
+export interface IssueRequest {
+	readonly identity: Identity;
+	/** from a verified CSR */
+	readonly key: { readonly publicKey: Buffer; readonly publicKeyHash: Buffer };
+	readonly lifetimeSeconds: number;
+	/** what the certificate belongs to */
+	readonly origin: Pick<CertificateRecord, 'node' | 'authorizationId' | 'startId'>;
+	/** the certificate that it renews */
+	readonly parent?: Pick<CertificateRecord, 'serial' | 'chain' | 'renewals'>;
+}
+
+export type Issue = (request: IssueRequest) => Promise<CertificateRecord>;
+
+export interface IssueDeps {
+	readonly issuer: Issuer;
+	readonly clock: { now(): Date };
+	readonly random: (bytes: number) => Uint8Array;
+	readonly backdateSeconds: number;
+}
+
+/** @returns a function that makes one certificate; it fails with `internal` when the intermediate has expired or the lint finds a fault */
+export function createIssue({ issuer, clock, random, backdateSeconds }: IssueDeps): Issue {
+	return async ({ identity, key, lifetimeSeconds, origin, parent }) => {
+		const now = clock.now();
+		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
+		const serial = createSerial(random);
+		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, purposes } = identity;
+		const names = { dnsNames: identity.alternativeNames, spiffeId };
+		const tbs = {
+			serial,
+			subject: { commonName, organizationalUnit, organization },
+			publicKey: key.publicKey,
+			...validity(now, lifetimeSeconds, backdateSeconds, issuer.notAfter),
+		};
+		const der = await signCertificate({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes) }, issuer);
+		lintLeaf(der, { tbs, names, purposes }, issuer);
+		return {
+			serial,
+			der,
+			publicKeyHash: key.publicKeyHash,
+			role,
+			commonName,
+			organizationalUnit,
+			organization,
+			dnsNames,
+			spiffeId,
+			...origin,
+			chain: parent?.chain ?? serial,
+			...(parent && { parentSerial: parent.serial }),
+			renewals: parent ? parent.renewals + 1 : 0,
+			issuedAt: now,
+			notBefore: tbs.notBefore,
+			notAfter: tbs.notAfter,
+		};
+	};
+}

@@ -1,0 +1,68 @@
+/**
+ * The CA's command line.
+ *
+ *     ca init  --state DIR [--trust-domain D] [--environment E] [--json]
+ *     ca serve --state DIR [--init] [--check-config]
+ *
+ * Exit codes: 0 done, 1 refused or failed, 64 command line not understood, 78 configuration at fault (sysexits.h).
+ */
+
+import { parseArgs } from 'node:util';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { createLogger } from '#common/runtime/log.ts';
+import { onShutdown } from '#common/runtime/shutdown.ts';
+import { initCa } from './init.ts';
+import { loadConfig, serveCa } from './serve.ts';
+import { caExists } from './state-folder.ts';
+
+const USAGE = 'usage: ca init --state DIR [--trust-domain NAME] [--environment NAME] [--json] | ca serve --state DIR [--init] [--check-config]';
+
+function parseCommandLine(argv: readonly string[]) {
+	try {
+		const { values, positionals } = parseArgs({
+			args: [...argv],
+			allowPositionals: true,
+			options: {
+				state: { type: 'string' },
+				'trust-domain': { type: 'string' },
+				environment: { type: 'string' },
+				json: { type: 'boolean' },
+				init: { type: 'boolean' },
+				'check-config': { type: 'boolean' },
+			},
+		});
+		const [command, ...rest] = positionals;
+		if (!values.state || rest.length > 0) throw new Error(USAGE);
+		return { command, ...values, state: values.state };
+	} catch (cause) {
+		throw new BirthmarkError('usage', `${(cause as Error).message.split('\n')[0]}\n${USAGE}`, { cause });
+	}
+}
+
+async function run(argv: readonly string[]): Promise<void> {
+	const { command, state, ...options } = parseCommandLine(argv);
+	const { 'trust-domain': trustDomain, environment } = options;
+	if (command === 'init') {
+		const result = await initCa({ state, trustDomain, environment, env: process.env });
+		process.stdout.write(options.json
+			? JSON.stringify(result) + '\n'
+			: `A new CA for ${result.trustDomain} (${result.environment}) is in ${state}.\nSHA-256 of its trust bundle: ${result.digest}\nStart it with: serve --state ${state}\n`);
+	} else if (command === 'serve') {
+		const isNew = options.init === true && !caExists(state);
+		if (isNew && !options['check-config']) await initCa({ state, trustDomain, environment, env: process.env });
+		const config = await loadConfig(state, process.env);
+		if (options['check-config']) return;
+		const logger = createLogger('ca', config.logLevel);
+		const ca = await serveCa({ state, config, logger });
+		onShutdown(logger, () => ca.close());
+	} else {
+		throw new BirthmarkError('usage', USAGE);
+	}
+}
+
+run(process.argv.slice(2)).catch((error: unknown) => {
+	const code = errorCode(error);
+	const text = error instanceof BirthmarkError ? `ca: ${error.message} [${code}]` : `ca: ${(error as Error).stack ?? error}`;
+	process.stderr.write(text + '\n');
+	process.exit(code === 'usage' ? 64 : code === 'config-invalid' ? 78 : 1);
+});

@@ -1,0 +1,65 @@
+/**
+ * Allow rules of a node: `cn-pattern/ou-pattern`, `*` for any run of characters, `?` for exactly
+ * one, always matched against the whole name. Without a rule nothing is allowed.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Names } from '#common/protocol/messages.ts';
+import { quote } from '#common/protocol/names.ts';
+
+const RULE = /^[A-Za-z0-9*?._-]{1,128}\/[A-Za-z0-9*?._-]{1,128}$/;
+
+/** @throws BirthmarkError `request-malformed` for a rule that is not of the form `cn-pattern/ou-pattern` */
+export function checkRules(rules: readonly string[]): readonly string[] {
+	for (const rule of rules) {
+		if (!RULE.test(rule)) throw new BirthmarkError('request-malformed', `${quote(rule)} is not an allow rule: write cn-pattern/role-pattern, for example api??/web-api`);
+	}
+	return [...new Set(rules)];
+}
+
+/**
+ * The CN and every further DNS name need a rule for the role: a name that a verifier looks at is a
+ * name that somebody has to have granted.
+ *
+ * @throws BirthmarkError `name-not-allowed` with the rules there are and how to add one
+ */
+export function requireAllowed(names: Names, node: string, rules: readonly string[]): void {
+	for (const name of [names.commonName, ...names.dnsNames]) {
+		if (rules.some((rule) => matchesRule(rule, name, names.organizationalUnit))) continue;
+		const allowed = rules.length > 0 ? rules.join(', ') : 'nothing';
+		throw new BirthmarkError(
+			'name-not-allowed',
+			`no rule allows the name "${name}" with role "${names.organizationalUnit}" on node "${node}"; allowed there: ${allowed}; `
+				+ `an operator can add one with: birthmark node allow ${node} '${name}/${names.organizationalUnit}'`,
+		);
+	}
+}
+
+function matchesRule(rule: string, name: string, role: string): boolean {
+	const [namePattern = '', rolePattern = ''] = rule.split('/');
+	return matches(namePattern, name) && matches(rolePattern, role);
+}
+
+/** Glob without a regular expression, which would take exponential time on patterns such as `*a*a*a*`. */
+export function matches(pattern: string, text: string): boolean {
+	let at = 0;
+	let star = -1;
+	let resume = 0;
+	let index = 0;
+	while (index < text.length) {
+		if (pattern[at] === '*') {
+			star = at++;
+			resume = index;
+		} else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[index])) {
+			at++;
+			index++;
+		} else if (star >= 0) {
+			at = star + 1;
+			index = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (pattern[at] === '*') at++;
+	return at === pattern.length;
+}

@@ -1,0 +1,53 @@
+/** One-time tokens: for the start of an authorized container, and for nodes and operators that join. */
+
+import { createToken, formatToken, secretHash, type TokenKind } from '#common/protocol/token.ts';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { JoinTokenRequest, MintedToken } from '#common/protocol/messages.ts';
+import { checkName } from '#common/protocol/names.ts';
+import type { Store } from '../store/store.ts';
+import { checkRules } from './allow.ts';
+
+export interface MintDeps {
+	readonly store: Pick<Store, 'mintToken' | 'addJoinToken'>;
+	readonly clock: { now(): Date };
+	readonly random: (bytes: number) => Uint8Array;
+	/** SHA-256 of the trust bundle */
+	readonly bundleDigest: Buffer;
+	readonly tokenTtlSeconds: number;
+	readonly joinTokenTtlSeconds: number;
+}
+
+export interface Mint {
+	/** @throws BirthmarkError `authorization-unknown`, `authorization-ended` */
+	startToken(node: string, authorizationId: string, startId: string): Promise<MintedToken>;
+	/** @throws BirthmarkError `name-illegal`, `request-malformed` */
+	joinToken(request: JoinTokenRequest): Promise<MintedToken>;
+}
+
+export function createMint({ store, clock, random, bundleDigest, tokenTtlSeconds, joinTokenTtlSeconds }: MintDeps): Mint {
+	const create = (kind: TokenKind, ttlSeconds: number) => {
+		const now = clock.now();
+		const token = createToken(kind, bundleDigest, random);
+		return { text: formatToken(token), hash: secretHash(token), now, expiresAt: new Date(now.getTime() + ttlSeconds * 1000) };
+	};
+	return {
+		async startToken(node, authorizationId, startId) {
+			const { text, hash, now, expiresAt } = create('container', tokenTtlSeconds);
+			const outcome = await store.mintToken({ hash, authorizationId, node, startId, expiresAt }, now);
+			switch (outcome) {
+				case 'unknown': throw new BirthmarkError('authorization-unknown');
+				case 'ended': throw new BirthmarkError('authorization-ended');
+				case 'start-closed': throw new BirthmarkError('authorization-ended', 'this start of the container was reported over; a new start needs a startId of its own');
+				case 'minted': return { token: text, expiresAt: expiresAt.toISOString() };
+			}
+		},
+		async joinToken({ role, name, allow = [], ttlSeconds = joinTokenTtlSeconds }) {
+			if (name !== undefined) checkName(role === 'node' ? 'node name' : 'common name', name);
+			if (role === 'operator' && name === undefined) throw new BirthmarkError('request-malformed', 'a join token for an operator carries the operator\'s name');
+			if (role === 'operator' && allow.length > 0) throw new BirthmarkError('request-malformed', 'allow rules are for nodes; an operator has none');
+			const { text, hash, now, expiresAt } = create('join', ttlSeconds);
+			await store.addJoinToken({ hash, role, ...(name !== undefined && { name }), allow: checkRules(allow), createdAt: now, expiresAt });
+			return { token: text, expiresAt: expiresAt.toISOString() };
+		},
+	};
+}

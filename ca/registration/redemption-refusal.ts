@@ -1,0 +1,27 @@
+/** Why a token is not good for a certificate, as an error that tells what to do. */
+
+import { timingSafeEqual } from 'node:crypto';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { parseToken, secretHash, type TokenKind } from '#common/protocol/token.ts';
+import type { Redemption } from '../store/store.ts';
+
+/**
+ * @param text as the client sent it
+ * @returns what the store knows the token by
+ * @throws BirthmarkError `token-malformed`; `token-unknown` when it is for another CA's trust bundle
+ */
+export function readToken(text: string, kind: TokenKind, bundleDigest: Buffer): Buffer {
+	const token = parseToken(text, kind);
+	if (!timingSafeEqual(token.bundleDigest, bundleDigest)) throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to an earlier trust bundle of this one');
+	return secretHash(token);
+}
+
+export function redemptionRefusal(outcome: Exclude<Redemption['outcome'], 'issued' | 'repeat'>): BirthmarkError {
+	switch (outcome) {
+		case 'unknown': return new BirthmarkError('token-unknown');
+		case 'used': return new BirthmarkError('token-used', 'the token was redeemed already; it is good for one key, and for a short time');
+		case 'expired': return new BirthmarkError('token-expired', 'the token is past its time, or a newer one has taken its place');
+		case 'revoked': return new BirthmarkError('certificate-revoked', 'the certificate of this token was revoked');
+		case 'ended': return new BirthmarkError('authorization-ended');
+	}
+}

@@ -1,0 +1,74 @@
+/** Renewal: whoever holds a valid certificate gets the next one, for a fresh key, under the names in the registry. */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { verifyCsr } from '#common/x509/csr.ts';
+import { memberIdentity, workloadIdentity, type Domain, type Identity } from '../issuance/identity.ts';
+import type { Issue } from '../issuance/issue.ts';
+import type { CertificateRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+
+export interface RenewDeps {
+	readonly store: Pick<Store, 'findAuthorization' | 'findCertificateByKey' | 'addRenewal'>;
+	readonly issue: Issue;
+	readonly clock: { now(): Date };
+	readonly domain: Domain;
+	readonly redemptionWindowSeconds: number;
+	readonly lifetimes: { readonly node: number; readonly operator: number };
+}
+
+export type Renew = (current: CertificateRecord, csr: Buffer) => Promise<CertificateRecord>;
+
+/**
+ * The certificate that was presented stays valid to its end. The same request again within the
+ * redemption window gets the same certificate.
+ *
+ * @returns a function that renews a certificate whose holder has proved to be that
+ */
+export function createRenew({ store, issue, clock, domain, redemptionWindowSeconds, lifetimes }: RenewDeps): Renew {
+	const earlierAnswer = async (current: CertificateRecord, publicKeyHash: Buffer): Promise<CertificateRecord | undefined> => {
+		const known = await store.findCertificateByKey(publicKeyHash);
+		if (!known) return undefined;
+		const isRecent = clock.now().getTime() - known.issuedAt.getTime() <= redemptionWindowSeconds * 1000;
+		if (known.parentSerial !== current.serial || !isRecent) throw new BirthmarkError('csr-key-reused');
+		if (known.revokedAt) throw new BirthmarkError('certificate-revoked');
+		return known;
+	};
+	return async (current, csrBytes) => {
+		const csr = verifyCsr(csrBytes);
+		const earlier = await earlierAnswer(current, csr.publicKeyHash);
+		if (earlier) return earlier;
+		const { identity, lifetimeSeconds } = await entitlement(current);
+		const { node, authorizationId, startId } = current;
+		const certificate = await issue({
+			identity,
+			key: csr,
+			lifetimeSeconds,
+			origin: {
+				...(node !== undefined && { node }),
+				...(authorizationId !== undefined && { authorizationId }),
+				...(startId !== undefined && { startId }),
+			},
+			parent: current,
+		});
+		const outcome = await store.addRenewal(certificate);
+		switch (outcome) {
+			case 'added': return certificate;
+			case 'ended': throw new BirthmarkError('authorization-ended');
+			case 'revoked': throw new BirthmarkError('certificate-revoked');
+			case 'key-reused': {
+				// The same request twice at once: the other one was first, and its certificate is the answer to both.
+				return (await earlierAnswer(current, csr.publicKeyHash)) ?? certificate;
+			}
+		}
+	};
+
+	async function entitlement(current: CertificateRecord): Promise<{ identity: Identity; lifetimeSeconds: number }> {
+		if (current.role === 'node' || current.role === 'operator') {
+			return { identity: memberIdentity(current.role, current.commonName, domain), lifetimeSeconds: lifetimes[current.role] };
+		}
+		const authorization = current.authorizationId === undefined ? undefined : await store.findAuthorization(current.authorizationId);
+		if (!authorization) throw new BirthmarkError('authorization-unknown');
+		if (authorization.endedAt) throw new BirthmarkError('authorization-ended');
+		return { identity: workloadIdentity(authorization, domain), lifetimeSeconds: authorization.lifetimeSeconds };
+	}
+}

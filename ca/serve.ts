@@ -1,0 +1,112 @@
+/** `serve`: opens the state, wires the parts, listens, and looks after what has to be renewed. */
+
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { bundleDigest } from '#common/protocol/token.ts';
+import { systemClock, type Clock } from '#common/runtime/clock.ts';
+import { listenTcp, listenUnix } from '#common/runtime/listen.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import { issuerOf } from '#common/x509/certificate.ts';
+import { importSigningKey } from '#common/x509/keys.ts';
+import { decodePem } from '#common/x509/pem.ts';
+import { readCaConfig, type CaConfig } from './config.ts';
+import { createApp } from './http/app.ts';
+import { authenticateByCertificate, authenticateLocally } from './http/authenticate.ts';
+import { createRoutes } from './http/routes.ts';
+import { closeGracefully, createAdminServer, createTlsServer, replaceCredentials } from './http/server.ts';
+import { createIssue } from './issuance/issue.ts';
+import { openRevocationLists } from './revocation/lists.ts';
+import { makeServerCertificate } from './server-certificate.ts';
+import { readState, statePaths } from './state-folder.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+
+/** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
+const LOOK_AFTER_MS = 5000;
+/** Tokens are kept this long after their end, so that whoever comes late is told what happened. */
+const TOKEN_MEMORY_MS = 24 * 3600 * 1000;
+
+export interface ServeDeps {
+	readonly state: string;
+	readonly config: CaConfig;
+	readonly logger: Logger;
+	readonly clock?: Clock;
+	readonly random?: (bytes: number) => Uint8Array;
+}
+
+export interface RunningCa {
+	readonly address: AddressInfo;
+	readonly adminSocket: string;
+	/** the trust bundle, PEM */
+	readonly bundle: Buffer;
+	/** Does what is due now: server certificate, revocation list, old tokens. */
+	lookAfter(): Promise<void>;
+	close(): Promise<void>;
+}
+
+/** @throws BirthmarkError `ca-missing`, `config-invalid` */
+export async function loadConfig(state: string, env: Readonly<Record<string, string | undefined>>): Promise<CaConfig> {
+	const { config: path } = statePaths(state);
+	try {
+		return readCaConfig(await readFile(path, 'utf8'), env);
+	} catch (cause) {
+		if (cause instanceof BirthmarkError) throw cause;
+		throw new BirthmarkError('ca-missing', `${path} cannot be read: there is no CA here, or its configuration is lost`, { cause });
+	}
+}
+
+export async function serveCa({ state, config, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
+	const authority = await readState(state);
+	const { adminSocket, database } = statePaths(state);
+	const { intermediate, rootRevocationList } = authority;
+	const bundle = Buffer.from(authority.bundle);
+	const digest = bundleDigest(bundle);
+	const issuer = issuerOf(onlyCertificate(intermediate), importSigningKey(authority.intermediateKey));
+	const { trustDomain, environment, backdateSeconds } = config;
+	const domain = { trustDomain, environment };
+	const store = openSqliteStore(database);
+	const issue = createIssue({ issuer, clock, random, backdateSeconds });
+	const lists = await openRevocationLists({ store, issuer, clock, rootRevocationList, backdateSeconds, ...config.crl });
+
+	const routes = createRoutes({ ...config, store, issue, clock, random, domain, bundle, bundleDigest: digest, intermediate, lists, logger });
+	const serverDeps = { store, issue, domain, intermediate, lifetimeSeconds: config.lifetimes.server };
+	let credentials = await makeServerCertificate(serverDeps);
+	const server = createTlsServer(createApp({ routes, authenticate: authenticateByCertificate({ store, clock }), logger }), credentials, bundle);
+	const admin = createAdminServer(createApp({ routes, authenticate: authenticateLocally, logger }));
+	const address = await listenTcp(server, config.listen.port, config.listen.host);
+	await listenUnix(admin, adminSocket, 0o600);
+
+	const lookAfter = async (): Promise<void> => {
+		const now = clock.now();
+		if (credentials.renewAt <= now) {
+			credentials = await makeServerCertificate(serverDeps);
+			replaceCredentials(server, credentials, bundle);
+			logger.info('server certificate replaced');
+		}
+		await lists.refresh();
+		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
+	};
+	const timer = setInterval(() => {
+		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));
+	}, LOOK_AFTER_MS);
+
+	logger.info('ready', { address: `${address.address}:${address.port}`, path: adminSocket, digest: digest.toString('hex') });
+	return {
+		address,
+		adminSocket,
+		bundle,
+		lookAfter,
+		async close() {
+			clearInterval(timer);
+			await Promise.all([closeGracefully(server), closeGracefully(admin)]);
+			await store.close();
+		},
+	};
+}
+
+function onlyCertificate(pem: string): Buffer {
+	const [certificate, ...more] = decodePem('CERTIFICATE', pem) ?? [];
+	if (!certificate || more.length > 0) throw new BirthmarkError('ca-missing', 'the file of the intermediate certificate does not hold exactly one certificate');
+	return certificate;
+}

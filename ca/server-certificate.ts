@@ -1,0 +1,37 @@
+/** The CA's own server certificate: a fresh key in memory, replaced at half of its life. */
+
+import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import { publicKeyHash } from '#common/x509/csr.ts';
+import { chainPem } from './http/chain.ts';
+import type { ServerCredentials } from './http/server.ts';
+import { serverIdentity, type Domain } from './issuance/identity.ts';
+import type { Issue } from './issuance/issue.ts';
+import type { Store } from './store/store.ts';
+
+export interface ServerCertificateDeps {
+	readonly store: Pick<Store, 'addCertificate'>;
+	readonly issue: Issue;
+	readonly domain: Domain;
+	/** PEM */
+	readonly intermediate: string;
+	readonly lifetimeSeconds: number;
+}
+
+export interface ServerCertificate extends ServerCredentials {
+	/** when to make the next one */
+	readonly renewAt: Date;
+}
+
+export async function makeServerCertificate({ store, issue, domain, intermediate, lifetimeSeconds }: ServerCertificateDeps): Promise<ServerCertificate> {
+	const key = generateSigningKey();
+	const { publicKey } = key;
+	const certificate = await issue({
+		identity: serverIdentity(domain),
+		key: { publicKey, publicKeyHash: publicKeyHash(publicKey) },
+		lifetimeSeconds,
+		origin: {},
+	});
+	await store.addCertificate(certificate);
+	const half = (certificate.issuedAt.getTime() + certificate.notAfter.getTime()) / 2;
+	return { key: exportSigningKey(key), certificate: chainPem(certificate, intermediate), renewAt: new Date(half) };
+}

@@ -1,0 +1,122 @@
+/**
+ * The state folder:
+ *
+ *     config.json      configuration
+ *     admin.sock       while the CA serves
+ *     ca/              keys, certificates and database: the CA itself
+ *
+ * The CA is made in a folder beside `ca` that gets this name, by one rename, when it is whole; so a
+ * half-made CA is never taken for one. (The state folder itself cannot be renamed: as a volume it is
+ * a mount point.)
+ */
+
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
+import type { NewAuthority } from './issuance/authority.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+
+const UNFINISHED_PREFIX = '.ca-unfinished-';
+
+export function statePaths(state: string) {
+	const ca = join(state, 'ca');
+	return { ca, config: join(state, 'config.json'), adminSocket: join(state, 'admin.sock'), ...authorityPaths(ca) };
+}
+
+function authorityPaths(folder: string) {
+	return {
+		rootKey: join(folder, 'root.key'),
+		bundle: join(folder, 'bundle.pem'),
+		intermediateKey: join(folder, 'intermediate.key'),
+		intermediate: join(folder, 'intermediate.pem'),
+		rootRevocationList: join(folder, 'root.crl.pem'),
+		database: join(folder, 'ca.db'),
+	};
+}
+
+export function caExists(state: string): boolean {
+	return existsSync(statePaths(state).ca);
+}
+
+/**
+ * Writes a new CA and makes it durable.
+ *
+ * @param configText kept when the folder holds a `config.json` already
+ * @throws BirthmarkError `ca-exists` when there is one; nothing is changed then
+ */
+export async function writeState(state: string, authority: NewAuthority, configText: string): Promise<void> {
+	if (caExists(state)) throw caExistsError(state);
+	await mkdir(state, { recursive: true, mode: 0o700 });
+	await chmod(state, 0o700);
+	for (const name of await readdir(state)) {
+		if (name.startsWith(UNFINISHED_PREFIX)) await rm(join(state, name), { recursive: true });
+	}
+	const { config, ca } = statePaths(state);
+	if (!existsSync(config)) await writeFileAtomic(config, configText, 0o600);
+
+	const unfinished = join(state, UNFINISHED_PREFIX + randomBytes(6).toString('hex'));
+	await mkdir(unfinished, { mode: 0o700 });
+	const paths = authorityPaths(unfinished);
+	await writeFileAtomic(paths.rootKey, authority.rootKey, 0o600);
+	await writeFileAtomic(paths.intermediateKey, authority.intermediateKey, 0o600);
+	await writeFileAtomic(paths.bundle, authority.bundle, 0o644);
+	await writeFileAtomic(paths.intermediate, authority.intermediate, 0o644);
+	await writeFileAtomic(paths.rootRevocationList, authority.rootRevocationList, 0o644);
+	await openSqliteStore(paths.database).close();
+	await chmod(paths.database, 0o600);
+	await syncFolder(unfinished);
+	try {
+		await rename(unfinished, ca);
+	} catch (cause) {
+		await rm(unfinished, { recursive: true, force: true });
+		throw existsSync(ca) ? caExistsError(state) : cause;
+	}
+	await syncFolder(state);
+}
+
+/** What `serve` needs of the CA; the root key is not among it. */
+export async function readState(state: string): Promise<Omit<NewAuthority, 'rootKey'>> {
+	const paths = statePaths(state);
+	if (!existsSync(paths.ca)) throw new BirthmarkError('ca-missing', `there is no CA in ${state}: make one with "init --state ${state}"`);
+	for (const key of [paths.rootKey, paths.intermediateKey]) await checkKeyFile(key);
+	const read = async (path: string): Promise<string> => {
+		try {
+			return await readFile(path, 'utf8');
+		} catch (cause) {
+			throw new BirthmarkError('ca-missing', `the CA in ${state} is not whole: ${path} cannot be read; restore it from a backup`, { cause });
+		}
+	};
+	// An empty database in place of a lost one would forget every revocation.
+	if (!existsSync(paths.database)) throw new BirthmarkError('ca-missing', `the CA in ${state} has lost its database; restore it from a backup`);
+	return {
+		bundle: await read(paths.bundle),
+		intermediateKey: await read(paths.intermediateKey),
+		intermediate: await read(paths.intermediate),
+		rootRevocationList: await read(paths.rootRevocationList),
+	};
+}
+
+export function caExistsError(state: string): BirthmarkError {
+	return new BirthmarkError('ca-exists', `there is already a CA in ${state}: start it with "serve --state ${state}", or choose another folder`);
+}
+
+/** A root key that was taken off line is fine; one that others can read is not. */
+async function checkKeyFile(path: string): Promise<void> {
+	if (!existsSync(path)) return;
+	const { mode } = await stat(path);
+	if ((mode & 0o077) !== 0) {
+		throw new BirthmarkError('config-invalid', `${path} can be read by others (mode ${(mode & 0o777).toString(8)}): take the rights away with "chmod 600 ${path}" and consider the key known`);
+	}
+}
+
+async function syncFolder(path: string): Promise<void> {
+	const folder = await open(path, 'r');
+	try {
+		await folder.sync();
+	} finally {
+		await folder.close();
+	}
+}

@@ -1,0 +1,33 @@
+/** When a token may be redeemed: one rule for both kinds and for every backend. */
+
+import type { AuthorizationRecord, Redeemed } from './records.ts';
+
+/**
+ * `open`: nobody has redeemed it. `repeat`: the same request again within the window, which gets
+ * the same certificate. The others are refusals.
+ */
+export type RedemptionState = 'open' | 'repeat' | 'used' | 'expired' | 'revoked' | 'ended';
+
+export interface Redeemable {
+	readonly expiresAt: Date;
+	readonly redeemed?: Redeemed;
+	readonly authorization?: Pick<AuthorizationRecord, 'endedAt'>;
+	readonly startClosed?: boolean;
+}
+
+export interface RedemptionAttempt {
+	/** SHA-256 over the SubjectPublicKeyInfo of the CSR */
+	readonly publicKeyHash: Buffer;
+	readonly now: Date;
+	/** how long the same token with the same key gets the same certificate again */
+	readonly windowSeconds: number;
+}
+
+export function redemptionState(token: Redeemable, { publicKeyHash, now, windowSeconds }: RedemptionAttempt): RedemptionState {
+	const { redeemed } = token;
+	if (token.authorization?.endedAt || token.startClosed) return 'ended';
+	if (!redeemed) return token.expiresAt > now ? 'open' : 'expired';
+	const repeated = redeemed.certificate.publicKeyHash.equals(publicKeyHash) && now.getTime() - redeemed.at.getTime() <= windowSeconds * 1000;
+	if (!repeated) return 'used';
+	return redeemed.certificate.revokedAt ? 'revoked' : 'repeat';
+}

@@ -1,0 +1,123 @@
+/** Between rows of the database and the records of the store. */
+
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { RevocationReason, Role } from '#common/protocol/messages.ts';
+import type { AuthorizationRecord, CertificateRecord, NodeRecord } from './records.ts';
+
+export type Row = Record<string, unknown>;
+
+/**
+ * Runs `work` in one transaction that takes the write lock at once; an exception undoes all of it.
+ * Nothing else can come between, because the work is synchronous.
+ */
+export function transaction<T>(db: DatabaseSync, work: () => T): T {
+	db.exec('BEGIN IMMEDIATE');
+	try {
+		const result = work();
+		db.exec('COMMIT');
+		return result;
+	} catch (error) {
+		db.exec('ROLLBACK');
+		throw error;
+	}
+}
+
+export function toCertificate(row: Row): CertificateRecord {
+	return {
+		serial: row['serial'] as string,
+		der: bytes(row['der']),
+		publicKeyHash: bytes(row['public_key_hash']),
+		role: row['role'] as Role,
+		...toNames(row),
+		organization: row['organization'] as string,
+		spiffeId: row['spiffe_id'] as string,
+		...optional('node', row['node']),
+		...optional('authorizationId', row['authorization_id']),
+		...optional('startId', row['start_id']),
+		chain: row['chain'] as string,
+		...optional('parentSerial', row['parent_serial']),
+		renewals: row['renewals'] as number,
+		issuedAt: instant(row['issued_at']),
+		notBefore: instant(row['not_before']),
+		notAfter: instant(row['not_after']),
+		...(row['revoked_at'] == null ? {} : { revokedAt: instant(row['revoked_at']), revocationReason: row['revocation_reason'] as RevocationReason }),
+	};
+}
+
+/** Values for the columns of `certificates` that an issued certificate fills, by name. */
+export function fromCertificate(record: CertificateRecord): Record<string, SQLInputValue> {
+	return {
+		serial: record.serial,
+		der: record.der,
+		public_key_hash: record.publicKeyHash,
+		role: record.role,
+		common_name: record.commonName,
+		organizational_unit: record.organizationalUnit,
+		organization: record.organization,
+		dns_names: JSON.stringify(record.dnsNames),
+		spiffe_id: record.spiffeId,
+		node: record.node ?? null,
+		authorization_id: record.authorizationId ?? null,
+		start_id: record.startId ?? null,
+		chain: record.chain,
+		parent_serial: record.parentSerial ?? null,
+		renewals: record.renewals,
+		issued_at: record.issuedAt.getTime(),
+		not_before: record.notBefore.getTime(),
+		not_after: record.notAfter.getTime(),
+	};
+}
+
+export function toAuthorization(row: Row): AuthorizationRecord {
+	return {
+		id: row['id'] as string,
+		node: row['node'] as string,
+		...toContainer(row),
+		containerId: row['container_id'] as string,
+		image: row['image'] as string,
+		...toNames(row),
+		lifetimeSeconds: row['lifetime_seconds'] as number,
+		createdAt: instant(row['created_at']),
+		...(row['ended_at'] == null ? {} : { endedAt: instant(row['ended_at']) }),
+	};
+}
+
+/** The columns about a container, as far as they are filled. */
+export function toContainer(row: Row): { containerId?: string; containerName?: string; image?: string; imageId?: string } {
+	return {
+		...optional('containerId', row['container_id']),
+		...optional('containerName', row['container_name']),
+		...optional('image', row['image']),
+		...optional('imageId', row['image_id']),
+	};
+}
+
+export function toNode(row: Row): NodeRecord {
+	return {
+		name: row['name'] as string,
+		status: row['status'] as NodeRecord['status'],
+		allow: JSON.parse(row['allow'] as string) as string[],
+		joinedAt: instant(row['joined_at']),
+	};
+}
+
+export function instant(value: unknown): Date {
+	return new Date(value as number);
+}
+
+export function bytes(value: unknown): Buffer {
+	return Buffer.from(value as Uint8Array);
+}
+
+/** Absent rather than undefined or null. */
+export function optional<Key extends string>(key: Key, value: unknown): { readonly [K in Key]?: string } {
+	return (value == null ? {} : { [key]: value }) as { readonly [K in Key]?: string };
+}
+
+function toNames(row: Row): { commonName: string; organizationalUnit: string; dnsNames: string[] } {
+	return {
+		commonName: row['common_name'] as string,
+		organizationalUnit: row['organizational_unit'] as string,
+		dnsNames: JSON.parse(row['dns_names'] as string) as string[],
+	};
+}

@@ -1,0 +1,103 @@
+/**
+ * The store in the words of the CA: each method is one decision, taken and made durable in one
+ * transaction, so that any number of callers and of CA instances may try at once. What a method
+ * has answered survives the end of the process at any moment.
+ *
+ * A backend implements all of it (`sqlite.ts`); consumers pick the methods they use.
+ */
+
+import type { RevocationReason } from '#common/protocol/messages.ts';
+import type { RevokedCertificate } from '#common/x509/crl.ts';
+import type { AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, TokenRecord } from './records.ts';
+import type { RedemptionAttempt, RedemptionState } from './redemption.ts';
+
+/** `issued`: the certificate that was brought is now the one of this token. `repeat`: an earlier one is, and is returned. */
+export type Redemption =
+	| { readonly outcome: 'issued' | 'repeat'; readonly certificate: CertificateRecord }
+	| { readonly outcome: 'unknown' | Exclude<RedemptionState, 'open' | 'repeat'> };
+
+export interface NodeStore {
+	addJoinToken(token: Omit<JoinTokenRecord, 'redeemed'>): Promise<void>;
+	findJoinToken(hash: Buffer): Promise<JoinTokenRecord | undefined>;
+	/**
+	 * Burns the token for the certificate. For a node it also admits the node, or, when the token
+	 * carries the name of a node that exists, replaces its allow list and revokes its own earlier
+	 * certificates as superseded: `revoked` of them.
+	 */
+	redeemJoinToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<Redemption & { readonly revoked?: number } | { readonly outcome: 'node-exists' }>;
+	findNode(name: string): Promise<NodeRecord | undefined>;
+	/** by name, with the number of live workload certificates */
+	listNodes(now: Date): Promise<ReadonlyArray<NodeRecord & { readonly liveIdentities: number }>>;
+	/** @returns false when there is no such node */
+	setAllow(node: string, allow: readonly string[]): Promise<boolean>;
+	/**
+	 * Marks the node, ends all its authorizations, revokes its own certificates and all it authorized.
+	 *
+	 * @returns how many were revoked; undefined when there is no such node
+	 */
+	cutOffNode(node: string, now: Date): Promise<number | undefined>;
+}
+
+export interface AuthorizationStore {
+	/** One per node and container: an earlier one with the same names is returned as it is. */
+	authorize(authorization: AuthorizationRecord): Promise<{ readonly outcome: 'created' | 'existing' | 'conflict' | 'ended'; readonly authorization: AuthorizationRecord } | { readonly outcome: 'cut-off' }>;
+	/** Expires every unredeemed token of the authorization and adds this one. */
+	mintToken(token: { readonly hash: Buffer; readonly authorizationId: string; readonly node: string; readonly startId: string; readonly expiresAt: Date }, now: Date): Promise<'minted' | 'unknown' | 'ended' | 'start-closed'>;
+	findToken(hash: Buffer): Promise<TokenRecord | undefined>;
+	redeemToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<Redemption>;
+	findAuthorization(id: string): Promise<AuthorizationRecord | undefined>;
+	/**
+	 * Ends it for good and revokes its certificates (cessationOfOperation); again is no error.
+	 *
+	 * @param node when given, only an authorization of this node
+	 * @returns how many certificates were revoked; undefined when there is none of that id
+	 */
+	endAuthorization(id: string, node: string | undefined, now: Date): Promise<number | undefined>;
+	/** Forgets tokens that nobody can redeem any more, not even again. */
+	forgetTokens(expiredBefore: Date): Promise<void>;
+}
+
+export interface CertificateStore {
+	addCertificate(certificate: CertificateRecord): Promise<void>;
+	findCertificate(serial: string): Promise<CertificateRecord | undefined>;
+	/** any certificate over this key */
+	findCertificateByKey(publicKeyHash: Buffer): Promise<CertificateRecord | undefined>;
+	/** Adds a renewal unless, meanwhile, its parent was revoked, its authorization ended or its key was certified. */
+	addRenewal(certificate: CertificateRecord): Promise<'added' | 'revoked' | 'ended' | 'key-reused'>;
+	listIdentities(filter: IdentityFilter): Promise<readonly IdentityRecord[]>;
+}
+
+export interface IdentityFilter {
+	readonly now: Date;
+	/** only those that this node authorized, and its own */
+	readonly node?: string;
+	/** a serial number or a common name */
+	readonly match?: string;
+	/** also the revoked, the expired, and those that a renewal has replaced */
+	readonly all: boolean;
+	readonly limit: number;
+}
+
+/** Exactly one way to say what is revoked. */
+export type RevocationSelector =
+	| { readonly by: 'serial' | 'containerId' | 'commonName' | 'node'; readonly value: string }
+	| { readonly by: 'authorization'; readonly value: string; readonly startId?: string };
+
+export interface RevocationStore {
+	/**
+	 * Revokes the live certificates that match and expires the unredeemed tokens of the same
+	 * containers. A start that is named is closed: its token cannot be redeemed afterwards.
+	 *
+	 * @param node when given, reaches only what belongs to this node
+	 * @returns how many this call revoked; undefined when a serial or authorization does not exist there
+	 */
+	revoke(selector: RevocationSelector, node: string | undefined, reason: RevocationReason, now: Date): Promise<number | undefined>;
+	/** Takes the next CRL number for good, with what has to be in that list; revoked certificates that have expired are left out. */
+	nextRevocationList(now: Date): Promise<{ readonly number: number; readonly entries: readonly RevokedCertificate[] }>;
+}
+
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore {
+	/** Does a real read and a real write; rejects when the store cannot do its work. */
+	check(): Promise<void>;
+	close(): Promise<void>;
+}

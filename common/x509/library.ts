@@ -1,0 +1,23 @@
+/**
+ * The one door to @peculiar/x509. Its dependency injection reads decorators' metadata while it is
+ * being loaded, so `reflect-metadata` has to come first; importing the library elsewhere would
+ * make that order a matter of luck.
+ */
+
+import 'reflect-metadata';
+
+export {
+	AuthorityKeyIdentifierExtension,
+	BasicConstraintsExtension,
+	ExtendedKeyUsageExtension,
+	Extension,
+	KeyUsageFlags,
+	KeyUsagesExtension,
+	Name,
+	Pkcs10CertificateRequest,
+	PublicKey,
+	SubjectAlternativeNameExtension,
+	SubjectKeyIdentifierExtension,
+	X509Certificate as DecodedCertificate,
+	X509CertificateGenerator,
+} from '@peculiar/x509';
