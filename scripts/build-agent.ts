@@ -25,6 +25,13 @@ const EXECUTABLE = 'birthmark-agent';
 /** Bytecode starts in 8 ms instead of 20. An application's own .env and bunfig.toml are none of the agent's business. */
 const COMPILE_FLAGS = ['--minify', '--bytecode', '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig'];
 
+/**
+ * Settings that the runtime itself takes from the environment: command line options, a debugger
+ * port, becoming a JavaScript shell. The environment of a container is its application's, which may
+ * run on the same runtime; the process that holds the private key must not listen to it.
+ */
+const ENVIRONMENT_OF_RUNTIME = ['BUN_OPTIONS', 'BUN_BE_BUN', 'BUN_INSPECT'];
+
 /** @returns whether anything had to be built */
 export async function buildAgent(steps: Steps): Promise<boolean> {
 	const libraries = await runtimeLibraries(steps);
@@ -46,8 +53,8 @@ export async function buildAgent(steps: Steps): Promise<boolean> {
 
 async function compile(steps: Steps, output: string, installedAt: string): Promise<void> {
 	const runtime = `${output}.runtime`;
-	copyFileSync(bunExecutable(), runtime);
 	try {
+		writeFileSync(runtime, withoutEnvironment(readFileSync(bunExecutable())), { mode: 0o755 });
 		const env = toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS);
 		await steps.run('patchelf', ['--set-interpreter', `${installedAt}/ld-linux-x86-64.so.2`, '--set-rpath', installedAt, runtime], { env });
 		await steps.run(bunExecutable(), ['build', '--compile', ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY], { cwd: PROJECT });
@@ -55,6 +62,17 @@ async function compile(steps: Steps, output: string, installedAt: string): Promi
 	} finally {
 		rmSync(runtime, { force: true });
 	}
+}
+
+/** The runtime with those variables under names that nobody sets. Same length, so that no offset changes. */
+function withoutEnvironment(runtime: Buffer): Buffer {
+	for (const name of ENVIRONMENT_OF_RUNTIME) {
+		const unused = Buffer.from(name.replace('BUN_', 'bmk_'));
+		let position = runtime.indexOf(name);
+		if (position === -1) throw new StepError(`the runtime has no ${name} any more`, 'see what this version of Bun reads from its environment, then adapt scripts/build-agent.ts');
+		for (; position !== -1; position = runtime.indexOf(name, position)) unused.copy(runtime, position);
+	}
+	return runtime;
 }
 
 /** Loader and libraries that the runtime needs on this machine: absolute paths, links included. */
@@ -67,7 +85,7 @@ async function runtimeLibraries(steps: Steps): Promise<string[]> {
 /** Changes when the program, the runtime, its libraries or the way of building do. */
 async function contentStamp(steps: Steps, libraries: readonly string[]): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT });
-	const hash = createHash('sha256').update(bundle.stdout).update(JSON.stringify([COMPILE_FLAGS, TARGETS, statSync(bunExecutable()).size]));
+	const hash = createHash('sha256').update(bundle.stdout).update(JSON.stringify([COMPILE_FLAGS, TARGETS, ENVIRONMENT_OF_RUNTIME, statSync(bunExecutable()).size]));
 	hash.update(readFileSync(join(PROJECT, 'node_modules/bun/package.json')));
 	for (const library of libraries) hash.update(readFileSync(library));
 	return hash.digest('hex');
