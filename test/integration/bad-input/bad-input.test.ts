@@ -1,0 +1,56 @@
+/** What can be wrong in the container: each ends with a stable code, and leaves things as they were. */
+
+import test from 'ava';
+import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+const SLEEP = { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] };
+
+test('a directory that is no tmpfs is refused before any key is made', async (t) => {
+	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	await world.exec(container, ['sh', '-c', `mkdir /disk && cp ${DIRECTORY}/token /disk/token`]);
+	const ran = await world.exec(container, [AGENT, 'once', '--dir', '/disk', '--ca-url', world.caUrl]);
+	t.is(ran.code, 78);
+	t.regex(ran.stderr, /\[directory-not-tmpfs\]/);
+	t.is((await world.exec(container, ['ls', '/disk'])).stdout, 'token\n', 'nothing was written');
+	t.is((await world.exec(container, [AGENT, 'once'])).code, 0);
+});
+
+test('a full tmpfs leaves the identity that was there readable', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
+	await eventually('the identity is live', () => world.identity(name));
+	const before = (await world.exec(container, ['cat', `${DIRECTORY}/identity.pem`])).stdout;
+	await world.exec(container, ['sh', '-c', `dd if=/dev/zero of=${DIRECTORY}/ballast bs=4096; true`]);
+	const full = await world.exec(container, [AGENT, 'renew']);
+	t.is(full.code, 78);
+	t.regex(full.stderr, /\[directory-full\]/);
+	t.is((await world.exec(container, ['cat', `${DIRECTORY}/identity.pem`])).stdout, before);
+	await world.exec(container, ['rm', `${DIRECTORY}/ballast`]);
+	t.is((await world.exec(container, [AGENT, 'renew'])).code, 0);
+});
+
+test('without a token the agent says what is missing and does not start the application', async (t) => {
+	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	await world.exec(container, ['rm', `${DIRECTORY}/token`]);
+	const ran = await world.exec(container, [AGENT, 'exec', '--', 'echo', 'started']);
+	t.is(ran.code, 78);
+	t.is(ran.stdout, '');
+	t.regex(ran.stderr, /\[token-missing\]/);
+});
+
+test('a garbled token is refused without being repeated', async (t) => {
+	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	await world.exec(container, ['sh', '-c', `echo BMKTKN-1-not-a-token > ${DIRECTORY}/garbled`]);
+	const ran = await world.exec(container, [AGENT, 'once', '--token-file', `${DIRECTORY}/garbled`]);
+	t.is(ran.code, 77);
+	t.regex(ran.stderr, /\[token-malformed\]/);
+	t.notRegex(ran.stderr, /not-a-token/);
+});
+
+test('the delivered agent cannot be changed from inside a container', async (t) => {
+	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	const write = await world.exec(container, ['sh', '-c', `echo evil >> ${AGENT}`]);
+	t.not(write.code, 0);
+	t.regex(write.stderr, /Read-only file system/);
+});

@@ -1,0 +1,78 @@
+/** The identity dies with its container: on the revocation list, in the registry, and for its peers. */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { readFileSync } from 'node:fs';
+import test from 'ava';
+import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+const run = promisify(execFile);
+const SLEEP = { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] };
+const SERVICE = ['/usr/bin/node', '/app/service.mjs'];
+
+test('docker stop revokes the certificate, and the revocation list that peers have on their volumes says so', async (t) => {
+	const [name, peerName] = [world.name(), world.name()];
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
+	const peer = await world.start(t, { commonName: peerName, organizationalUnit: 'web-api' }, SLEEP);
+	const { serial } = await eventually('the identity is live', () => world.identity(name));
+	await container.stop({ t: 1 });
+	const dead = await eventually('it is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked'));
+	t.is(dead.revocationReason, 'cessationOfOperation');
+	t.is(await world.identity(name), undefined, 'ls without --all shows it no more');
+	await eventually('the peer has the new list', async () => {
+		const list = (await world.exec(peer, ['cat', `${DIRECTORY}/crl.pem`])).stdout;
+		const { stdout } = await promisifiedWithInput('openssl', ['crl', '-noout', '-text'], list);
+		return stdout.toUpperCase().includes(serial.toUpperCase().replaceAll(':', ''));
+	});
+});
+
+test('a peer refuses the key of a container that was stopped, even if somebody copied it before', async (t) => {
+	const network = await world.docker.createNetwork({ Name: world.name('net') });
+	t.teardown(() => network.remove());
+	const HostConfig = { NetworkMode: network.id };
+	const [server, client] = [world.name(), world.name('web')];
+	await world.start(t, { commonName: server, organizationalUnit: 'web-api' }, { name: server, Image: 'birthmark/demo', Cmd: [...SERVICE, 'server'], HostConfig });
+	const victim = await world.start(t, { commonName: client, organizationalUnit: 'web' }, { Image: 'birthmark/demo', Cmd: [...SERVICE, 'idle'], HostConfig });
+	await eventually('both are live', async () => (await world.identity(server)) && (await world.identity(client)));
+	const stolen = (await world.exec(victim, ['/usr/bin/node', '-e', `process.stdout.write(fs.readFileSync("${DIRECTORY}/identity.pem"))`])).stdout;
+	const call = () => world.cli(['run', '--rm', '--interactive', '--network', network.id, 'birthmark/demo', ...SERVICE, 'call', '--identity', '-', `https://${server}:8443/`], stolen);
+	await eventually('the copied key works while the container lives', async () => (await call()).code === 0);
+	await victim.stop({ t: 1 });
+	const refused = await eventually('the copied key is refused', async () => {
+		const ran = await call();
+		return ran.code !== 0 && ran;
+	});
+	t.is(refused.code, 1);
+	t.regex(refused.stdout + refused.stderr, /revoked/i);
+});
+
+test('docker rm ends the authorization and removes the volume', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
+	await eventually('the identity is live', () => world.identity(name));
+	const { Mounts } = await container.inspect() as { Mounts: Array<{ Name?: string; Destination: string }> };
+	const volume = Mounts.find((mount) => mount.Destination === DIRECTORY)!.Name!;
+	await container.remove({ force: true });
+	await eventually('the volume is gone', async () => (await world.cli(['volume', 'inspect', volume])).code !== 0);
+	await eventually('the identity is revoked', async () => (await world.identity(name)) === undefined);
+	const left = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(volume));
+	t.deepEqual(left, [], 'no mount is left');
+});
+
+test('a revoked container cannot renew', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
+	const { serial } = await eventually('the identity is live', () => world.identity(name));
+	const revoked = await world.birthmark(['revoke', serial, '--reason', 'keyCompromise', '--json']);
+	t.is((JSON.parse(revoked.stdout) as { revoked: number }).revoked, 1, revoked.stderr);
+	const renewal = await world.exec(container, [AGENT, 'renew']);
+	t.is(renewal.code, 77);
+	t.regex(renewal.stderr, /\[certificate-revoked\]/);
+});
+
+function promisifiedWithInput(command: string, args: readonly string[], input: string): Promise<{ stdout: string }> {
+	const promise = run(command, args);
+	promise.child.stdin?.end(input);
+	return promise;
+}

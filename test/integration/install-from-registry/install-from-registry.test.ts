@@ -1,0 +1,67 @@
+/** Installing as users do: push to a registry, `docker plugin install` on another engine, settings and all. */
+
+import test from 'ava';
+import tmp from 'tmp';
+import { dockerCommand } from '../../../scripts/images.ts';
+import { BUILD, enginePaths } from '../../../scripts/paths.ts';
+import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from '../../../scripts/private-engine.ts';
+import { pluginStatus, waitUntilEnforced } from '../../../scripts/set-up.ts';
+import { Steps } from '../../../scripts/steps.ts';
+import { buildTestImages } from '../../../scripts/test-images.ts';
+import { startRegistry } from '../../support/registry.ts';
+import { AGENT, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+
+test('a plugin pushed to a registry is installed on another engine, joins, is set, and gives identities', async (t) => {
+	t.timeout(300_000);
+	const steps = new Steps(`${world.state}/logs/registry.log`);
+	const registry = await startRegistry(t);
+	const reference = `${registry}/birthmark:1`;
+	const source = dockerCommand(steps, world.host);
+	await source(['plugin', 'create', reference, `${BUILD}/plugin`]);
+	t.teardown(() => source(['plugin', 'rm', '--force', reference], { mayFail: true }));
+	await source(['plugin', 'push', reference]);
+
+	const state = tmp.dirSync({ prefix: 'birthmark-second-', unsafeCleanup: true });
+	const paths = enginePaths(state.name);
+	t.teardown(() => removeEngine(steps, paths));
+	await startEngine(steps, paths);
+	const docker = dockerCommand(steps, paths.host);
+	await buildTestImages(steps, docker);
+	const token = await world.birthmark(['node', 'token', '--name', 'second-host', '--allow', 'job*/batch']);
+	t.is(token.code, 0, token.stderr);
+	const settings = [`CA_URL=${world.caUrl}`, `JOIN_TOKEN=${token.stdout.trim()}`, `run.source=${paths.run}`, 'LOG_LEVEL=debug'];
+	await docker(['plugin', 'install', '--alias', 'birthmark', '--grant-all-permissions', reference, ...settings]);
+	writeDaemonJson(paths, ['birthmark']);
+	reloadEngine(paths);
+	const status = await waitUntilEnforced(paths.host);
+	t.is(status.node, 'second-host');
+
+	const name = world.name('job');
+	const identified = ['--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=batch', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark'];
+	await docker(['run', '--detach', '--name', name, ...identified, '--entrypoint', AGENT, 'test/busybox', 'exec', '--', 'sleep', '600']);
+	const identity = await eventually('the identity is live', () => world.identity(name));
+	t.is(identity.node, 'second-host');
+	const refused = await docker(['create', '--label', 'birthmark.cn=api01', '--label', 'birthmark.ou=web-api', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark', 'test/busybox'], { mayFail: true });
+	t.regex(refused.stderr, /\[name-not-allowed\]/, 'what the other node may, this one may not');
+
+	// Every setting says what it is for.
+	const inspected = JSON.parse((await docker(['plugin', 'inspect', 'birthmark'])).stdout) as Array<{ Config: { Env: Array<{ Name: string; Description: string; Settable: string[] | null }>; Mounts: Array<{ Name: string; Description: string }> } }>;
+	const { Env, Mounts } = inspected[0]!.Config;
+	for (const { Name, Description, Settable } of Env) {
+		t.true(Description.length > 10, `${Name} has a description`);
+		t.deepEqual(Settable, ['value'], `${Name} can be set`);
+	}
+	for (const { Name, Description } of Mounts) t.true(Description.length > 10, `${Name} has a description`);
+
+	// Settings are honoured: a plugin whose CA is elsewhere says so.
+	await docker(['plugin', 'disable', '--force', 'birthmark']);
+	await docker(['plugin', 'set', 'birthmark', 'CA_URL=https://127.0.0.1:9']);
+	await docker(['plugin', 'enable', 'birthmark']);
+	reloadEngine(paths);
+	await eventually('the new address is in use', async () => {
+		const now = await pluginStatus(paths.host);
+		return now !== undefined && now.joined && now.ca !== 'reachable';
+	}, 30);
+});

@@ -1,0 +1,72 @@
+/** Neither key nor token is anywhere but on the tmpfs, and the token not for long. */
+
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+const run = promisify(execFile);
+const TOKEN = /BMK(TKN|JOIN)-1-[0-9a-z]{50}-/;
+const KEY = /PRIVATE KEY/;
+
+test('diff, export, inspect, logs and events of an identity container hold neither key nor token', async (t) => {
+	const name = world.name();
+	const since = String(Math.floor(Date.now() / 1000) - 1);
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, { name, Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	await eventually('the identity is live', () => world.identity(name));
+	const { stdout: identity } = await world.exec(container, ['cat', `${DIRECTORY}/identity.pem`]);
+	t.regex(identity, KEY, 'the key is on the volume');
+	const secret = /-----BEGIN[^\n]*PRIVATE KEY-----\n([^\n]+)/.exec(identity)![1]!;
+
+	const diff = (await world.cli(['diff', name])).stdout;
+	t.notRegex(diff, /tls\.key|identity\.pem|token/);
+	const archive = await run('docker', ['export', name], { env: { ...process.env, DOCKER_HOST: world.host }, encoding: 'latin1', maxBuffer: 512 * 1024 * 1024 }).then(
+		({ stdout }) => stdout,
+		(error: { stderr: string }) => error.stderr,
+	);
+	const seen = {
+		inspect: JSON.stringify(await container.inspect()),
+		logs: await world.logs(container),
+		events: (await world.cli(['events', '--since', since, '--until', '0s', '--format', '{{json .}}'])).stdout,
+		volumes: (await world.cli(['volume', 'ls', '--format', '{{json .}}'])).stdout,
+		export: archive,
+		environment: readFileSync(`/proc/${(await container.inspect()).State.Pid}/environ`, 'utf8'),
+		'command line': readFileSync(`/proc/${(await container.inspect()).State.Pid}/cmdline`, 'utf8'),
+	};
+	for (const [where, text] of Object.entries(seen)) {
+		t.notRegex(text, TOKEN, where);
+		t.false(text.includes(secret), `${where} holds the key`);
+	}
+});
+
+test('the logs of engine, plugin and CA hold no token and no key', async (t) => {
+	const name = world.name();
+	await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	await eventually('the identity is live', () => world.identity(name));
+	const ca = await world.logs(world.docker.getContainer(world.caContainer));
+	t.regex(ca, /"component":"ca"/);
+	const engine = readFileSync(world.paths.log, 'utf8');
+	t.regex(engine, /\\"component\\":\\"plugin\\"/, 'the plugin\'s lines are in the engine\'s log');
+	for (const text of [ca, engine]) {
+		t.notRegex(text, TOKEN);
+		t.notRegex(text, KEY);
+	}
+});
+
+test('docker cp, export and commit do not reach the identity', async (t) => {
+	const name = world.name();
+	await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, { name, Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	await eventually('the identity is live', () => world.identity(name));
+	const copy = await world.cli(['cp', `${name}:${DIRECTORY}/identity.pem`, '-']);
+	t.not(copy.code, 0);
+	t.regex(copy.stderr, /\[identity-isolated\]/);
+	const { stdout: mounts } = await world.cli(['inspect', '--format', '{{(index .Mounts 0).Name}}', name]);
+	const other = await world.cli(['run', '--rm', '--volume', `${mounts.trim()}:/x`, 'test/busybox', 'ls', '/x']);
+	t.not(other.code, 0);
+	t.regex(other.stderr, /\[identity-isolated\]/);
+	const joined = await world.cli(['run', '--rm', '--volumes-from', name, 'test/busybox', 'ls', DIRECTORY]);
+	t.not(joined.code, 0);
+	t.regex(joined.stderr, /\[identity-isolated\]/);
+});

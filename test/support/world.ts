@@ -1,0 +1,159 @@
+/**
+ * The engine, plugin and CA that `make test` has set up, for the integration stories; with
+ * containers that go away at the end of each test, whatever happens.
+ */
+
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { ExecutionContext } from 'ava';
+import Docker from 'dockerode';
+import type { Identity, IdentityList } from '#common/protocol/messages.ts';
+import type { PluginStatus } from '#common/protocol/plugin-status.ts';
+import { enginePaths, type EnginePaths } from '../../scripts/paths.ts';
+import { pluginStatus } from '../../scripts/set-up.ts';
+import { provision, type ContainerIdentity } from '../../hook/provision.ts';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+export const AGENT = '/run/birthmark/bin/birthmark-agent';
+export const DIRECTORY = '/run/birthmark';
+
+export interface Setting {
+	readonly host: string;
+	readonly state: string;
+	readonly caUrl: string;
+	readonly caContainer: string;
+	readonly plugin: string;
+}
+
+export interface Ran {
+	readonly code: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+export interface World extends Setting {
+	readonly paths: EnginePaths;
+	readonly docker: Docker;
+	/** a name that no other test uses: `api<random>` */
+	name(prefix?: string): string;
+	/** Creates a container with an identity, not started; removed with its volume after the test. */
+	create(t: ExecutionContext, identity: ContainerIdentity, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
+	/** The same, started. */
+	start(t: ExecutionContext, identity: ContainerIdentity, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
+	/** Creates a container exactly as given. */
+	plain(t: ExecutionContext, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
+	exec(container: Docker.Container, command: readonly string[], options?: { user?: string }): Promise<Ran>;
+	logs(container: Docker.Container): Promise<string>;
+	/** The docker command line against this engine. */
+	cli(args: readonly string[], input?: string): Promise<Ran>;
+	/** The birthmark command, over the CA's admin socket. */
+	birthmark(args: readonly string[], input?: string): Promise<Ran>;
+	identities(all?: boolean): Promise<readonly Identity[]>;
+	identity(commonName: string): Promise<Identity | undefined>;
+	status(): Promise<PluginStatus | undefined>;
+}
+
+/** For what no event tells: asks every 25 ms. @throws Error with `what` after `seconds` */
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>, seconds = 20): Promise<T> {
+	const end = Date.now() + seconds * 1000;
+	for (;;) {
+		const answer = await ask();
+		if (answer !== undefined && answer !== false) return answer;
+		if (Date.now() > end) throw new Error(`${seconds} s passed, and still not: ${what}`);
+		await sleep(25);
+	}
+}
+
+/** @throws Error when the stories were not started by `make test-integration` */
+export function openWorld(): World {
+	const text = process.env['BIRTHMARK_TEST'];
+	if (!text) throw new Error('there is no engine for this test: run it with make test-integration STORY=<name>');
+	const setting = JSON.parse(text) as Setting;
+	const paths = enginePaths(setting.state);
+	const docker = new Docker({ socketPath: paths.socket });
+	const adminSocket = join(paths.data, 'volumes/birthmark-ca/_data/ca/admin.sock');
+
+	const run = (command: string, args: readonly string[], env: Record<string, string>, input = ''): Promise<Ran> =>
+		new Promise((resolve) => {
+			const child = execFile(command, args, { env: { ...process.env, ...env }, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+				resolve({ code: error ? (typeof error.code === 'number' ? error.code : 1) : 0, stdout, stderr });
+			});
+			child.stdin?.on('error', () => {});
+			child.stdin?.end(input);
+		});
+
+	const world: World = {
+		...setting,
+		paths,
+		docker,
+		name: (prefix = 'api') => prefix + randomBytes(4).toString('hex'),
+		plain: async (t, options) => {
+			const container = await docker.createContainer(options);
+			t.teardown(() => container.remove({ force: true, v: true }).catch(ignoreMissing));
+			return container;
+		},
+		create: async (t, identity, options) => world.plain(t, await provision(docker, options, identity)),
+		start: async (t, identity, options) => {
+			const container = await world.create(t, identity, options);
+			await container.start();
+			return container;
+		},
+		exec: async (container, command, options = {}) => {
+			const exec = await container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, ...(options.user === undefined ? {} : { User: options.user }) });
+			const stream = await exec.start({ hijack: true, stdin: false });
+			const [stdout, stderr] = await demultiplex(docker, stream);
+			const { ExitCode } = await exec.inspect();
+			return { code: ExitCode ?? -1, stdout, stderr };
+		},
+		logs: async (container) => {
+			const log = (await container.logs({ stdout: true, stderr: true, follow: false })) as unknown as Buffer;
+			return stripHeaders(log);
+		},
+		cli: (args, input) => run('docker', args, { DOCKER_HOST: setting.host }, input),
+		birthmark: (args, input) => run(join(PROJECT, 'bin/birthmark'), args, { BIRTHMARK_CA_SOCKET: adminSocket, DOCKER_HOST: setting.host }, input),
+		identities: async (all = false) => {
+			const ran = await world.birthmark(['ls', '--json', ...(all ? ['--all'] : [])]);
+			if (ran.code !== 0) throw new Error(`birthmark ls: ${ran.stderr}`);
+			return (JSON.parse(ran.stdout) as IdentityList).identities;
+		},
+		identity: async (commonName) => (await world.identities()).find((identity) => identity.commonName === commonName),
+		status: () => pluginStatus(setting.host),
+	};
+	return world;
+}
+
+function ignoreMissing(error: { statusCode?: number }): void {
+	// Gone already, or on its way (--rm).
+	if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+}
+
+async function demultiplex(docker: Docker, stream: NodeJS.ReadableStream): Promise<[string, string]> {
+	const out = new PassThrough();
+	const err = new PassThrough();
+	docker.modem.demuxStream(stream, out, err);
+	stream.on('end', () => {
+		out.end();
+		err.end();
+	});
+	const text = async (from: PassThrough): Promise<string> => {
+		const chunks: Buffer[] = [];
+		for await (const chunk of from as AsyncIterable<Buffer>) chunks.push(chunk);
+		return Buffer.concat(chunks).toString();
+	};
+	return Promise.all([text(out), text(err)]);
+}
+
+/** A log of a container without a terminal: frames of eight header bytes and a payload. */
+function stripHeaders(log: Buffer): string {
+	const parts: Buffer[] = [];
+	for (let at = 0; at + 8 <= log.length; ) {
+		const length = log.readUInt32BE(at + 4);
+		parts.push(log.subarray(at + 8, at + 8 + length));
+		at += 8 + length;
+	}
+	return Buffer.concat(parts).toString();
+}
