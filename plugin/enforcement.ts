@@ -32,22 +32,18 @@ export interface Enforcement {
 export function startEnforcement({ call, onAnswer, logger }: EnforcementDeps): Enforcement {
 	let state: boolean | null = null;
 	let answered = false;
-	let expected: string | undefined;
-	let seen = false;
+	let proof: { readonly nonce: string; seen: boolean } | undefined;
 	let timer: NodeJS.Timeout | undefined;
 	let closed = false;
 
 	async function prove(): Promise<void> {
-		expected = randomBytes(16).toString('hex');
-		seen = false;
+		proof = { nonce: randomBytes(16).toString('hex'), seen: false };
 		const before = state;
-		try {
-			await call(expected);
-			state = seen;
-			answered = true;
-		} catch {
-			state = null;
-		}
+		state = await call(proof.nonce).then(
+			() => proof!.seen,
+			() => null,
+		);
+		answered ||= state !== null;
 		if (closed) return;
 		if (state !== before) {
 			if (state === true) logger.info('the engine asks this plugin before it acts');
@@ -63,7 +59,7 @@ export function startEnforcement({ call, onAnswer, logger }: EnforcementDeps): E
 		inChain: () => state,
 		engineAnswered: () => answered,
 		saw: (nonce) => {
-			if (nonce === expected) seen = true;
+			if (proof?.nonce === nonce) proof.seen = true;
 		},
 		close: () => {
 			closed = true;
