@@ -6,7 +6,7 @@
 
 import { Agent, request as httpsRequest } from 'node:https';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { CA_SERVER_NAME, CSR_CONTENT_TYPE, type Authorization, type AuthorizeRequest, type MintedToken, type MintRequest, type RevokeRequest } from '#common/protocol/messages.ts';
+import { CA_SERVER_NAME, CSR_CONTENT_TYPE, type Authorization, type AuthorizeRequest, type MintedToken, type MintRequest, type RevokeRequest, type WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import type { Clock } from '#common/runtime/clock.ts';
 import { exchange, type Answer } from './request.ts';
@@ -99,6 +99,10 @@ export function createCaClient(deps: CaClientDeps) {
 		/** @param csr PEM @returns PEM chain, leaf first */
 		async renew(csr: string): Promise<string> {
 			return (await call('POST', '/v1/renew', { body: csr, headers: { 'content-type': CSR_CONTENT_TYPE } })).body;
+		},
+		/** Asks for nothing but an answer. */
+		async whoAmI(): Promise<WhoAmI> {
+			return parse<WhoAmI>(await call('GET', '/v1/whoami'));
 		},
 		/** undefined until the first call */
 		isReachable: (): boolean | undefined => reachable,

@@ -1,7 +1,7 @@
 /** The engine plugin: authorization and volume driver in one process. Only wires. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { systemClock } from '#common/runtime/clock.ts';
@@ -31,8 +31,8 @@ import { openTmpfs } from './volume/tmpfs.ts';
 
 /** name of the mount in config.json that brings the engine's socket */
 const RUN_MOUNT = 'run';
-/** With the host's processes in sight (config.json, pidhost), the root of the first is the host's. */
-const HOST_ROOT = '/proc/1/root';
+/** With the host's processes in sight (config.json, pidhost), the shim that started the plugin shows the host's root. */
+const SHIM_ROOT = `/proc/${process.ppid}/root`;
 const HTTPS_PORT = 443;
 const EXIT_CONFIG = 78; // sysexits.h EX_CONFIG
 
@@ -41,6 +41,9 @@ const logger = createLogger('plugin', config.LOG_LEVEL);
 const clock = systemClock;
 const stateDirectory = join(config.DATA_DIRECTORY, 'state');
 const pluginId = findPluginId(readFileSync('/proc/self/mountinfo', 'utf8'), config.DATA_DIRECTORY);
+
+/** An unmanaged plugin runs on the host itself. */
+const hostRoot = pluginId === undefined ? '' : SHIM_ROOT;
 
 const nodeIdentity = createNodeIdentityStore(stateDirectory);
 const records = openRecords(join(stateDirectory, 'records.db'));
@@ -96,11 +99,12 @@ const membership = startMembership({
 	random: Math.random,
 	logger,
 });
+if (!existsSync(`${hostRoot}/`)) logger.warn('the root of the host is not readable: symbolic links in binds are not followed', { path: hostRoot });
 await volumes.restore();
 
 const authorizer: AuthorizerDeps = {
 	self,
-	hostRoot: HOST_ROOT,
+	hostRoot,
 	engine,
 	ca,
 	records,

@@ -13,13 +13,13 @@ import { leafOf, type NodeIdentityStore } from './node-identity.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
-/** How often the age of the certificate is looked at: timers do not run while a machine is suspended. */
-const CHECK_MS = 60_000;
+/** How often the CA and the age of the certificate are looked at: timers do not run while a machine is suspended. */
+const CHECK_MS = 15_000;
 const RENEWAL_WINDOW = [0.5, 0.8] as const;
 
 export interface MembershipDeps {
 	readonly store: NodeIdentityStore;
-	readonly ca: { renew(csr: string): Promise<string> };
+	readonly ca: { renew(csr: string): Promise<string>; whoAmI(): Promise<unknown> };
 	readonly settings: { readonly caUrl: string | undefined; readonly joinToken: string | undefined };
 	/** the configured name, or the engine's */
 	readonly nodeName: () => Promise<string>;
@@ -48,12 +48,14 @@ export function startMembership(deps: MembershipDeps): Membership {
 		try {
 			await join(deps);
 			await renewWhenDue();
+			// Is the CA there, are the clocks together? Its client remembers.
+			if (deps.store.current()) await deps.ca.whoAmI();
 			problem = deps.store.current() ? undefined : 'CA_URL or JOIN_TOKEN is not set';
 			retryMs = FIRST_RETRY_MS;
 			again(Math.min(CHECK_MS, Math.max(FIRST_RETRY_MS, renewalTime() - deps.clock.now().getTime())));
 		} catch (error) {
 			problem = error instanceof BirthmarkError ? error.message : 'unexpected';
-			deps.logger.warn('joining or renewing failed, trying again', { code: errorCode(error), seconds: retryMs / 1000, error });
+			deps.logger.warn('this node is not in touch with its CA, trying again', { code: errorCode(error), seconds: retryMs / 1000, error });
 			again(retryMs);
 			retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
 		}

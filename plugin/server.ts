@@ -57,6 +57,8 @@ async function volumeCall(logger: Logger, method: string, handle: (request: Volu
 	try {
 		return { ...(await handle(request)), Err: '' };
 	} catch (error) {
+		// Before it creates a volume, the engine asks whether it is there.
+		if (errorCode(error) === 'volume-unknown' && method === 'VolumeDriver.Get') return { Err: refusalText(error) };
 		if (error instanceof BirthmarkError) logger.info('refused', { route: method, code: error.code, reason: error.message });
 		else logger.error('refused', { route: method, error });
 		return { Err: refusalText(error) };

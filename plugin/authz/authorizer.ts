@@ -41,10 +41,10 @@ interface Rule {
 const RULES: readonly Rule[] = [
 	{ method: /^POST$/, path: /^\/containers\/create$/, check: checkCreate },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/start$/, check: checkStart },
-	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/, check: (deps, _, subject) => refuseLabelled(deps, subject, 'its files cannot be copied while it has an identity (30)') },
+	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/, check: (deps, _, subject) => refuseLabelled(deps, subject, 'its files cannot be copied while it has an identity') },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/copy$/, check: checkOldCopy },
-	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/, check: (deps, _, subject) => refuseLabelled(deps, subject, 'it cannot be exported; build an image from a container without birthmark labels (39)') },
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/, check: (deps, _, subject) => refuseLabelled(deps, subject, 'a checkpoint would write its key to the disk (36)') },
+	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/, check: (deps, _, subject) => refuseLabelled(deps, subject, 'it cannot be exported; build an image from a container without birthmark labels') },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/, check: (deps, _, subject) => refuseLabelled(deps, subject, 'a checkpoint would write its key to the disk') },
 	{ method: /^POST$/, path: /^\/commit$/, check: checkCommit },
 	{ method: /^POST$/, path: /^\/volumes\/create$/, check: checkVolumeCreate },
 	{ method: /^POST$/, path: /^\/services\/(?:create|[^/]+\/update)$/, check: checkService },
@@ -108,18 +108,18 @@ function checkStart(_: AuthorizerDeps, call: EngineCall): void {
 	refuseOldVersion(call, 'start containers');
 	const body = call.body?.toString('utf8').trim() ?? '';
 	if (body !== '' && body !== '{}' && body !== 'null') {
-		throw new BirthmarkError('engine-request-ambiguous', 'a start with a body could change what was judged when the container was created (21); start it without one');
+		throw new BirthmarkError('engine-request-ambiguous', 'a start with a body could change what was judged when the container was created; start it without one');
 	}
 }
 
 function checkOldCopy(_: AuthorizerDeps, call: EngineCall): void {
-	refuseOldVersion(call, 'copy files (22)');
+	refuseOldVersion(call, 'copy files');
 }
 
 async function checkCommit(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
 	// A form in the body would name another container than the address does, and the engine shows no forms (13).
 	if (!call.body && 'Content-Type' in call.headers) throw new BirthmarkError('engine-request-unseen', 'the engine did not show the body of this commit; send JSON or nothing');
-	await refuseLabelled(deps, call.query.get('container') ?? '', 'a commit would give its labels to an image (39); build an image instead');
+	await refuseLabelled(deps, call.query.get('container') ?? '', 'a commit would give its labels to an image; build an image instead');
 }
 
 /** `POST /volumes/create`: nothing of ours by hand (28), no back door through the local driver (26). */
@@ -127,7 +127,7 @@ async function checkVolumeCreate(deps: AuthorizerDeps, call: EngineCall): Promis
 	const fields = structFields(parseBody(call.body, 'create a volume'), 'the request');
 	const driver = asString(fields.get('driver'), 'Driver');
 	if (namesUs(await deps.self(), driver)) {
-		throw new BirthmarkError('mount-illegal', 'a birthmark volume is made together with its container (28); use docker run --mount type=volume,volume-driver=birthmark,dst=/run/birthmark');
+		throw new BirthmarkError('mount-illegal', 'a birthmark volume is made together with its container; use docker run --mount type=volume,volume-driver=birthmark,dst=/run/birthmark');
 	}
 	await checkVolumeOptions(deps, stringMap(fields.get('driveropts'), 'DriverOpts'));
 }

@@ -21,14 +21,14 @@ export interface IsolationDeps {
 /** Checks a container create. @throws BirthmarkError `identity-isolated` or `mount-illegal` */
 export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Promise<void> {
 	if (body.volumeDriver !== '' && namesUs(await deps.self(), body.volumeDriver)) {
-		throw new BirthmarkError('mount-illegal', 'the birthmark driver cannot be the driver of every volume (27); use --mount type=volume,volume-driver=birthmark,dst=/run/birthmark');
+		throw new BirthmarkError('mount-illegal', 'the birthmark driver cannot be the driver of every volume; use --mount type=volume,volume-driver=birthmark,dst=/run/birthmark');
 	}
 	for (const bind of body.binds) await checkSource(deps, bind.split(':')[0]!);
 	await checkMounts(deps, body.mounts);
 	for (const entry of body.volumesFrom) {
 		const reference = entry.split(':')[0]!;
 		if (await deps.findLabelled(reference)) {
-			throw new BirthmarkError('identity-isolated', `--volumes-from ${quote(reference)} would hand over the identity of that container (24); share its other volumes by name`);
+			throw new BirthmarkError('identity-isolated', `--volumes-from ${quote(reference)} would hand over the identity of that container; share its other volumes by name`);
 		}
 	}
 }
@@ -52,7 +52,7 @@ export async function checkVolumeOptions(deps: IsolationDeps, options: ReadonlyM
 async function checkSource(deps: IsolationDeps, source: string): Promise<void> {
 	if (source.startsWith('/')) return checkHostPath(deps, source);
 	if (deps.records.hasVolume(source)) {
-		throw new BirthmarkError('identity-isolated', `the volume ${quote(source)} holds the identity of a container and cannot be mounted by name (23); leave the source away to get an identity of your own`);
+		throw new BirthmarkError('identity-isolated', `the volume ${quote(source)} holds the identity of a container and cannot be mounted by name; leave the source away to get an identity of your own`);
 	}
 }
 
@@ -63,7 +63,7 @@ async function checkHostPath(deps: IsolationDeps, path: string): Promise<void> {
 		const forbidden = (await resolveOnHost(deps.hostRoot, directory)) ?? directory;
 		for (const candidate of [posix.resolve(path), resolved]) {
 			if (candidate !== undefined && !overlaps(candidate, forbidden)) continue;
-			throw new BirthmarkError('identity-isolated', `the host path ${quote(path)} leads to where the identities of containers are mounted (25: ${forbidden}); bind a directory that does not hold it`);
+			throw new BirthmarkError('identity-isolated', `the host path ${quote(path)} leads to where the identities of containers are mounted (${forbidden}); bind a directory that does not hold it`);
 		}
 	}
 }
