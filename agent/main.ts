@@ -15,6 +15,7 @@ import { retryWhileUnavailable } from './retry.ts';
 import { Interrupted, routeSignals } from './signals.ts';
 import { systemSleep } from './sleep.ts';
 import { describeStatus, formatStatus } from './status.ts';
+import { publishedAt } from './store.ts';
 import { isNotExecutable } from './supervise.ts';
 import { VERSION } from './version.ts';
 
@@ -25,7 +26,7 @@ async function run(line: CommandLine): Promise<number> {
 		return ExitCode.ok;
 	}
 	if (line.command === 'status') {
-		const status = describeStatus(directory, requireIdentity(directory).leaf, systemClock);
+		const status = describeStatus(directory, requireIdentity(directory).leaf, publishedAt(directory), systemClock);
 		process.stdout.write(line.json ? JSON.stringify(status) + '\n' : formatStatus(status));
 		return status.expiresInSeconds > 0 ? ExitCode.ok : ExitCode.noIdentity;
 	}

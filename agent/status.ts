@@ -13,12 +13,14 @@ export interface Status {
 	/** RFC 3339 */
 	readonly notBefore: string;
 	readonly notAfter: string;
+	/** when it became visible here, to the millisecond */
+	readonly publishedAt: string;
 	/** negative once it has expired */
 	readonly expiresInSeconds: number;
 	readonly files: { readonly identity: string; readonly key: string; readonly certificate: string; readonly bundle: string };
 }
 
-export function describeStatus(directory: string, leaf: Leaf, clock: Clock): Status {
+export function describeStatus(directory: string, leaf: Leaf, published: Date, clock: Clock): Status {
 	return {
 		subject: leaf.subject,
 		spiffeId: leaf.spiffeId,
@@ -26,6 +28,7 @@ export function describeStatus(directory: string, leaf: Leaf, clock: Clock): Sta
 		serial: leaf.serial,
 		notBefore: leaf.notBefore.toISOString(),
 		notAfter: leaf.notAfter.toISOString(),
+		publishedAt: published.toISOString(),
 		expiresInSeconds: Math.floor((leaf.notAfter.getTime() - clock.now().getTime()) / 1000),
 		files: {
 			identity: join(directory, VolumeFile.identity),
@@ -46,6 +49,7 @@ export function formatStatus(status: Status): string {
 		['serial', status.serial],
 		['valid from', status.notBefore],
 		['valid until', `${status.notAfter} (${expiry})`],
+		['published', status.publishedAt],
 		['key and chain', status.files.identity],
 		['key', status.files.key],
 		['chain', status.files.certificate],

@@ -10,7 +10,7 @@
  * generation before stays: who resolved `current` just before the switch can finish reading.
  */
 
-import { chmodSync, closeSync, fchmodSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, fchmodSync, lstatSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
@@ -73,6 +73,11 @@ export function readIdentity(directory: string): Identity | undefined {
 	} catch (cause) {
 		throw describe(directory, cause);
 	}
+}
+
+/** When the identity in use became visible; only after {@link readIdentity} found one. */
+export function publishedAt(directory: string): Date {
+	return lstatSync(join(directory, VolumeFile.current)).mtime;
 }
 
 function currentGeneration(directory: string): number | undefined {

@@ -7,6 +7,7 @@
  */
 
 import { sign, type KeyObject } from 'node:crypto';
+import { encode, encodeInteger, Tag } from './der.ts';
 import { encodePem } from './pem.ts';
 
 export interface CsrInput {
@@ -18,10 +19,7 @@ export interface CsrInput {
 	readonly commonName?: string;
 }
 
-const SEQUENCE = 0x30;
 const SET = 0x31;
-const INTEGER = 0x02;
-const BIT_STRING = 0x03;
 const OBJECT_IDENTIFIER = 0x06;
 const UTF8_STRING = 0x0c;
 const CONTEXT_0 = 0xa0;
@@ -43,34 +41,21 @@ export function encodeCsr(input: CsrInput): string {
 export function encodeCsrDer({ privateKey, publicKey, commonName }: CsrInput): Buffer {
 	const curve = privateKey.asymmetricKeyDetails?.namedCurve;
 	if (curve !== 'prime256v1') throw new TypeError('a CSR is made for an EC P-256 key only');
-	const info = der(
-		SEQUENCE,
-		der(INTEGER, Buffer.of(0)), // version v1
+	const info = encode(
+		Tag.sequence,
+		encodeInteger(Buffer.of(0)), // version v1
 		subject(commonName),
 		publicKey.export({ type: 'spki', format: 'der' }),
-		der(CONTEXT_0), // attributes: mandatory, here empty
+		encode(CONTEXT_0), // attributes: mandatory, here empty
 	);
-	const algorithm = der(SEQUENCE, der(OBJECT_IDENTIFIER, OID_ECDSA_SHA256));
+	const algorithm = encode(Tag.sequence, encode(OBJECT_IDENTIFIER, OID_ECDSA_SHA256));
 	const noUnusedBits = Buffer.of(0);
-	return der(SEQUENCE, info, algorithm, der(BIT_STRING, noUnusedBits, sign('sha256', info, privateKey)));
+	return encode(Tag.sequence, info, algorithm, encode(Tag.bitString, noUnusedBits, sign('sha256', info, privateKey)));
 }
 
 function subject(commonName: string | undefined): Buffer {
-	if (commonName === undefined) return der(SEQUENCE);
+	if (commonName === undefined) return encode(Tag.sequence);
 	if (commonName === '' || commonName.length > 64) throw new TypeError('a CN has 1 to 64 characters');
-	const attribute = der(SEQUENCE, der(OBJECT_IDENTIFIER, OID_COMMON_NAME), der(UTF8_STRING, Buffer.from(commonName)));
-	return der(SEQUENCE, der(SET, attribute));
-}
-
-/** One DER value (X.690 §8.1): tag, definite length in its shortest form, the parts as content. */
-function der(tag: number, ...parts: readonly Uint8Array[]): Buffer {
-	const content = Buffer.concat(parts);
-	return Buffer.concat([Buffer.of(tag), derLength(content.length), content]);
-}
-
-function derLength(length: number): Buffer {
-	if (length < 0x80) return Buffer.of(length);
-	const hex = length.toString(16);
-	const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
-	return Buffer.concat([Buffer.of(0x80 | bytes.length), bytes]);
+	const attribute = encode(Tag.sequence, encode(OBJECT_IDENTIFIER, OID_COMMON_NAME), encode(UTF8_STRING, Buffer.from(commonName)));
+	return encode(Tag.sequence, encode(SET, attribute));
 }

@@ -14,6 +14,7 @@ import { PROBLEM_CONTENT_TYPE, problemType } from '#common/protocol/problem.ts';
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
 import { issuerOf, signCertificate, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { signRevocationList } from '#common/x509/crl.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import { encodePem } from '#common/x509/pem.ts';
@@ -52,6 +53,8 @@ export interface FakePki {
 	readonly bundle: Buffer;
 	readonly intermediatePem: string;
 	readonly issuer: Issuer;
+	/** signs the root's own revocation list */
+	readonly rootIssuer: Issuer;
 }
 
 export interface SeenRequest {
@@ -59,7 +62,7 @@ export interface SeenRequest {
 	readonly publicKeyHash?: string;
 	/** serial of the client certificate, lower case */
 	readonly peerSerial?: string;
-	/** SHA-256 of the client's idea of nothing secret: whether a bearer token came in the header */
+	/** whether a token came in the Authorization header */
 	readonly hasBearer: boolean;
 	readonly url: string;
 }
@@ -72,11 +75,17 @@ export async function createPki(name = 'Test'): Promise<FakePki> {
 	const dates = { notBefore: wholeSeconds(Date.now() - DAY_MS), notAfter: wholeSeconds(Date.now() + 30 * DAY_MS) };
 	const subject = (commonName: string) => ({ commonName, organization: name });
 	const root = await signSelf({ serial: createSerial(randomBytes), subject: subject('Root'), publicKey: rootKey.publicKey, ...dates, extensions: rootExtensions(rootKey.publicKey) }, rootKey);
+	const rootIssuer = issuerOf(root, rootKey);
 	const intermediate = await signCertificate(
 		{ serial: createSerial(randomBytes), subject: subject('Intermediate'), publicKey: intermediateKey.publicKey, ...dates, extensions: intermediateExtensions(intermediateKey.publicKey, keyIdentifier(rootKey.publicKey)) },
-		issuerOf(root, rootKey),
+		rootIssuer,
 	);
-	return { bundle: Buffer.from(encodePem('CERTIFICATE', root)), intermediatePem: encodePem('CERTIFICATE', intermediate), issuer: issuerOf(intermediate, intermediateKey) };
+	return {
+		bundle: Buffer.from(encodePem('CERTIFICATE', root)),
+		intermediatePem: encodePem('CERTIFICATE', intermediate),
+		issuer: issuerOf(intermediate, intermediateKey),
+		rootIssuer,
+	};
 }
 
 /** @returns PEM, leaf first */
@@ -216,4 +225,16 @@ function sendProblem(response: ServerResponse, status: number, code: ErrorCode, 
 /** Certificates know no fractions of a second. */
 function wholeSeconds(milliseconds: number): Date {
 	return new Date(Math.floor(milliseconds / 1000) * 1000);
+}
+
+/** The CRLs of root and intermediate, PEM, as the plugin puts them on the volume. */
+export function revocationLists(pki: FakePki, revokedSerials: readonly string[] = []): string {
+	const now = wholeSeconds(Date.now());
+	const dates = { thisUpdate: now, nextUpdate: new Date(now.getTime() + DAY_MS) };
+	const entries = revokedSerials.map((serial) => ({ serial, revokedAt: now, reason: 'cessationOfOperation' as const }));
+	const lists = [
+		signRevocationList({ number: 1, ...dates, entries: [] }, pki.rootIssuer),
+		signRevocationList({ number: revokedSerials.length + 1, ...dates, entries }, pki.issuer),
+	];
+	return lists.map((list) => encodePem('X509 CRL', list)).join('');
 }
