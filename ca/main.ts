@@ -4,6 +4,7 @@
  *     ca init  --state DIR [--trust-domain D] [--environment E] [--json]
  *     ca serve --state DIR [--init] [--check-config]
  *
+ * `--state` may come from `$BIRTHMARK_CA_STATE`, the configuration from `$BIRTHMARK_CA_…` (see `config.ts`).
  * Exit codes: 0 done, 1 refused or failed, 64 command line not understood, 78 configuration at fault (sysexits.h).
  */
 
@@ -32,10 +33,12 @@ function parseCommandLine(argv: readonly string[]) {
 			},
 		});
 		const [command, ...rest] = positionals;
-		if (!values.state || rest.length > 0) throw new Error(USAGE);
-		return { command, ...values, state: values.state };
+		const state = values.state ?? process.env['BIRTHMARK_CA_STATE'];
+		if (!state) throw new Error('the state folder is not given: use --state DIR or $BIRTHMARK_CA_STATE');
+		if (rest.length > 0) throw new Error('there are too many arguments');
+		return { command, ...values, state };
 	} catch (cause) {
-		throw new BirthmarkError('usage', `${(cause as Error).message.split('\n')[0]}\n${USAGE}`, { cause });
+		throw new BirthmarkError('usage', `${(cause as Error).message}\n${USAGE}`, { cause });
 	}
 }
 

@@ -39,6 +39,7 @@ export function createApp({ routes, authenticate, logger }: AppDeps): RequestLis
 		let failure: unknown;
 		try {
 			await next();
+			if (context.status === 405 || context.status === 501) throw new BirthmarkError('method-not-allowed');
 			if (context.status === 404 && context.body == null) throw new BirthmarkError('not-found');
 		} catch (error) {
 			failure = error;
@@ -47,11 +48,8 @@ export function createApp({ routes, authenticate, logger }: AppDeps): RequestLis
 		logAccess(logger, context as unknown as Context, performance.now() - begun, failure);
 	});
 	app.use(router.routes());
-	app.use(router.allowedMethods({
-		throw: true,
-		methodNotAllowed: () => new BirthmarkError('method-not-allowed'),
-		notImplemented: () => new BirthmarkError('method-not-allowed'),
-	}));
+	// Answers 405 or 501 with the `Allow` header of RFC 9110 §15.5.6; the middleware above makes a problem document of it.
+	app.use(router.allowedMethods());
 	return app.callback();
 }
 
@@ -94,8 +92,6 @@ function renderProblem(context: Context, error: unknown): void {
 	context.body = JSON.stringify(problem);
 	context.set('Content-Type', PROBLEM_CONTENT_TYPE);
 	context.set('Cache-Control', 'no-store');
-	// What is left of a body that nobody wants to read must not be taken for the next request.
-	if (!context.req.complete) context.set('Connection', 'close');
 }
 
 /** Reading is routine and said only to whoever wants to know; the path is never said, it can hold a token. */

@@ -23,6 +23,8 @@ export interface VerifiedCsr {
 	readonly commonName: string | undefined;
 }
 
+/** The only version there is, INTEGER 0. */
+const VERSION_1 = Buffer.from('020100', 'hex');
 const PEM_START = Buffer.from('-----BEGIN ');
 const PEM_LABELS = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'];
 
@@ -87,13 +89,18 @@ function signedPart(der: Buffer): Buffer {
 	return der.subarray(info.start, info.end);
 }
 
-/** SubjectPublicKeyInfo as received, after version and subject (RFC 2986 §4.1); the library would read it into its own terms. */
+/**
+ * SubjectPublicKeyInfo as received: the third element, after version and subject (RFC 2986 §4.1).
+ * The library would read it into its own terms.
+ */
 function publicKeyOf(der: Buffer): Buffer {
 	const info = signedPart(der);
-	let element = elementAt(info, elementAt(info, 0)!.contents);
-	for (let skipped = 0; element && skipped < 2; skipped++) element = elementAt(info, element.end);
-	if (element?.tag !== Tag.sequence) throw malformed();
-	return info.subarray(element.start, element.end);
+	const version = elementAt(info, elementAt(info, 0)!.contents);
+	if (!version || !info.subarray(version.start, version.end).equals(VERSION_1)) throw malformed();
+	const subject = elementAt(info, version.end);
+	const key = subject && elementAt(info, subject.end);
+	if (key?.tag !== Tag.sequence) throw malformed();
+	return info.subarray(key.start, key.end);
 }
 
 function signatureAlgorithm(csr: Pkcs10CertificateRequest): { name: string; hash?: { name: string } } {

@@ -1,0 +1,97 @@
+/** The lint finds a certificate that is not what was meant, whatever went wrong. */
+
+import test from 'ava';
+import { randomBytes } from 'node:crypto';
+import { issuerOf, signCertificate, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { generateSigningKey } from '#common/x509/keys.ts';
+import { lintLeaf, type LeafIntent } from '#common/x509/lint.ts';
+import { leafExtensions, rootExtensions } from '#common/x509/profile.ts';
+import { createSerial } from '#common/x509/serial.ts';
+import { BasicConstraintsExtension, Extension } from '#common/x509/library.ts';
+
+const start = new Date('2030-01-01T00:00:00Z');
+const end = new Date('2030-01-02T00:00:00Z');
+const names = { dnsNames: ['api01', 'api.internal'], spiffeId: 'spiffe://birthmark.internal/production/web-api/api01' };
+
+async function issuer(): Promise<Issuer> {
+	const key = generateSigningKey();
+	const { publicKey } = key;
+	const root = await signSelf({
+		serial: createSerial(randomBytes),
+		subject: { commonName: 'Root', organization: 'Test' },
+		publicKey,
+		notBefore: start,
+		notAfter: new Date('2040-01-01T00:00:00Z'),
+		extensions: rootExtensions(publicKey),
+	}, key);
+	return issuerOf(root, key);
+}
+
+function intent(): LeafIntent {
+	return {
+		tbs: {
+			serial: createSerial(randomBytes),
+			subject: { commonName: 'api01', organizationalUnit: 'web-api', organization: 'production' },
+			publicKey: generateSigningKey().publicKey,
+			notBefore: start,
+			notAfter: end,
+		},
+		names,
+		purposes: ['serverAuth', 'clientAuth'],
+	};
+}
+
+function extensionsOf({ tbs, names, purposes }: LeafIntent, by: Issuer) {
+	return leafExtensions(tbs.publicKey, by.keyId, names, purposes);
+}
+
+test('a certificate that is what was meant passes', async (t) => {
+	const by = await issuer();
+	const meant = intent();
+	const der = await signCertificate({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by);
+	t.notThrows(() => lintLeaf(der, meant, by));
+});
+
+const DEVIATIONS: Readonly<Record<string, readonly [RegExp, (meant: LeafIntent) => LeafIntent]>> = {
+	'another subject': [/subject/, (meant) => ({ ...meant, tbs: { ...meant.tbs, subject: { ...meant.tbs.subject, commonName: 'db01' } } })],
+	'another serial number': [/serial/, (meant) => ({ ...meant, tbs: { ...meant.tbs, serial: createSerial(randomBytes) } })],
+	'another key': [/public key/, (meant) => ({ ...meant, tbs: { ...meant.tbs, publicKey: generateSigningKey().publicKey } })],
+	'a longer life': [/validity/, (meant) => ({ ...meant, tbs: { ...meant.tbs, notAfter: new Date('2030-02-01T00:00:00Z') } })],
+	'one name fewer': [/alternative names/, (meant) => ({ ...meant, names: { ...names, dnsNames: ['api01'] } })],
+	'another SPIFFE ID': [/alternative names/, (meant) => ({ ...meant, names: { ...names, spiffeId: 'spiffe://birthmark.internal/production/web-api/other' } })],
+	'other purposes': [/extended key usage/, (meant) => ({ ...meant, purposes: ['clientAuth'] })],
+};
+for (const [name, [fault, deviate]] of Object.entries(DEVIATIONS)) {
+	test(`a certificate with ${name} than meant is refused as internal`, async (t) => {
+		const by = await issuer();
+		const meant = intent();
+		const der = await signCertificate({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by);
+		const error = t.throws(() => lintLeaf(der, deviate(meant), by));
+		t.like(error, { code: 'internal' });
+		t.regex(error.message, fault);
+	});
+}
+
+test('a leaf that says it is a CA, or says anything more than the profile, is refused', async (t) => {
+	const by = await issuer();
+	const meant = intent();
+	const [, ...rest] = extensionsOf(meant, by);
+	const ca = await signCertificate({ ...meant.tbs, extensions: [new BasicConstraintsExtension(true, 0, true), ...rest] }, by);
+	t.regex(t.throws(() => lintLeaf(ca, meant, by)).message, /basic constraints/);
+	const chatty = await signCertificate({ ...meant.tbs, extensions: [...extensionsOf(meant, by), new Extension('1.2.3.4', false, Buffer.from('0500', 'hex'))] }, by);
+	t.regex(t.throws(() => lintLeaf(chatty, meant, by)).message, /other extensions/);
+});
+
+test('a leaf that outlives its issuer is refused', async (t) => {
+	const by = await issuer();
+	const meant = intent();
+	const long = { ...meant, tbs: { ...meant.tbs, notAfter: new Date('2041-01-01T00:00:00Z') } };
+	const der = await signCertificate({ ...long.tbs, extensions: extensionsOf(long, by) }, by);
+	t.regex(t.throws(() => lintLeaf(der, long, by)).message, /outside that of the issuer/);
+});
+
+test('serial numbers are 16 octets, positive, and begin with 40 to 7f', (t) => {
+	for (const byte of [0x00, 0x3f, 0x80, 0xff]) {
+		t.regex(createSerial((length) => Buffer.alloc(length, byte)), /^[4-7][0-9a-f]{31}$/);
+	}
+});
