@@ -1,0 +1,44 @@
+/**
+ * The labels by which a container asks for an identity, from values. What they mean is decided by
+ * the plugin, which reads and checks them again; here mistakes are found before the engine is asked.
+ */
+
+import { checkDnsName, checkName } from '#common/protocol/names.ts';
+
+/** The identity that a container is to be born with. */
+export interface RequestedIdentity {
+	/** CN, the service instance: a host name */
+	readonly commonName: string;
+	/** OU, its role */
+	readonly organizationalUnit: string;
+	/** DNS names beside the CN */
+	readonly dnsNames?: readonly string[];
+	/** of the certificate; the CA's default when absent */
+	readonly lifetimeSeconds?: number;
+	/** owner of the identity directory, when it is not the container's user */
+	readonly uid?: number;
+	readonly gid?: number;
+	/** permission bits of the identity directory; default 0o700 */
+	readonly directoryMode?: number;
+	/** `relay` (default) by a socket on the volume, `network` by the CA's address */
+	readonly caWay?: 'relay' | 'network';
+}
+
+/**
+ * @returns the labels to add to the container
+ * @throws BirthmarkError `name-illegal`
+ */
+export function identityLabels(identity: RequestedIdentity): Record<string, string> {
+	const { commonName, organizationalUnit, dnsNames = [], lifetimeSeconds, uid, gid, directoryMode, caWay } = identity;
+	const labels: Record<string, string | undefined> = {
+		'birthmark.cn': checkName('common name', commonName),
+		'birthmark.ou': checkName('role', organizationalUnit),
+		'birthmark.dns': dnsNames.length === 0 ? undefined : dnsNames.map(checkDnsName).join(','),
+		'birthmark.ttl': lifetimeSeconds?.toString(),
+		'birthmark.uid': uid?.toString(),
+		'birthmark.gid': gid?.toString(),
+		'birthmark.mode': directoryMode?.toString(8).padStart(4, '0'),
+		'birthmark.ca': caWay,
+	};
+	return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

@@ -1,0 +1,51 @@
+/**
+ * The provisioning library: options for `docker.createContainer` in, the same options with an
+ * identity out. It adds what a person would write on the command line: labels, the volume, and the
+ * agent in front of the program.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
+import { wrapCommand, type Command } from './command.ts';
+import { imageCommand, type ContainerCreateOptions, type EngineClient, type MountSettings } from './docker.ts';
+import { identityLabels, type RequestedIdentity } from './identity-labels.ts';
+
+export interface ProvisionSettings {
+	/** the plugin's name on the engine, when it was installed under another one */
+	readonly driver?: string;
+}
+
+const DEFAULT_DRIVER = 'birthmark';
+
+/**
+ * @param options for a container of an image that is on the engine already
+ * @returns new options; the ones given stay as they are
+ * @throws BirthmarkError `name-illegal`, `mount-illegal`, `usage`, `not-found`, `engine-unavailable`
+ */
+export async function provision(docker: EngineClient, options: ContainerCreateOptions, identity: RequestedIdentity, settings: ProvisionSettings = {}): Promise<ContainerCreateOptions> {
+	if (options.Image === undefined) throw new BirthmarkError('usage', 'the options name no image');
+	return addIdentity(options, await imageCommand(docker, options.Image), identity, settings);
+}
+
+/** The same for an image whose entry point and command are known; asks nobody. */
+export function addIdentity(options: ContainerCreateOptions, image: Command, identity: RequestedIdentity, { driver = DEFAULT_DRIVER }: ProvisionSettings = {}): ContainerCreateOptions {
+	const mounts = options.HostConfig?.Mounts ?? [];
+	if (mounts.some(({ Target }) => Target === IDENTITY_DIRECTORY)) throw new BirthmarkError('mount-illegal', `something is mounted at ${IDENTITY_DIRECTORY} already: the identity goes there`);
+	return {
+		...options,
+		...wrapCommand(options, image),
+		Labels: { ...options.Labels, ...identityLabels(identity) },
+		HostConfig: { ...options.HostConfig, Mounts: [...mounts, identityMount(driver)] },
+	};
+}
+
+/** Anonymous: the engine gives it a name that nobody can guess, and it belongs to this container alone. */
+function identityMount(driver: string): MountSettings {
+	return {
+		Type: 'volume',
+		Target: IDENTITY_DIRECTORY,
+		Source: '',
+		// Files that an image has at this place must not end up beside the key.
+		VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: driver, Options: {} } },
+	};
+}

@@ -1,0 +1,148 @@
+import test, { type ExecutionContext } from 'ava';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
+import type { LogFields } from '#common/runtime/log.ts';
+import { verifyCsr } from '#common/x509/csr.ts';
+import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import { keepRenewed, renewalInstant } from '../../../agent/renewal-loop.ts';
+import { renew } from '../../../agent/renew.ts';
+import { publish, readIdentity } from '../../../agent/store.ts';
+import { createPki, issueLeaf, leafDefaults, serialOf, type LeafInput } from '../../fakes/ca.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+const pki = await createPki();
+const otherPki = await createPki('Other');
+const lifetimeSeconds = 3600;
+
+type Answer = Partial<LeafInput> | ErrorCode;
+
+/**
+ * An agent with an identity of one hour, a CA that gives the scripted answers, and a clock that
+ * runs as fast as the agent sleeps. The loop is stopped when the script is at its end.
+ */
+async function agent(t: ExecutionContext, script: Answer[]) {
+	const directory = tmpfsDirectory(t);
+	const key = generateSigningKey();
+	const chain = await issueLeaf({ ...leafDefaults('api01', pki, lifetimeSeconds), publicKey: key.publicKey });
+	publish(directory, { key: exportSigningKey(key), chain, bundle: pki.bundle });
+	const stop = new AbortController();
+	const logged: Array<{ level: string; message: string; fields: LogFields | undefined }> = [];
+	const log = (level: string) => (message: string, fields?: LogFields) => void logged.push({ level, message, fields });
+	const start = Date.now();
+	let now = start;
+	/** seconds since the start at which the CA was asked */
+	const attempts: number[] = [];
+	const deps = {
+		clock: { now: () => new Date(now) },
+		random: () => 0.5,
+		async sleep(milliseconds: number, signal: AbortSignal) {
+			if (script.length === 0) stop.abort(new Error('end of the script'));
+			if (signal.aborted) throw signal.reason;
+			now += milliseconds;
+		},
+		logger: { info: log('info'), warn: log('warn'), error: log('error') },
+		ca: {
+			async renew(bundle: Buffer, credentials: { chain: string }, csr: string) {
+				t.deepEqual(bundle, pki.bundle);
+				t.is(credentials.chain, readIdentity(directory)!.chain);
+				attempts.push(Math.round((now - start) / 1000));
+				const answer = script.shift() ?? 'internal';
+				if (typeof answer === 'string') throw new BirthmarkError(answer);
+				const { publicKey } = verifyCsr(Buffer.from(csr));
+				return { chain: await issueLeaf({ ...leafDefaults('api01', pki, lifetimeSeconds), publicKey, ...answer }), date: new Date(now) };
+			},
+		},
+	};
+	return { directory, first: serialOf(chain), attempts, logged, deps, stop, run: () => keepRenewed(directory, stop.signal, deps) };
+}
+
+test('renewal comes between 50 and 80 % of the time that is left', (t) => {
+	const now = new Date('2030-01-01T00:00:00Z');
+	const notAfter = new Date('2030-01-01T01:40:00Z');
+	const minutes = (random: number) => (renewalInstant(now, notAfter, () => random).getTime() - now.getTime()) / 60_000;
+	t.is(minutes(0), 50);
+	t.is(minutes(0.5), 65);
+	t.is(Math.round(minutes(0.999999)), 80);
+});
+
+test('an identity is renewed with a fresh key, again and again', async (t) => {
+	const { directory, first, attempts, run } = await agent(t, [{}, {}]);
+	const keyBefore = readFileSync(join(directory, 'tls.key'), 'utf8');
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.not(readIdentity(directory)!.leaf.serial, first);
+	t.not(readFileSync(join(directory, 'tls.key'), 'utf8'), keyBefore);
+	t.true(Math.abs(attempts[0]! - lifetimeSeconds * 0.65) <= 1);
+	t.is(attempts.length, 2);
+});
+
+test('a suspended machine renews when it wakes, however long the timer would have run', async (t) => {
+	const { attempts, deps, run } = await agent(t, [{}]);
+	const { sleep } = deps;
+	const longest: number[] = [];
+	deps.sleep = async (milliseconds, signal) => {
+		longest.push(milliseconds);
+		// The first sleep is a suspend: the clock moves on by half an hour meanwhile.
+		await sleep(longest.length === 1 ? 40 * 60_000 : milliseconds, signal);
+	};
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.is(attempts[0], 40 * 60);
+	t.true(Math.max(...longest) <= 60_000);
+});
+
+test('the identity stays when the CA is away, and is renewed when it is back', async (t) => {
+	const { directory, first, attempts, logged, run } = await agent(t, ['ca-unavailable', 'ca-unavailable', 'ca-unavailable', {}]);
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.not(readIdentity(directory)!.leaf.serial, first);
+	const pauses = attempts.slice(1, 4).map((at, index) => at - attempts[index]!);
+	t.true(pauses[0]! <= 5 && pauses[0]! < pauses[1]! && pauses[1]! < pauses[2]!, `${pauses}`);
+	t.is(logged.filter(({ level }) => level === 'warn').length, 3);
+});
+
+test('an identity that expires while the CA is away is tried for until its last seconds, then the log says what to do', async (t) => {
+	const { directory, first, attempts, logged, run } = await agent(t, Array.from({ length: 200 }, () => 'ca-unavailable' as const));
+	await run();
+	t.is(readIdentity(directory)!.leaf.serial, first);
+	t.true(attempts.length < 40, `${attempts.length} attempts`);
+	t.true(attempts.some((at) => at >= lifetimeSeconds - 2 && at < lifetimeSeconds));
+	const last = logged.at(-1)!;
+	t.is(last.level, 'error');
+	t.is(last.fields?.code, 'identity-expired');
+	t.regex(last.message, /restart the container/);
+});
+
+for (const code of ['certificate-revoked', 'authorization-ended', 'forbidden'] as const) {
+	test(`after ${code} the CA is not asked again`, async (t) => {
+		const { attempts, logged, run } = await agent(t, [code, {}]);
+		await run();
+		t.is(attempts.length, 1);
+		t.is(logged.at(-1)!.level, 'error');
+	});
+}
+
+for (const [what, answer] of [
+	['by another CA', { issuer: otherPki }],
+	['for another key', { publicKey: generateSigningKey().publicKey }],
+	['with another SPIFFE ID', { spiffeId: 'spiffe://birthmark.internal/production/web-api/api02' }],
+	['that has expired', { notAfter: new Date(Date.now() - 1000) }],
+] as const) {
+	test(`a renewed certificate ${what} is not published`, async (t) => {
+		const { directory, first, stop, deps } = await agent(t, [answer]);
+		const error = await t.throwsAsync(renew(directory, stop.signal, deps), { instanceOf: BirthmarkError });
+		t.is(error.code, 'certificate-invalid');
+		t.is(readIdentity(directory)!.leaf.serial, first);
+	});
+}
+
+test('an identity that somebody renewed by hand meanwhile is left alone', async (t) => {
+	const { directory, attempts, deps, stop, run } = await agent(t, [{}, {}]);
+	let slept = 0;
+	const { sleep } = deps;
+	deps.sleep = async (milliseconds, signal) => {
+		await sleep(milliseconds, signal);
+		if (++slept === 1) await renew(directory, stop.signal, deps);
+	};
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.is(attempts.length, 2);
+	t.true(attempts[0]! <= 60);
+});
