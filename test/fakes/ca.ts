@@ -113,6 +113,8 @@ export class FakeCa {
 	lifetimeSeconds = 3600;
 	/** what its Date header is off by */
 	clockOffsetSeconds = 0;
+	/** told of every request before it is answered */
+	onRequest: (route: FakeRoute) => void = () => {};
 	readonly #server: ReturnType<typeof createServer>;
 	readonly #redeemed = new Map<string, { publicKeyHash: string; chain: string }>();
 	readonly #tokens = new Set<string>();
@@ -171,6 +173,7 @@ export class FakeCa {
 			...(csr ? { publicKeyHash: csr.publicKeyHash.toString('hex') } : {}),
 			...(peer ? { peerSerial: peer.serialNumber.toLowerCase() } : {}),
 		});
+		this.onRequest(route);
 		response.setHeader('Date', new Date(Date.now() + this.clockOffsetSeconds * 1000).toUTCString());
 		const fault = this.faults[route].shift();
 		if (fault?.kind === 'silence') return;

@@ -1,8 +1,9 @@
 import test from 'ava';
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import { publish, readIdentity } from '../../../agent/store.ts';
@@ -65,6 +66,18 @@ test('a publication that fails leaves the identity before readable and nothing e
 	t.is(error.code, 'directory-unusable');
 	t.is(readFileSync(join(directory, 'identity.pem'), 'utf8'), first.key + first.chain);
 	t.deepEqual(readdirSync(directory).filter((name) => name.startsWith('.')), ['.generation-1']);
+});
+
+// Mounting needs a namespace of one's own, which some machines keep from their users.
+const canMount = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status === 0;
+(canMount ? test : test.skip)('a full tmpfs is named, and the identity before stays whole', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const file = join(tmpfsDirectory(t), 'identity.json');
+	const identity = await makeIdentity();
+	writeFileSync(file, JSON.stringify({ ...identity, bundle: identity.bundle.toString() }));
+	const program = fileURLToPath(new URL('../../fakes/full-tmpfs.ts', import.meta.url));
+	const { stdout, stderr } = spawnSync('unshare', ['--map-root-user', '--mount', process.execPath, program, directory, file], { encoding: 'utf8' });
+	t.is(stdout, 'directory-full true .generation-1\n', stderr);
 });
 
 test('a reader never sees a key beside another key\'s certificate', async (t) => {

@@ -1,0 +1,27 @@
+import test from 'ava';
+import { sleepUntil, systemSleep } from '../../../agent/sleep.ts';
+
+test('an instant in the past is not waited for', async (t) => {
+	const sleep = async () => t.fail();
+	await sleepUntil(new Date(0), new AbortController().signal, { clock: { now: () => new Date(1) }, sleep });
+	t.pass();
+});
+
+test('a long time is waited for in steps of a minute, looking at the clock after each', async (t) => {
+	let now = 0;
+	const steps: number[] = [];
+	const sleep = async (milliseconds: number) => {
+		steps.push(milliseconds);
+		now += milliseconds;
+	};
+	await sleepUntil(new Date(150_000), new AbortController().signal, { clock: { now: () => new Date(now) }, sleep });
+	t.deepEqual(steps, [60_000, 60_000, 30_000]);
+});
+
+test('an interruption ends a sleep with its own reason', async (t) => {
+	const stop = new AbortController();
+	const reason = new Error('stop');
+	const sleeping = systemSleep(3_600_000, stop.signal);
+	stop.abort(reason);
+	t.is(await t.throwsAsync(sleeping), reason);
+});
