@@ -1,8 +1,10 @@
 /** mount(8) and umount(8) of util-linux, run as processes: Node has no call for mount(2). */
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { readFile } from 'node:fs/promises';
 
 const run = promisify(execFile);
 const LIMITS = { timeout: 10_000, env: { LC_ALL: 'C' } };
@@ -10,6 +12,23 @@ const LIMITS = { timeout: 10_000, env: { LC_ALL: 'C' } };
 /** @throws Error with what the command said */
 export async function mount(...args: string[]): Promise<void> {
 	await run('/bin/mount', args, LIMITS);
+}
+
+/**
+ * Binds onto a directory whose parent belongs to somebody hostile: whatever the name becomes
+ * meanwhile, the mount goes onto the directory that was opened.
+ *
+ * @throws Error when `target` is no directory, a link to one included
+ */
+export async function bindOnto(source: string, target: string): Promise<void> {
+	const directory = await open(target, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+	try {
+		const child = spawn('/bin/mount', ['--no-canonicalize', '--bind', source, '/proc/self/fd/3'], { ...LIMITS, stdio: ['ignore', 'ignore', 'ignore', directory.fd] });
+		const [code] = await once(child, 'exit');
+		if (code !== 0) throw new Error(`mount failed with exit code ${code}`);
+	} finally {
+		await directory.close();
+	}
 }
 
 /** Unmounts a directory and what is mounted in it; lazily when it is in use. Not being mounted is fine. */

@@ -12,12 +12,11 @@ import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
-import { mount, mountPoints, unmount } from './mount-command.ts';
+import { bindOnto, mount, mountPoints, unmount } from './mount-command.ts';
 
 /** Key, chain, bundle and two generations of them take about 40 KiB; a CRL of 10 000 entries 600 KiB. */
 const SIZE = '1m';
 const INODES = 128;
-const AGENT = '.agent';
 
 export interface TmpfsOwner {
 	readonly uid: number;
@@ -42,8 +41,7 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 	await mkdir(hostDirectory, { recursive: true, mode: 0o700 });
 	await mkdir(volumesDirectory, { recursive: true, mode: 0o700 });
 	const hasAgent = await access(agentDirectory).then(() => true, () => false);
-	const agentMount = join(hostDirectory, AGENT);
-	if (hasAgent) await bindAgent(agentDirectory, agentMount);
+	if (hasAgent) await makeReadOnly(agentDirectory);
 	else logger.warn('there is no agent to deliver; images have to bring their own', { path: agentDirectory });
 	const noswap = await canNoswap(hostDirectory);
 	if (!noswap) logger.warn('this kernel cannot keep a tmpfs out of the swap (noswap, Linux 6.4); encrypt the swap or turn it off');
@@ -83,7 +81,7 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 					const target = join(hostPath(volume), VolumeFile.agentDirectory);
 					await mkdir(target, { mode: 0o755 });
 					// Bound from a mount that is read-only already: a later remount would not reach the container's copy.
-					await mount('--bind', agentMount, target);
+					await mount('--bind', agentDirectory, target);
 				}
 				await bindIntoVolumes(volume);
 			} catch (cause) {
@@ -99,6 +97,9 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		async restore(volume: string): Promise<boolean> {
 			const mounted = await mountPoints();
 			if (!mounted.includes(hostPath(volume))) return mounted.includes(path(volume));
+			// The engine unmounted the agent as well, and where the container sees it. Bound again here it comes back there.
+			const agent = join(hostPath(volume), VolumeFile.agentDirectory);
+			if (hasAgent && !mounted.includes(agent)) await bindOnto(agentDirectory, agent).catch((error: unknown) => logger.warn('the agent could not be delivered again', { volume, error }));
 			if (!mounted.includes(path(volume))) await bindIntoVolumes(volume);
 			return true;
 		},
@@ -111,14 +112,13 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 	};
 }
 
-/** A mount of its own that is read-only before anything is bound from it. */
-async function bindAgent(agentDirectory: string, target: string): Promise<void> {
-	await unmount(target);
-	await mkdir(target, { recursive: true, mode: 0o755 });
-	await mount('--bind', agentDirectory, target);
-	await mount('-o', 'remount,bind,ro,nosuid,nodev', target);
-	const writable = await writeFile(join(target, '.probe'), '').then(() => true, () => false);
-	if (writable) throw new BirthmarkError('mount-failed', 'the agent could not be mounted read-only');
+/** Binds a directory over itself, read-only: a mount of its own, before anything is bound from it. */
+async function makeReadOnly(directory: string): Promise<void> {
+	await unmount(directory);
+	await mount('--bind', directory, directory);
+	await mount('-o', 'remount,bind,ro,nosuid,nodev', directory);
+	const isWritable = await writeFile(join(directory, '.probe'), '').then(() => true, () => false);
+	if (isWritable) throw new BirthmarkError('mount-failed', 'the agent could not be mounted read-only');
 }
 
 async function canNoswap(hostDirectory: string): Promise<boolean> {
