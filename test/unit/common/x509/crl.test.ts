@@ -24,7 +24,7 @@ async function openssl(number: number, entries: readonly RevokedCertificate[]): 
 		extensions: rootExtensions(publicKey),
 	}, key);
 	const der = signRevocationList({ number, thisUpdate, nextUpdate, entries }, issuerOf(root, key));
-	return execFileSync('openssl', ['crl', '-inform', 'DER', '-noout', '-text'], { input: der, encoding: 'utf8' });
+	return execFileSync('openssl', ['crl', '-inform', 'DER', '-noout', '-text'], { input: der, encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 });
 }
 
 test('a list with nothing revoked leaves the list of revoked certificates out', async (t) => {
