@@ -6,7 +6,7 @@
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 
 /** The identity that a container is to be born with. */
-export interface RequestedIdentity {
+export interface ContainerIdentity {
 	/** CN, the service instance: a host name */
 	readonly commonName: string;
 	/** OU, its role */
@@ -28,7 +28,7 @@ export interface RequestedIdentity {
  * @returns the labels to add to the container
  * @throws BirthmarkError `name-illegal`
  */
-export function identityLabels(identity: RequestedIdentity): Record<string, string> {
+export function identityLabels(identity: ContainerIdentity): Record<string, string> {
 	const { commonName, organizationalUnit, dnsNames = [], lifetimeSeconds, uid, gid, directoryMode, caWay } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),

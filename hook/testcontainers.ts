@@ -2,7 +2,7 @@
 
 import { GenericContainer, getContainerRuntimeClient } from 'testcontainers';
 import { imageCommand } from './docker.ts';
-import type { RequestedIdentity } from './identity-labels.ts';
+import type { ContainerIdentity } from './identity-labels.ts';
 import { addIdentity, type ProvisionSettings } from './provision.ts';
 
 /**
@@ -13,10 +13,10 @@ import { addIdentity, type ProvisionSettings } from './provision.ts';
  * Everything else is as with any GenericContainer; the engine needs the plugin.
  */
 export class IdentityContainer extends GenericContainer {
-	readonly #identity: RequestedIdentity;
+	readonly #identity: ContainerIdentity;
 	readonly #settings: ProvisionSettings;
 
-	constructor(image: string, identity: RequestedIdentity, settings: ProvisionSettings = {}) {
+	constructor(image: string, identity: ContainerIdentity, settings: ProvisionSettings = {}) {
 		super(image);
 		this.#identity = identity;
 		this.#settings = settings;
