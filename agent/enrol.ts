@@ -5,6 +5,7 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Logger } from '#common/runtime/log.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
 import type { CaClient, FetchedBundle } from './ca-client.ts';
 import { deleteToken, readTokenFile, requireTmpfs } from './directory.ts';
@@ -23,6 +24,7 @@ export interface EnrolOptions {
 
 export interface EnrolDeps extends RetryDeps {
 	readonly ca: Pick<CaClient, 'fetchBundle' | 'sign'>;
+	readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
 
 /**
@@ -36,14 +38,23 @@ export async function enrol(options: EnrolOptions, deps: EnrolDeps): Promise<Ide
 	requireTmpfs(directory);
 	const existing = await usableIdentity(directory);
 	if (existing) {
-		deleteToken(tokenPath);
+		discardToken(tokenPath, deps);
 		return existing;
 	}
 	const tokenText = readTokenFile(tokenPath);
 	const identity = await redeem(tokenText, options, deps);
 	publish(directory, identity);
-	deleteToken(tokenPath);
+	discardToken(tokenPath, deps);
 	return identity;
+}
+
+/** The token is spent: one that cannot be removed, from a read-only mount, is no reason to stop. */
+function discardToken(path: string, { logger }: EnrolDeps): void {
+	try {
+		deleteToken(path);
+	} catch (error) {
+		logger.warn('the redeemed token could not be removed', { path, error });
+	}
 }
 
 async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOptions, deps: EnrolDeps): Promise<Identity> {

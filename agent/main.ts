@@ -66,6 +66,8 @@ function fail(error: unknown): number {
 }
 
 async function main(): Promise<void> {
+	// A log that nobody reads any more must not end the application.
+	process.stderr.on('error', () => {});
 	let code: number;
 	try {
 		code = await run(parseCommandLine(process.argv.slice(2), process.env));

@@ -46,6 +46,8 @@ export function routeSignals(process: Pick<NodeJS.Process, 'on'>, onTerminal: bo
 		interruption: controller.signal,
 		forwardTo(receive) {
 			receiver = receive;
+			// It came after the last look at the interruption and before this moment.
+			if (controller.signal.aborted) receive((controller.signal.reason as Interrupted).signal);
 		},
 	};
 }

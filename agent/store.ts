@@ -55,6 +55,8 @@ export function publish(directory: string, { key, chain, bundle }: Pick<Identity
 }
 
 /**
+ * The files of one generation, resolved once, so that they belong together.
+ *
  * @returns the published identity, undefined when there is none
  * @throws BirthmarkError `directory-unusable`, `certificate-invalid`
  */
@@ -84,8 +86,9 @@ function currentGeneration(directory: string): number | undefined {
 	try {
 		const match = GENERATION.exec(readlinkSync(join(directory, VolumeFile.current)));
 		return match ? Number(match[1]) : undefined;
-	} catch {
-		return undefined;
+	} catch (cause) {
+		if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+		throw describe(directory, cause);
 	}
 }
 

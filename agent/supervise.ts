@@ -27,7 +27,8 @@ export function startApplication([program = '', ...args]: readonly string[]): Pr
 			const exited = new Promise<number>((ended) => {
 				child.once('exit', (code, signal) => ended(signal === null ? (code ?? 0) : exitCodeForSignal(signal)));
 			});
-			child.once('error', refuse);
+			// Stays: a signal that may not be sent to an application with other rights is reported here too.
+			child.on('error', refuse);
 			child.once('spawn', () => resolve({ pid: child.pid!, exited, signal: (signal) => void child.kill(signal) }));
 		} catch (cause) {
 			refuse(cause);

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCaClient } from '../../../agent/ca-client.ts';
@@ -174,6 +174,18 @@ for (const [offset, way] of [[600, 'behind'], [-600, 'ahead of']] as const) {
 		t.is(prepared.ca.count('sign'), 0);
 	});
 }
+
+test('a token that lies where nothing can be removed is no obstacle', async (t) => {
+	const { directory, tokenPath, deps, abort } = await prepare(t);
+	const file = openSync(tokenPath, 'r');
+	t.teardown(() => closeSync(file));
+	const warnings: string[] = [];
+	const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+	// Not even root removes anything in /proc.
+	await enrol({ directory, tokenPath: `/proc/self/fd/${file}`, timeoutSeconds: 5, signal: abort.signal }, { ...deps, logger });
+	t.true(existsSync(join(directory, 'identity.pem')));
+	t.deepEqual(warnings, ['the redeemed token could not be removed']);
+});
 
 test('an identity that is there already is used, and the left-over token removed', async (t) => {
 	const { ca, run, tokenPath, token } = await prepare(t);

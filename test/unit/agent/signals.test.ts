@@ -33,6 +33,13 @@ test('the application gets the signals of the container', (t) => {
 	t.false(router.interruption.aborted);
 });
 
+test('a signal that came just before the application was there reaches it', (t) => {
+	const { received, forward, send } = route(false);
+	send('SIGTERM');
+	forward();
+	t.deepEqual(received, ['SIGTERM']);
+});
+
 test('on a terminal the application does not get twice what the terminal sends it', (t) => {
 	const { received, forward, send } = route(true);
 	forward();
