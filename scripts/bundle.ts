@@ -13,7 +13,7 @@ export const BUNDLES = {
 } as const;
 
 /** Native add-ons that ssh2, a dependency of dockerode, works without. */
-const OPTIONAL_NATIVE = ['cpu-features', './crypto/build/Release/sshcrypto.node'];
+const OPTIONAL_NATIVE = ['cpu-features', '*.node'];
 
 export const bunExecutable = (): string => join(PROJECT, 'node_modules/bun/bin', existsSync(join(PROJECT, 'node_modules/bun/bin/bun.exe')) ? 'bun.exe' : 'bun');
 

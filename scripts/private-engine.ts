@@ -1,7 +1,8 @@
 /**
  * A Docker engine of our own beside whatever the machine has: own socket, data root, exec root, pid
- * file, bridge and daemon.json. It writes no firewall rule and no sysctl of the host: containers
- * reach each other and published ports go through the engine's userland proxy, that is all.
+ * file, bridge and daemon.json. It leaves the host's firewall and sysctls alone: containers reach
+ * each other and published ports go through the engine's userland proxy, that is all. The one
+ * exception is a rule for our bridges where another engine makes bridged traffic pass the firewall.
  */
 
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -56,6 +57,7 @@ export async function startEngine(steps: Steps, paths: EnginePaths): Promise<voi
 	prepareRunDirectory(paths);
 	await makeRunShared(steps, paths);
 	await makeBridge(steps, paths);
+	await admitBridgedTraffic(steps, paths);
 	if (!existsSync(paths.daemonJson)) writeDaemonJson(paths, []);
 	rmSync(paths.pidFile, { force: true });
 	mkdirSync(join(paths.state, 'logs'), { recursive: true });
@@ -87,7 +89,9 @@ export async function removeEngine(steps: Steps, paths: EnginePaths): Promise<vo
 	await stopEngine(paths);
 	await endLeftProcesses(paths);
 	for (const target of mountsBelow(paths.state)) await steps.run('umount', ['--lazy', target], { mayFail: true });
-	await steps.run('ip', ['link', 'delete', paths.bridge], { mayFail: true, env: toolEnvironment(TOOLS) });
+	const env = toolEnvironment(TOOLS);
+	for (const bridge of readdirSync('/sys/class/net').filter((name) => name.startsWith(paths.bridge))) await steps.run('ip', ['link', 'delete', bridge], { mayFail: true, env });
+	await steps.run('iptables', ['-D', ...bridgeRule(paths)], { mayFail: true, env });
 	rmSync(paths.shortRun, { force: true });
 	rmSync(paths.state, { recursive: true, force: true });
 }
@@ -117,6 +121,20 @@ async function makeBridge(steps: Steps, paths: EnginePaths): Promise<void> {
 	await steps.run('ip', ['link', 'add', paths.bridge, 'type', 'bridge'], { env });
 	await steps.run('ip', ['address', 'add', `${freeSubnet()}.1/24`, 'dev', paths.bridge], { env });
 	await steps.run('ip', ['link', 'set', paths.bridge, 'up'], { env });
+}
+
+/** Another engine on this machine sets the policy DROP for what is forwarded, and bridged packets count as that. */
+async function admitBridgedTraffic(steps: Steps, paths: EnginePaths): Promise<void> {
+	const filtered = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+	if (!existsSync(filtered) || readFileSync(filtered, 'utf8').trim() !== '1') return;
+	const env = toolEnvironment(TOOLS);
+	const there = await steps.run('iptables', ['-C', ...bridgeRule(paths)], { mayFail: true, env });
+	if (there.code !== 0) await steps.run('iptables', ['-I', ...bridgeRule(paths)], { env });
+}
+
+/** All bridges of this engine begin with the same letters; `+` stands for the rest. */
+function bridgeRule(paths: EnginePaths): string[] {
+	return ['FORWARD', '-i', `${paths.bridge}+`, '-o', `${paths.bridge}+`, '-j', 'ACCEPT'];
 }
 
 /** The first three numbers of a /24 in 10.211–10.254 that no route of this machine covers. */

@@ -51,7 +51,7 @@ export interface PluginOptions {
 
 /** Sets and enables the plugin. Over the API, so that the token is on no command line. */
 export async function enablePlugin(host: string, options: PluginOptions): Promise<void> {
-	const plugin = engineApi(host).getPlugin(options.name);
+	const plugin = engineApi(host).getPlugin(options.name, options.name);
 	const settings = [`CA_URL=${options.caUrl}`, `JOIN_TOKEN=${options.joinToken}`, `ENGINE_SOCKET=${options.socket}`, `run.source=${options.run}`, `LOG_LEVEL=${options.logLevel ?? 'info'}`];
 	// `_body` is docker-modem's way to send something that is not an object.
 	await plugin.configure({ _body: settings });

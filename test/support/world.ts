@@ -44,8 +44,12 @@ export interface World extends Setting {
 	create(t: ExecutionContext, identity: ContainerIdentity, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
 	/** The same, started. */
 	start(t: ExecutionContext, identity: ContainerIdentity, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
+	/** Started with volume and token, but with its own entry point: nobody redeems the token. */
+	startWithoutAgent(t: ExecutionContext, identity: ContainerIdentity, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
 	/** Creates a container exactly as given. */
 	plain(t: ExecutionContext, options: Docker.ContainerCreateOptions): Promise<Docker.Container>;
+	/** Makes a bridge network, removed after the test. */
+	network(t: ExecutionContext): Promise<Docker.Network>;
 	exec(container: Docker.Container, command: readonly string[], options?: { user?: string }): Promise<Ran>;
 	logs(container: Docker.Container): Promise<string>;
 	/** The docker command line against this engine. */
@@ -101,6 +105,19 @@ export function openWorld(): World {
 			const container = await world.create(t, identity, options);
 			await container.start();
 			return container;
+		},
+		startWithoutAgent: async (t, identity, options) => {
+			const { Entrypoint, Cmd } = options;
+			const container = await world.plain(t, { ...(await provision(docker, options, identity)), ...(Entrypoint && { Entrypoint }), ...(Cmd && { Cmd }) });
+			await container.start();
+			return container;
+		},
+		network: async (t) => {
+			// Interface names have 15 characters at most; the firewall rule for the engine's bridges goes by their beginning.
+			const bridge = `${paths.bridge}-${randomBytes(2).toString('hex')}`;
+			const network = await docker.createNetwork({ Name: world.name('net'), Options: { 'com.docker.network.bridge.name': bridge } });
+			t.teardown(() => network.remove());
+			return network;
 		},
 		exec: async (container, command, options = {}) => {
 			const exec = await container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, ...(options.user === undefined ? {} : { User: options.user }) });

@@ -7,7 +7,7 @@ const world = openWorld();
 const SLEEP = { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] };
 
 test('a directory that is no tmpfs is refused before any key is made', async (t) => {
-	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	const container = await world.startWithoutAgent(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
 	await world.exec(container, ['sh', '-c', `mkdir /disk && cp ${DIRECTORY}/token /disk/token`]);
 	const ran = await world.exec(container, [AGENT, 'once', '--dir', '/disk', '--ca-url', world.caUrl]);
 	t.is(ran.code, 78);
@@ -31,7 +31,7 @@ test('a full tmpfs leaves the identity that was there readable', async (t) => {
 });
 
 test('without a token the agent says what is missing and does not start the application', async (t) => {
-	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	const container = await world.startWithoutAgent(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
 	await world.exec(container, ['rm', `${DIRECTORY}/token`]);
 	const ran = await world.exec(container, [AGENT, 'exec', '--', 'echo', 'started']);
 	t.is(ran.code, 78);
@@ -40,7 +40,7 @@ test('without a token the agent says what is missing and does not start the appl
 });
 
 test('a garbled token is refused without being repeated', async (t) => {
-	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	const container = await world.startWithoutAgent(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
 	await world.exec(container, ['sh', '-c', `echo BMKTKN-1-not-a-token > ${DIRECTORY}/garbled`]);
 	const ran = await world.exec(container, [AGENT, 'once', '--token-file', `${DIRECTORY}/garbled`]);
 	t.is(ran.code, 77);
@@ -49,7 +49,7 @@ test('a garbled token is refused without being repeated', async (t) => {
 });
 
 test('the delivered agent cannot be changed from inside a container', async (t) => {
-	const container = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, SLEEP);
+	const container = await world.startWithoutAgent(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
 	const write = await world.exec(container, ['sh', '-c', `echo evil >> ${AGENT}`]);
 	t.not(write.code, 0);
 	t.regex(write.stderr, /Read-only file system/);

@@ -28,8 +28,7 @@ test('docker stop revokes the certificate, and the revocation list that peers ha
 });
 
 test('a peer refuses the key of a container that was stopped, even if somebody copied it before', async (t) => {
-	const network = await world.docker.createNetwork({ Name: world.name('net') });
-	t.teardown(() => network.remove());
+	const network = await world.network(t);
 	const HostConfig = { NetworkMode: network.id };
 	const [server, client] = [world.name(), world.name('web')];
 	await world.start(t, { commonName: server, organizationalUnit: 'web-api' }, { name: server, Image: 'birthmark/demo', Cmd: [...SERVICE, 'server'], HostConfig });

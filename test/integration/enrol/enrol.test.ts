@@ -70,8 +70,7 @@ for (const [kind, options] of Object.entries({
 }
 
 test('two services talk mutual TLS with the identities they were born with, and a stranger does not', async (t) => {
-	const network = await world.docker.createNetwork({ Name: world.name('net') });
-	t.teardown(() => network.remove());
+	const network = await world.network(t);
 	const [server, client] = [world.name(), world.name('web')];
 	const HostConfig = { NetworkMode: network.id };
 	const service = ['/usr/bin/node', '/app/service.mjs'];

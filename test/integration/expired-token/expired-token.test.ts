@@ -10,7 +10,7 @@ const TOKEN_TTL_MS = 6000;
 
 test('a token past its time is refused with the remedy, and a restart helps', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', agent: false }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
 	t.is((await world.exec(container, ['ls', `${DIRECTORY}/token`])).code, 0);
 	// Its time is what is tested: nothing tells when a token expires.
 	await sleep(TOKEN_TTL_MS + 500);

@@ -9,13 +9,13 @@ const LAZY = { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] };
 
 test('a token that was redeemed is refused to everybody else, and the identity is not disturbed', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', agent: false }, LAZY);
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, LAZY);
 	const token = (await world.exec(container, ['cat', `${DIRECTORY}/token`])).stdout;
 	t.regex(token, /^BMKTKN-1-[0-9a-z]{50}-[0-9a-z]{25}\n?$/);
 	t.is((await world.exec(container, [AGENT, 'once'])).code, 0);
 	const { serial } = await eventually('the identity is live', () => world.identity(name));
 
-	const thief = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agent: false }, LAZY);
+	const thief = await world.startWithoutAgent(t, { commonName: world.name(), organizationalUnit: 'web-api' }, LAZY);
 	await world.exec(thief, ['sh', '-c', `echo '${token.trim()}' > ${DIRECTORY}/stolen`]);
 	const replay = await world.exec(thief, [AGENT, 'once', '--token-file', `${DIRECTORY}/stolen`]);
 	t.is(replay.code, 77);
@@ -26,7 +26,7 @@ test('a token that was redeemed is refused to everybody else, and the identity i
 
 test('a new start mints a new token, and the unused one of the last start is dead', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', agent: false }, LAZY);
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, LAZY);
 	const old = (await world.exec(container, ['cat', `${DIRECTORY}/token`])).stdout.trim();
 	await container.restart({ t: 0 });
 	const fresh = (await world.exec(container, ['cat', `${DIRECTORY}/token`])).stdout.trim();

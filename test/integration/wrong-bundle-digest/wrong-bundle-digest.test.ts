@@ -7,7 +7,7 @@ const world = openWorld();
 
 test('an agent whose token names another trust bundle sends neither token nor request', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', agent: false }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
 	const token = (await world.exec(container, ['cat', `${DIRECTORY}/token`])).stdout.trim();
 	const [prefix, version, digest, secret] = token.split('-');
 	const other = digest![49] === '0' ? '1' : '0';
