@@ -1,0 +1,44 @@
+/** The CA's configuration. */
+
+import test from 'ava';
+import { readCaConfig } from '../../../ca/config.ts';
+
+test('an empty file means the defaults', (t) => {
+	const config = readCaConfig('{}', {});
+	t.like(config, { trustDomain: 'birthmark.internal', environment: 'production', listen: { host: '0.0.0.0', port: 33004 }, tokenTtlSeconds: 120, logLevel: 'info' });
+	t.deepEqual(config.lifetimes, { workload: 86_400, workloadMaximum: 604_800, node: 2_592_000, operator: 2_592_000, server: 86_400 });
+	t.true(Object.isFrozen(config) && Object.isFrozen(config.lifetimes));
+});
+
+test('the environment wins over the file, and the file over the defaults', (t) => {
+	const config = readCaConfig('{"listen": {"port": 1}, "tokenTtlSeconds": 5, "environment": "file"}', {
+		BIRTHMARK_CA_LISTEN_PORT: '2',
+		BIRTHMARK_CA_LIFETIMES_WORKLOAD_MAXIMUM: '90000',
+		BIRTHMARK_CA_CRL_REFRESH_SECONDS: '7',
+		BIRTHMARK_CA_ENVIRONMENT: '',
+		BIRTHMARK_CA_PORT: 'tcp://10.0.0.1:33004',
+	});
+	t.like(config, { listen: { host: '0.0.0.0', port: 2 }, tokenTtlSeconds: 5, environment: 'file', crl: { refreshSeconds: 7 } });
+	t.is(config.lifetimes.workloadMaximum, 90_000);
+});
+
+test('every fault is told at once, with its path, wherever it came from', (t) => {
+	const error = t.throws(() => readCaConfig('{"listen": {"port": 70000, "colour": 1}, "surprise": true, "trustDomain": "UPPER"}', { BIRTHMARK_CA_TOKEN_TTL_SECONDS: 'soon' }));
+	t.like(error, { code: 'config-invalid' });
+	for (const fault of [/listen\.port: /, /listen: .*colour/, /surprise/, /trustDomain: /, /tokenTtlSeconds: /]) t.regex(error.message, fault);
+});
+
+const FAULTS: Readonly<Record<string, string>> = {
+	'text that is no JSON': '{',
+	'a list': '[]',
+	'a lifetime beyond the maximum': '{"lifetimes": {"workload": 700000}}',
+	'lists that run out before the next is made': '{"crl": {"refreshSeconds": 100, "lifetimeSeconds": 100}}',
+	'a fraction of a second': '{"tokenTtlSeconds": 0.5}',
+	'a reserved environment': '{"environment": "birthmark"}',
+	'a string where a section belongs': '{"listen": "0.0.0.0:1"}',
+};
+for (const [name, text] of Object.entries(FAULTS)) {
+	test(`${name} is a fault`, (t) => {
+		t.like(t.throws(() => readCaConfig(text, {})), { code: 'config-invalid' });
+	});
+}

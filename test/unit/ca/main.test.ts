@@ -1,0 +1,128 @@
+/** The CA as a process: its command line, and that what it answered survives being killed. */
+
+import test from 'ava';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { clientOf, newKey, sha256, temporaryFolder } from '../../support/ca.ts';
+
+const MAIN = fileURLToPath(new URL('../../../ca/main.ts', import.meta.url));
+
+interface Result {
+	readonly code: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+function run(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+	return new Promise((resolve) => {
+		const child = execFile(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } }, (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }));
+	});
+}
+
+/** Starts `serve` and waits for the line that says it is ready. */
+async function serve(t: { teardown(clean: () => unknown): void }, state: string): Promise<{ child: ChildProcess; ca: ReturnType<typeof clientOf>; output(): string }> {
+	const child = spawn(process.execPath, [MAIN, 'serve', '--state', state, '--init'], {
+		env: { ...process.env, BIRTHMARK_CA_LISTEN_HOST: '127.0.0.1', BIRTHMARK_CA_LISTEN_PORT: '0' },
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
+	t.teardown(() => child.kill('SIGKILL'));
+	let output = '';
+	child.stdout!.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+	for await (const line of createInterface({ input: child.stderr! })) {
+		const { message, address } = JSON.parse(line) as { message: string; address: string };
+		if (message !== 'ready') continue;
+		child.stderr!.resume();
+		const port = Number(address.split(':').at(-1));
+		const bundle = readFileSync(join(state, 'ca/bundle.pem'));
+		return { child, ca: clientOf({ port, bundle, adminSocket: join(state, 'admin.sock') }), output: () => output };
+	}
+	throw new Error('the CA ended before it was ready');
+}
+
+test('init prints the digest for people or for programs, and fails where there is a CA', async (t) => {
+	const folder = temporaryFolder(t);
+	const human = await run(['init', '--state', join(folder, 'a')]);
+	t.is(human.code, 0);
+	t.true(human.stdout.includes(sha256(readFileSync(join(folder, 'a/ca/bundle.pem')))));
+	const json = await run(['init', '--state', join(folder, 'b'), '--json', '--trust-domain', 'example.org', '--environment', 'test']);
+	t.like(JSON.parse(json.stdout), { trustDomain: 'example.org', environment: 'test', digest: sha256(readFileSync(join(folder, 'b/ca/bundle.pem'))) });
+	const again = await run(['init', '--state', join(folder, 'a')]);
+	t.is(again.code, 1);
+	t.regex(again.stderr, /\[ca-exists\]\n$/);
+});
+
+test('what the command line does not understand is answered with its usage', async (t) => {
+	for (const args of [[], ['serve'], ['dance', '--state', 'x'], ['init', '--state', 'x', '--colour'], ['init', 'x', '--state', 'y']]) {
+		const { code, stderr, stdout } = await run(args, { BIRTHMARK_CA_STATE: '' });
+		t.is(code, 64, args.join(' '));
+		t.regex(stderr, /usage: ca init --state DIR/);
+		t.is(stdout, '');
+	}
+});
+
+test('serving where there is no CA fails, and a configuration is checked without serving', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	const missing = await run(['serve', '--state', state]);
+	t.is(missing.code, 1);
+	t.regex(missing.stderr, /\[ca-missing\]\n$/);
+	await run(['init', '--state', state]);
+	t.is((await run(['serve', '--check-config'], { BIRTHMARK_CA_STATE: state })).code, 0);
+	const faulty = await run(['serve', '--state', state, '--check-config'], { BIRTHMARK_CA_LOG_LEVEL: 'loud' });
+	t.is(faulty.code, 78);
+	t.regex(faulty.stderr, /logLevel/);
+});
+
+test('what was answered is still there after kill -9', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	const first = await serve(t, state);
+	const node = await first.ca.join('host1');
+	const web = await first.ca.enrol(node, 'web01', 'web');
+	const doomed = await first.ca.enrol(node, 'web02', 'web');
+	const pending = await first.ca.authorize(node, { commonName: 'web03' });
+	const token = await first.ca.mint(node, pending.id);
+	const revoked = (await first.ca.request('POST', '/v1/revoke', { credentials: node, body: { authorizationId: doomed.authorizationId } })).json<{ crlNumber: number }>();
+	const renewed = newKey();
+	const renewal = (await first.ca.request('POST', '/v1/renew', { credentials: web, body: renewed.csr() })).text;
+	first.child.kill('SIGKILL');
+	await once(first.child, 'exit');
+
+	const { ca, child, output } = await serve(t, state);
+	t.is((await ca.sign(web.token, web.keyPair)).text, web.cert);
+	t.is((await ca.sign(web.token, newKey())).json()['code'], 'token-used');
+	t.is((await ca.request('GET', '/v1/whoami', { credentials: doomed })).json()['code'], 'certificate-revoked');
+	t.is((await ca.request('GET', '/v1/whoami', { credentials: { key: renewed.pem, cert: renewal } })).status, 200);
+	t.is((await ca.sign(token, newKey())).status, 200);
+	t.true(Number((await ca.request('GET', '/v1/crl')).headers.etag!.slice(1, -1)) > revoked.crlNumber);
+	child.kill('SIGTERM');
+	const [code] = await once(child, 'exit');
+	t.is(code, 0);
+	t.is(output(), '');
+});
+
+test('killed at any moment while it is enrolling, it has every certificate that it gave away and no token twice', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	const first = await serve(t, state);
+	const node = await first.ca.join('host1');
+	const starts = await Promise.all(Array.from({ length: 40 }, async (_, index) => {
+		const { id } = await first.ca.authorize(node, { commonName: `web${index}` });
+		return { token: await first.ca.mint(node, id), key: newKey() };
+	}));
+	let answered = 0;
+	const answers = await Promise.all(starts.map(async ({ token, key }) => {
+		const answer = await first.ca.sign(token, key).catch(() => undefined);
+		if (++answered === 10) first.child.kill('SIGKILL');
+		return answer?.text;
+	}));
+	t.true(answers.filter(Boolean).length >= 10);
+
+	const { ca } = await serve(t, state);
+	for (const [index, { token, key }] of starts.entries()) {
+		const { status, text } = await ca.sign(token, key);
+		t.is(status, 200);
+		if (answers[index] !== undefined) t.is(text, answers[index]);
+	}
+});
