@@ -68,7 +68,7 @@ const enforcement = startEnforcement({
 	call: (nonce) => engine.ping(ownCalls.proofHeaders(nonce)),
 	onAnswer: (again) => {
 		if (again) sweep.wake();
-		if (!records.hasVolume(SENTINEL_VOLUME)) void makeSentinel();
+		if (again || !records.hasVolume(SENTINEL_VOLUME)) void makeSentinel();
 	},
 	logger,
 });

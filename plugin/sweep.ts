@@ -9,7 +9,7 @@ import type { EngineContainer } from './docker.ts';
 import type { IdentityRecord } from './records.ts';
 
 const INTERVAL_MS = 60_000;
-const STOPPED: readonly string[] = ['exited', 'dead'];
+const RUNNING: readonly string[] = ['running', 'paused', 'restarting'];
 
 export interface SweepDeps {
 	readonly records: { identities(): IdentityRecord[] };
@@ -17,7 +17,12 @@ export interface SweepDeps {
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 		removeVolume(name: string): Promise<boolean>;
 	};
-	readonly volumes: { remove(volume: string): Promise<void>; endStart(volume: string, startId: string): Promise<void> };
+	readonly volumes: {
+		remove(volume: string): Promise<void>;
+		/** true for a start from before this process: the end of it may have been missed */
+		outlivedPlugin(startId: string): boolean;
+		endStart(volume: string, startId: string): Promise<void>;
+	};
 	readonly logger: Logger;
 }
 
@@ -58,7 +63,8 @@ export function startSweep(deps: SweepDeps): Sweep {
 
 /**
  * Ends the authorizations of containers that no longer exist, with their volumes, and the starts of
- * those that no longer run.
+ * those that no longer run. A start of this process is never ended here: until its first
+ * instruction runs, a container that is being started looks like one that stopped.
  *
  * @throws BirthmarkError `engine-unavailable`
  */
@@ -73,7 +79,7 @@ export async function sweepOnce({ records, engine, volumes, logger }: SweepDeps)
 			logger.info('the container is gone', { containerId, commonName, volume });
 			await volumes.remove(volume);
 			await engine.removeVolume(volume).catch((error: unknown) => logger.warn('the volume of a removed container stays', { volume, error }));
-		} else if (startId !== undefined && STOPPED.includes(container.State)) {
+		} else if (startId !== undefined && volumes.outlivedPlugin(startId) && !RUNNING.includes(container.State)) {
 			await volumes.endStart(volume, startId);
 		}
 	}

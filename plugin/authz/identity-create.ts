@@ -43,8 +43,8 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE');
 	}
 	checkIdentityMount(self, body);
-	const image = await deps.engine.image(body.image);
-	// The engine will answer 404 itself, and the client then pulls the image and asks again.
+	// The engine will refuse an image that it does not have; the client then pulls it and asks again.
+	const image = body.image === '' ? undefined : await deps.engine.image(body.image);
 	if (!image) return;
 	ownerOf(identity, body, image);
 	await deps.ca.authorize({ ...request(identity, body, image), dryRun: true, ...(containerName !== '' && { containerName }) });

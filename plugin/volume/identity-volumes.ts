@@ -39,6 +39,7 @@ export class IdentityVolumes {
 	readonly #deps: IdentityVolumesDeps;
 	readonly #relays = new Map<string, Relay>();
 	readonly #mounted = new Set<string>();
+	readonly #outlived = new Set<string>();
 	readonly #lock = createKeyedLock();
 
 	constructor(deps: IdentityVolumesDeps) {
@@ -103,6 +104,7 @@ export class IdentityVolumes {
 		for (const { volume, caWay, startId, commonName } of starts) {
 			if (await tmpfs.restore(volume)) {
 				this.#mounted.add(volume);
+				this.#outlived.add(startId!);
 				if (caWay === 'relay') await this.#openRelay(volume);
 			} else {
 				logger.info('the identity did not outlive a stop of the plugin or the host', { volume, commonName, startId: startId! });
@@ -110,6 +112,11 @@ export class IdentityVolumes {
 			}
 		}
 		for (const volume of await tmpfs.present()) if (!this.#mounted.has(volume)) await tmpfs.unmount(volume);
+	}
+
+	/** True for a start that {@link restore} took up. */
+	outlivedPlugin(startId: string): boolean {
+		return this.#outlived.has(startId);
 	}
 
 	isMounted(volume: string): boolean {

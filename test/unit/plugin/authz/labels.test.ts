@@ -1,0 +1,59 @@
+import test from 'ava';
+import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
+import { parseIdentityLabels } from '../../../../plugin/authz/labels.ts';
+
+const parse = (labels: Record<string, string>) => parseIdentityLabels(new Map(Object.entries(labels)));
+const named = { 'birthmark.cn': 'api01', 'birthmark.ou': 'web-api' };
+
+test('a container without birthmark labels asks for nothing', (t) => {
+	t.is(parse({ maintainer: 'me', 'com.example.birthmark.cn': 'x' }), undefined);
+});
+
+test('name and role are enough', (t) => {
+	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, mode: 0o700, caWay: 'relay' });
+});
+
+test('every label is read', (t) => {
+	t.deepEqual(
+		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.ca': 'network' }),
+		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, caWay: 'network' },
+	);
+});
+
+for (const [value, seconds] of [['10', 10], ['30s', 30], ['24h', 86_400]] as const) {
+	test(`a lifetime of ${value} is ${seconds} seconds`, (t) => {
+		t.is(parse({ ...named, 'birthmark.ttl': value })?.lifetimeSeconds, seconds);
+	});
+}
+
+const refused: readonly (readonly [what: string, labels: Record<string, string>, code: ErrorCode, sentence: RegExp])[] = [
+	['a misspelt label, with the right one', { ...named, 'birthmark.tll': '1h' }, 'label-unknown', /did you mean birthmark\.ttl\?/],
+	['an unknown label, with all there are', { ...named, 'birthmark.something-else': '1' }, 'label-unknown', /the labels are birthmark\.cn, birthmark\.ou/],
+	['a label in capitals', { ...named, 'birthmark.CN': 'x' }, 'label-unknown', /birthmark\.cn/],
+	['a role without a name', { 'birthmark.ou': 'web' }, 'label-missing', /birthmark\.cn=NAME/],
+	['a name without a role', { 'birthmark.cn': 'web01' }, 'label-missing', /birthmark\.ou=ROLE/],
+	['an empty name', { ...named, 'birthmark.cn': '' }, 'name-illegal', /empty/],
+	['a path for a name', { ...named, 'birthmark.cn': '../api01' }, 'name-illegal', /path/],
+	['a wildcard', { ...named, 'birthmark.cn': '*' }, 'name-illegal', /wildcard/],
+	['a name of 65 characters', { ...named, 'birthmark.cn': 'a'.repeat(65) }, 'name-illegal', /longer/],
+	['control characters in a name', { ...named, 'birthmark.cn': 'api\n01' }, 'name-illegal', /control/],
+	['a reserved name', { ...named, 'birthmark.cn': 'birthmark-ca' }, 'name-illegal', /reserved/],
+	['a wildcard DNS name', { ...named, 'birthmark.dns': '*.example.com' }, 'name-illegal', /DNS name/],
+	['more DNS names than 16', { ...named, 'birthmark.dns': Array.from({ length: 17 }, (_, n) => `n${n}`).join() }, 'label-illegal', /16/],
+	['a lifetime under ten seconds', { ...named, 'birthmark.ttl': '9s' }, 'label-illegal', /at least 10 seconds/],
+	['a lifetime in days', { ...named, 'birthmark.ttl': '1d' }, 'label-illegal', /15m/],
+	['a name for a uid', { ...named, 'birthmark.uid': 'nobody' }, 'label-illegal', /number/],
+	['the uid that means none', { ...named, 'birthmark.uid': '4294967295' }, 'label-illegal', /number/],
+	['a mode that is not octal', { ...named, 'birthmark.mode': '0789' }, 'label-illegal', /octal/],
+	['a mode that locks the owner out', { ...named, 'birthmark.mode': '0070' }, 'label-illegal', /owner/],
+	['a mode that lets all write', { ...named, 'birthmark.mode': '0777' }, 'label-illegal', /others/],
+	['an unknown way to the CA', { ...named, 'birthmark.ca': 'pigeon' }, 'label-illegal', /relay or network/],
+];
+
+for (const [what, labels, code, sentence] of refused) {
+	test(`refuses ${what}`, (t) => {
+		const error = t.throws(() => parse(labels), { instanceOf: BirthmarkError });
+		t.is(error.code, code);
+		t.regex(error.message, sentence);
+	});
+}
