@@ -21,7 +21,11 @@ export function readCaAddress(directory: string, caUrl?: string): CaAddress {
 	try {
 		text = readFileSync(path, 'utf8');
 	} catch (cause) {
-		throw new BirthmarkError('directory-unusable', `there is no ${path}: start the container with a volume of the birthmark driver at ${directory}, or give --ca-url and --token-file`, { cause });
+		throw new BirthmarkError(
+			'directory-unusable',
+			`there is no ${path}: start the container with a volume of the birthmark driver at ${directory}, or give --ca-url and --token-file`,
+			{ cause },
+		);
 	}
 	return addressFromAgentFile(text, directory, path);
 }
@@ -33,7 +37,12 @@ function addressFromAgentFile(text: string, directory: string, path: string): Ca
 	} catch (cause) {
 		throw new BirthmarkError('config-invalid', `${path} is not JSON`, { cause });
 	}
-	if (!isRecord(file) || file['version'] !== 1) throw new BirthmarkError('config-invalid', `${path} is not of version 1: agent and plugin do not fit together`);
+	if (!isRecord(file) || file['version'] !== 1) {
+		throw new BirthmarkError(
+			'config-invalid',
+			`${path} is not of version 1: agent and plugin do not fit together`,
+		);
+	}
 	const ca = file['ca'];
 	if (isRecord(ca) && ca['way'] === 'relay') return { socketPath: join(directory, VolumeFile.relaySocket) };
 	if (isRecord(ca) && ca['way'] === 'network' && typeof ca['url'] === 'string') return networkAddress(ca['url'], path);
@@ -43,7 +52,12 @@ function addressFromAgentFile(text: string, directory: string, path: string): Ca
 function networkAddress(text: string, source: string): CaAddress {
 	const url = URL.canParse(text) ? new URL(text) : undefined;
 	const bare = url && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
-	if (!url || url.protocol !== 'https:' || !bare) throw new BirthmarkError('config-invalid', `the CA's address in ${source} must look like https://ca.example:33004`);
+	if (!url || url.protocol !== 'https:' || !bare) {
+		throw new BirthmarkError(
+			'config-invalid',
+			`the CA's address in ${source} must look like https://ca.example:33004`,
+		);
+	}
 	// An IPv6 address stands in brackets in a URL but not in a socket address.
 	return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? HTTPS_PORT : Number(url.port) };
 }

@@ -41,10 +41,12 @@ export function createCaClient(address: CaAddress): CaClient {
 		async sign(bundle, token, csr, signal) {
 			// The token travels in a header: URLs end up in logs.
 			const headers = { ...CSR_HEADERS, Authorization: `Bearer ${token}` };
-			return issued(await requestCa(address, { method: 'POST', path: '/v1/sign', headers, body: csr, trust: bundle, signal }));
+			const request = { method: 'POST', path: '/v1/sign', headers, body: csr, trust: bundle, signal } as const;
+			return issued(await requestCa(address, request));
 		},
 		async renew(bundle, credentials, csr, signal) {
-			return issued(await requestCa(address, { method: 'POST', path: '/v1/renew', headers: CSR_HEADERS, body: csr, trust: bundle, credentials, signal }));
+			const request = { method: 'POST', path: '/v1/renew', headers: CSR_HEADERS, body: csr, trust: bundle, credentials, signal } as const;
+			return issued(await requestCa(address, request));
 		},
 	};
 }
@@ -59,6 +61,11 @@ function succeeded(answer: CaAnswer): CaAnswer {
 	const { status, body } = answer;
 	if (status >= 200 && status < 300) return answer;
 	const problem = errorFromProblem(status, body.toString('utf8'));
-	if (status >= 500) throw new BirthmarkError('ca-unavailable', `the CA answered ${status} (${problem.code}): see the CA's log`, { cause: problem });
+	if (status >= 500) {
+		throw new BirthmarkError(
+			'ca-unavailable',
+			`the CA answered ${status} (${problem.code}): see the CA's log`, { cause: problem },
+		);
+	}
 	throw problem;
 }

@@ -91,8 +91,24 @@ async function readAnswer(answer: IncomingMessage): Promise<CaAnswer> {
 function describeFailure(cause: unknown, timedOut: boolean): BirthmarkError {
 	if (cause instanceof BirthmarkError) return cause;
 	const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-	if (NOT_TRUSTED.test(code)) return new BirthmarkError('ca-protocol', `what answers at the CA's address cannot prove that it is the CA (${code}): check the address, the CA's certificate and the clocks`, { cause });
-	if (code.startsWith('HPE_')) return new BirthmarkError('ca-protocol', `what answers at the CA's address does not speak HTTP (${code})`, { cause });
+	if (NOT_TRUSTED.test(code)) {
+		return new BirthmarkError(
+			'ca-protocol',
+			`what answers at the CA's address cannot prove that it is the CA (${code}): check the address, the CA's certificate and the clocks`,
+			{ cause },
+		);
+	}
+	if (code.startsWith('HPE_')) {
+		return new BirthmarkError(
+			'ca-protocol',
+			`what answers at the CA's address does not speak HTTP (${code})`,
+			{ cause },
+		);
+	}
 	const why = timedOut ? `no answer in ${TIMEOUT_MS / 1000} s` : code || (cause instanceof Error ? cause.message : 'unknown failure');
-	return new BirthmarkError('ca-unavailable', `the CA could not be reached (${why}): check that it runs and that the plugin can reach it`, { cause });
+	return new BirthmarkError(
+		'ca-unavailable',
+		`the CA could not be reached (${why}): check that it runs and that the plugin can reach it`,
+		{ cause },
+	);
 }

@@ -20,9 +20,18 @@ export function requireTmpfs(directory: string): void {
 	try {
 		type = statfsSync(directory).type;
 	} catch (cause) {
-		throw new BirthmarkError('directory-unusable', `the identity directory ${directory} is not there: mount a volume of the birthmark driver at it`, { cause });
+		throw new BirthmarkError(
+			'directory-unusable',
+			`the identity directory ${directory} is not there: mount a volume of the birthmark driver at it`,
+			{ cause },
+		);
 	}
-	if (type !== TMPFS_MAGIC) throw new BirthmarkError('directory-not-tmpfs', `${directory} is not a tmpfs, a private key would reach the disk: mount a volume of the birthmark driver at it`);
+	if (type !== TMPFS_MAGIC) {
+		throw new BirthmarkError(
+			'directory-not-tmpfs',
+			`${directory} is not a tmpfs, a private key would reach the disk: mount a volume of the birthmark driver at it`,
+		);
+	}
 }
 
 export function tokenPath(directory: string, tokenFile?: string): string {
@@ -40,9 +49,17 @@ export function readTokenFile(path: string): string {
 	} catch (cause) {
 		if (cause instanceof BirthmarkError) throw cause;
 		if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
-			throw new BirthmarkError('token-missing', `there is no token at ${path}: tokens are minted at each start, so restart the container`, { cause });
+			throw new BirthmarkError(
+				'token-missing',
+				`there is no token at ${path}: tokens are minted at each start, so restart the container`,
+				{ cause },
+			);
 		}
-		throw new BirthmarkError('directory-unusable', `the token at ${path} cannot be read: run the container as the user it was created for (labels birthmark.uid and birthmark.gid)`, { cause });
+		throw new BirthmarkError(
+			'directory-unusable',
+			`the token at ${path} cannot be read: run the container as the user it was created for (labels birthmark.uid and birthmark.gid)`,
+			{ cause },
+		);
 	}
 }
 

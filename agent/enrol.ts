@@ -77,7 +77,10 @@ async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOption
 /** From here on the bundle is trusted: these bytes and no others. */
 function pinnedBundle({ bundle }: FetchedBundle, expectedDigest: Buffer): Buffer {
 	if (!timingSafeEqual(bundleDigest(bundle), expectedDigest)) {
-		throw new BirthmarkError('bundle-digest-mismatch', 'the trust bundle is not the one whose digest the token carries: another CA answered, or its roots changed; restart the container for a new token');
+		throw new BirthmarkError(
+			'bundle-digest-mismatch',
+			'the trust bundle is not the one whose digest the token carries: another CA answered, or its roots changed; restart the container for a new token',
+		);
 	}
 	return bundle;
 }

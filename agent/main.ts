@@ -59,9 +59,12 @@ function logLevel() {
 function fail(error: unknown): number {
 	if (error instanceof Interrupted) return exitCodeForSignal(error.signal);
 	const code = errorCode(error);
-	const sentence = error instanceof BirthmarkError ? error.message : `unexpected failure: ${error instanceof Error ? error.message : String(error)}`;
+	const message = error instanceof Error ? error.message : String(error);
+	const sentence = error instanceof BirthmarkError ? message : `unexpected failure: ${message}`;
 	process.stderr.write(`birthmark: ${sentence} [${code}]\n`);
-	if (error instanceof BirthmarkError && code === 'application-not-started') return isNotExecutable(error) ? ExitCode.notExecutable : ExitCode.notFound;
+	if (error instanceof BirthmarkError && code === 'application-not-started') {
+		return isNotExecutable(error) ? ExitCode.notExecutable : ExitCode.notFound;
+	}
 	return exitCodeFor(code);
 }
 

@@ -26,12 +26,18 @@ export async function renew(directory: string, signal: AbortSignal, { ca, clock,
 	const { key, csr } = generateKey();
 	const { chain, date } = await ca.renew(old.bundle, old, csr, signal);
 	const renewed = await validateIdentity({ key, chain, bundle: old.bundle });
-	if (renewed.leaf.spiffeId !== old.leaf.spiffeId) throw new BirthmarkError('certificate-invalid', 'the renewed certificate has another SPIFFE ID than the one before');
+	if (renewed.leaf.spiffeId !== old.leaf.spiffeId) {
+		throw new BirthmarkError(
+			'certificate-invalid',
+			'the renewed certificate has another SPIFFE ID than the one before',
+		);
+	}
 	// Not an error as at birth: an application that runs is better off with the new certificate.
 	const skew = clockSkewSeconds(clock, date);
 	if (Math.abs(skew) > NOTEWORTHY_SKEW_SECONDS) logger.warn('the clocks of this machine and the CA are apart', { code: 'clock-skew', seconds: skew });
 	publish(directory, renewed);
-	logger.info('identity renewed', { serial: renewed.leaf.serial, seconds: Math.round((renewed.leaf.notAfter.getTime() - clock.now().getTime()) / 1000) });
+	const remainingMs = renewed.leaf.notAfter.getTime() - clock.now().getTime();
+	logger.info('identity renewed', { serial: renewed.leaf.serial, seconds: Math.round(remainingMs / 1000) });
 	return renewed;
 }
 

@@ -20,7 +20,14 @@ const MAX_DELAY_MS = 3_600_000;
 const MIN_DELAY_MS = 500;
 
 /** Failures that may pass. Every other one is a refusal by the CA and stays. */
-const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ca-unavailable', 'ca-protocol', 'certificate-invalid', 'directory-full', 'directory-unusable', 'internal']);
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+	'ca-unavailable',
+	'ca-protocol',
+	'certificate-invalid',
+	'directory-full',
+	'directory-unusable',
+	'internal',
+]);
 
 /**
  * Returns when nothing more can be done, having said so in the log: the CA refused, or the identity
@@ -59,7 +66,8 @@ async function renewBeforeExpiry(directory: string, notAfter: Date, signal: Abor
 			}
 			const remaining = notAfter.getTime() - clock.now().getTime();
 			if (remaining <= 0) {
-				logger.error('the identity has expired and cannot renew itself any more: restart the container for a new one', { code: 'identity-expired', reason: errorCode(error) });
+				const fields = { code: 'identity-expired', reason: errorCode(error) };
+				logger.error('the identity has expired and cannot renew itself any more: restart the container for a new one', fields);
 				return false;
 			}
 			// Half of what remains at most, so that the last attempts come close before the end.

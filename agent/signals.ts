@@ -2,7 +2,11 @@
 
 /** Everything that `docker kill --signal` and STOPSIGNAL are commonly used with. */
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGWINCH', 'SIGCONT', 'SIGALRM'];
-/** What the kernel sends to the terminal's whole foreground process group, the application included. */
+/**
+ * What the kernel sends to the terminal's whole foreground process group, the application included.
+ * The price: the same signal by `docker kill` to a container with a terminal is taken for a
+ * keystroke, since nothing tells a process who sent it a signal.
+ */
 const SENT_BY_TERMINAL: ReadonlySet<NodeJS.Signals> = new Set<NodeJS.Signals>(['SIGINT', 'SIGQUIT', 'SIGWINCH']);
 /** Without an application these end the agent. */
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT']);

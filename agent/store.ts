@@ -10,7 +10,21 @@
  * generation before stays: who resolved `current` just before the switch can finish reading.
  */
 
-import { chmodSync, closeSync, fchmodSync, lstatSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+	chmodSync,
+	closeSync,
+	fchmodSync,
+	lstatSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	readdirSync,
+	readlinkSync,
+	renameSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
@@ -121,6 +135,16 @@ function linkAtomically(directory: string, name: string, target: string, generat
 function describe(directory: string, cause: unknown): BirthmarkError {
 	if (cause instanceof BirthmarkError) return cause;
 	const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown failure';
-	if (code === 'ENOSPC' || code === 'EDQUOT') return new BirthmarkError('directory-full', `${directory} is full: remove what does not belong there and restart the container`, { cause });
-	return new BirthmarkError('directory-unusable', `${directory} cannot be used (${code}): run the container as the user it was created for (labels birthmark.uid and birthmark.gid)`, { cause });
+	if (code === 'ENOSPC' || code === 'EDQUOT') {
+		return new BirthmarkError(
+			'directory-full',
+			`${directory} is full: remove what does not belong there and restart the container`,
+			{ cause },
+		);
+	}
+	return new BirthmarkError(
+		'directory-unusable',
+		`${directory} cannot be used (${code}): run the container as the user it was created for (labels birthmark.uid and birthmark.gid)`,
+		{ cause },
+	);
 }

@@ -20,7 +20,9 @@ export interface Application {
  */
 export function startApplication([program = '', ...args]: readonly string[]): Promise<Application> {
 	return new Promise((resolve, reject) => {
-		const refuse = (cause: unknown) => reject(new BirthmarkError('application-not-started', `${program} could not be started: ${reason(cause)}`, { cause }));
+		const refuse = (cause: unknown) => {
+			reject(new BirthmarkError('application-not-started', `${program} could not be started: ${reason(cause)}`, { cause }));
+		};
 		try {
 			// Not detached: a terminal's foreground process group must keep the application in it.
 			const child = spawn(program, args, { stdio: 'inherit' });

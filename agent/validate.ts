@@ -42,5 +42,8 @@ export function requireClock(clock: Clock, caDate: Date | undefined): void {
 	const skew = clockSkewSeconds(clock, caDate);
 	if (Math.abs(skew) <= MAX_CLOCK_SKEW_SECONDS) return;
 	const way = skew > 0 ? 'ahead of' : 'behind';
-	throw new BirthmarkError('clock-skew', `this machine's clock is ${Math.abs(skew)} s ${way} the CA's: set the clocks of both (at most ${MAX_CLOCK_SKEW_SECONDS} s apart)`);
+	throw new BirthmarkError(
+		'clock-skew',
+		`this machine's clock is ${Math.abs(skew)} s ${way} the CA's: set the clocks of both (at most ${MAX_CLOCK_SKEW_SECONDS} s apart)`,
+	);
 }

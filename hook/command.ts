@@ -23,7 +23,12 @@ export const AGENT_PATH = join(IDENTITY_DIRECTORY, VolumeFile.agentDirectory, 'b
  */
 export function wrapCommand(options: Command, image: Command): { Entrypoint: string[]; Cmd: string[] } {
 	const { entrypoint, command } = effectiveCommand(options, image);
-	if (entrypoint.length === 0 && command.length === 0) throw new BirthmarkError('usage', 'neither the image nor the options say which program to run: give a command');
+	if (entrypoint.length === 0 && command.length === 0) {
+		throw new BirthmarkError(
+			'usage',
+			'neither the image nor the options say which program to run: give a command',
+		);
+	}
 	return { Entrypoint: [AGENT_PATH, 'exec', '--', ...entrypoint], Cmd: command };
 }
 
@@ -31,7 +36,10 @@ function effectiveCommand(options: Command, image: Command): { entrypoint: strin
 	const entrypoint = toList(options.Entrypoint);
 	const command = toList(options.Cmd);
 	// Whoever sets an entry point loses the image's command; `[""]` sets it to nothing.
-	if (entrypoint !== undefined && entrypoint.length > 0) return { entrypoint: entrypoint.length === 1 && entrypoint[0] === '' ? [] : entrypoint, command: command ?? [] };
+	if (entrypoint !== undefined && entrypoint.length > 0) {
+		const isReset = entrypoint.length === 1 && entrypoint[0] === '';
+		return { entrypoint: isReset ? [] : entrypoint, command: command ?? [] };
+	}
 	return {
 		entrypoint: entrypoint ?? toList(image.Entrypoint) ?? [],
 		command: command !== undefined && command.length > 0 ? command : (toList(image.Cmd) ?? []),

@@ -20,7 +20,17 @@ export async function imageCommand(docker: EngineClient, image: string): Promise
 		const { Config } = await docker.getImage(image).inspect();
 		return Config ?? {};
 	} catch (cause) {
-		if (cause instanceof Error && 'statusCode' in cause && cause.statusCode === 404) throw new BirthmarkError('not-found', `the engine does not have the image ${image}: pull or build it first`, { cause });
-		throw new BirthmarkError('engine-unavailable', `the engine did not answer for the image ${image}: check that it runs and that DOCKER_HOST is right`, { cause });
+		if (cause instanceof Error && 'statusCode' in cause && cause.statusCode === 404) {
+			throw new BirthmarkError(
+				'not-found',
+				`the engine does not have the image ${image}: pull or build it first`,
+				{ cause },
+			);
+		}
+		throw new BirthmarkError(
+			'engine-unavailable',
+			`the engine did not answer for the image ${image}: check that it runs and that DOCKER_HOST is right`,
+			{ cause },
+		);
 	}
 }

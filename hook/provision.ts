@@ -25,15 +25,30 @@ const DEFAULT_DRIVER = 'birthmark';
  * @returns new options; the ones given stay as they are
  * @throws BirthmarkError `name-illegal`, `mount-illegal`, `usage`, `not-found`, `engine-unavailable`
  */
-export async function provision(docker: EngineClient, options: ContainerCreateOptions, identity: ContainerIdentity, settings: ProvisionSettings = {}): Promise<ContainerCreateOptions> {
+export async function provision(
+	docker: EngineClient,
+	options: ContainerCreateOptions,
+	identity: ContainerIdentity,
+	settings: ProvisionSettings = {},
+): Promise<ContainerCreateOptions> {
 	if (options.Image === undefined) throw new BirthmarkError('usage', 'the options name no image');
 	return addIdentity(options, await imageCommand(docker, options.Image), identity, settings);
 }
 
 /** The same for an image whose entry point and command are known; asks nobody. */
-export function addIdentity(options: ContainerCreateOptions, image: Command, identity: ContainerIdentity, { driver = DEFAULT_DRIVER }: ProvisionSettings = {}): ContainerCreateOptions {
+export function addIdentity(
+	options: ContainerCreateOptions,
+	image: Command,
+	identity: ContainerIdentity,
+	{ driver = DEFAULT_DRIVER }: ProvisionSettings = {},
+): ContainerCreateOptions {
 	const mounts = options.HostConfig?.Mounts ?? [];
-	if (mounts.some(({ Target }) => Target === IDENTITY_DIRECTORY)) throw new BirthmarkError('mount-illegal', `something is mounted at ${IDENTITY_DIRECTORY} already: the identity goes there`);
+	if (mounts.some(({ Target }) => Target === IDENTITY_DIRECTORY)) {
+		throw new BirthmarkError(
+			'mount-illegal',
+			`something is mounted at ${IDENTITY_DIRECTORY} already: the identity goes there`,
+		);
+	}
 	return {
 		...options,
 		...wrapCommand(options, image),

@@ -36,7 +36,8 @@ const ENVIRONMENT_OF_RUNTIME = ['BUN_OPTIONS', 'BUN_BE_BUN', 'BUN_INSPECT'];
 export async function buildAgent(steps: Steps): Promise<boolean> {
 	const libraries = await runtimeLibraries(steps);
 	const stamp = await contentStamp(steps, libraries);
-	if (existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp && TARGETS.every(({ output }) => existsSync(join(output, EXECUTABLE)))) return false;
+	const isThere = TARGETS.every(({ output }) => existsSync(join(output, EXECUTABLE)));
+	if (isThere && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp) return false;
 	rmSync(STAMP, { force: true });
 	for (const { output, installedAt } of TARGETS) {
 		rmSync(output, { recursive: true, force: true });
@@ -57,7 +58,8 @@ async function compile(steps: Steps, output: string, installedAt: string): Promi
 		writeFileSync(runtime, withoutEnvironment(readFileSync(bunExecutable())), { mode: 0o755 });
 		const env = toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS);
 		await steps.run('patchelf', ['--set-interpreter', `${installedAt}/ld-linux-x86-64.so.2`, '--set-rpath', installedAt, runtime], { env });
-		await steps.run(bunExecutable(), ['build', '--compile', ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY], { cwd: PROJECT });
+		const args = ['build', '--compile', ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY];
+		await steps.run(bunExecutable(), args, { cwd: PROJECT });
 		chmodSync(output, 0o755);
 	} finally {
 		rmSync(runtime, { force: true });
@@ -69,7 +71,9 @@ function withoutEnvironment(runtime: Buffer): Buffer {
 	for (const name of ENVIRONMENT_OF_RUNTIME) {
 		const unused = Buffer.from(name.replace('BUN_', 'bmk_'));
 		let position = runtime.indexOf(name);
-		if (position === -1) throw new StepError(`the runtime has no ${name} any more`, 'see what this version of Bun reads from its environment, then adapt scripts/build-agent.ts');
+		if (position === -1) {
+			throw new StepError(`the runtime has no ${name} any more`, 'see what this version of Bun reads from its environment, then adapt scripts/build-agent.ts');
+		}
 		for (; position !== -1; position = runtime.indexOf(name, position)) unused.copy(runtime, position);
 	}
 	return runtime;
@@ -85,7 +89,8 @@ async function runtimeLibraries(steps: Steps): Promise<string[]> {
 /** Changes when the program, the runtime, its libraries or the way of building do. */
 async function contentStamp(steps: Steps, libraries: readonly string[]): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT });
-	const hash = createHash('sha256').update(bundle.stdout).update(JSON.stringify([COMPILE_FLAGS, TARGETS, ENVIRONMENT_OF_RUNTIME, statSync(bunExecutable()).size]));
+	const way = [COMPILE_FLAGS, TARGETS, ENVIRONMENT_OF_RUNTIME, statSync(bunExecutable()).size];
+	const hash = createHash('sha256').update(bundle.stdout).update(JSON.stringify(way));
 	hash.update(readFileSync(join(PROJECT, 'node_modules/bun/package.json')));
 	for (const library of libraries) hash.update(readFileSync(library));
 	return hash.digest('hex');
