@@ -19,6 +19,7 @@ import { closeGracefully, createAdminServer, createTlsServer, replaceCredentials
 import { createIssue } from './issuance/issue.ts';
 import { openRevocationLists } from './revocation/lists.ts';
 import { makeServerCertificate } from './server-certificate.ts';
+import { requireOnlyInstance } from './single-instance.ts';
 import { readState, statePaths } from './state-folder.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 
@@ -56,9 +57,11 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
 	}
 }
 
+/** @throws BirthmarkError `ca-missing`, `ca-exists`, `config-invalid` */
 export async function serveCa({ state, config, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
 	const authority = await readState(state);
 	const { adminSocket, database } = statePaths(state);
+	await requireOnlyInstance(adminSocket);
 	const { intermediate, rootRevocationList } = authority;
 	const bundle = Buffer.from(authority.bundle);
 	const digest = bundleDigest(bundle);

@@ -92,6 +92,8 @@ function renderProblem(context: Context, error: unknown): void {
 	context.body = JSON.stringify(problem);
 	context.set('Content-Type', PROBLEM_CONTENT_TYPE);
 	context.set('Cache-Control', 'no-store');
+	// RFC 9110 §15.5.2 wants a challenge; client certificates have no scheme to put there.
+	if (problem.status === 401) context.set('WWW-Authenticate', 'Bearer realm="birthmark"');
 }
 
 /** Reading is routine and said only to whoever wants to know; the path is never said, it can hold a token. */
@@ -102,7 +104,7 @@ function logAccess(logger: Logger, context: Context, durationMs: number, failure
 		route: typeof context._matchedRoute === 'string' ? context._matchedRoute : '(none)',
 		status: context.status,
 		durationMs: Math.round(durationMs * 10) / 10,
-		...(caller && { role: caller.role, node: caller.name }),
+		...(caller && { role: caller.role, ...(caller.role === 'node' ? { node: caller.name } : { commonName: caller.name }) }),
 		...(failure !== undefined && { code: errorCode(failure) }),
 	};
 	if (context.status >= 500) logger.error('request failed', { ...fields, error: failure });

@@ -17,7 +17,7 @@ export interface IdentitiesDeps {
 }
 
 export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
-	const list = async (request: ApiRequest, filter: { match?: string; all: boolean; limit: number }): Promise<IdentityList> => {
+	const list = async (request: ApiRequest, filter: { all: boolean; match?: string; limit: number }): Promise<IdentityList> => {
 		const now = clock.now();
 		const node = nodeScope(request.caller);
 		const records = await store.listIdentities({ now, ...(node !== undefined && { node }), ...filter });
@@ -37,7 +37,8 @@ export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
 			path: '/v1/identities/:serialOrName',
 			roles: ['operator', 'node'],
 			async handle(request) {
-				const answer = await list(request, { match: request.parameter('serialOrName'), all: true, limit: MATCH_LIMIT });
+				// Names are in lower case, and serial numbers are stored so; tools like to print them in upper case.
+				const answer = await list(request, { match: request.parameter('serialOrName').toLowerCase(), all: true, limit: MATCH_LIMIT });
 				if (answer.identities.length === 0) throw new BirthmarkError('certificate-unknown', 'the CA knows no certificate of this serial number or name');
 				return { status: 200, json: answer };
 			},

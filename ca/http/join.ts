@@ -29,7 +29,7 @@ export function joinRoute({ join, lists, intermediate, domain, logger }: JoinRou
 			if (revoked > 0) await lists.publish();
 			const { commonName: name, serial } = certificate;
 			const role = certificate.role as JoinAnswer['role'];
-			logger.info('joined', { role, node: name, serial });
+			logger.info('joined', { role, commonName: name, serial });
 			const answer: JoinAnswer = {
 				certificate: chainPem(certificate, intermediate),
 				role,

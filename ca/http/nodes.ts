@@ -31,7 +31,7 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			async handle(request) {
 				const body = await request.json(joinTokenSchema);
 				const minted = await mint.joinToken(body);
-				logger.info('join token minted', { role: body.role, ...(body.name !== undefined && { node: body.name }) });
+				logger.info('join token minted', { role: body.role, ...(body.name !== undefined && { commonName: body.name }) });
 				return { status: 201, json: minted, isPrivate: true };
 			},
 		},

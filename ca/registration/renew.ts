@@ -57,7 +57,9 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 			case 'revoked': throw new BirthmarkError('certificate-revoked');
 			case 'key-reused': {
 				// The same request twice at once: the other one was first, and its certificate is the answer to both.
-				return (await earlierAnswer(current, csr.publicKeyHash)) ?? certificate;
+				const first = await earlierAnswer(current, csr.publicKeyHash);
+				if (!first) throw new BirthmarkError('internal', 'a certificate over this key was there and is not any more');
+				return first;
 			}
 		}
 	};

@@ -10,6 +10,17 @@ const COLUMNS = [
 	'node', 'authorization_id', 'start_id', 'chain', 'parent_serial', 'renewals', 'issued_at', 'not_before', 'not_after',
 ];
 
+/**
+ * The condition that a certificate is live and the newest live one of its chain of renewals.
+ *
+ * @param alias of the table `certificates` in the query, which also binds `:now`
+ */
+export function isNewestLive(alias: string): string {
+	return `(${alias}.revoked_at IS NULL AND ${alias}.not_after > :now AND NOT EXISTS (
+		SELECT 1 FROM certificates later
+		WHERE later.chain = ${alias}.chain AND later.sequence > ${alias}.sequence AND later.revoked_at IS NULL AND later.not_after > :now))`;
+}
+
 /** Adds a certificate within the transaction of the caller. */
 export function certificateInserter(db: DatabaseSync): (certificate: CertificateRecord) => void {
 	const insert = db.prepare(`INSERT INTO certificates (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `:${column}`).join(', ')})`);
@@ -22,17 +33,14 @@ export function sqliteCertificates(db: DatabaseSync): CertificateStore {
 	const byKey = db.prepare('SELECT * FROM certificates WHERE public_key_hash = ? ORDER BY sequence DESC LIMIT 1');
 	const parentState = db.prepare(`
 		SELECT c.revoked_at, a.ended_at FROM certificates c LEFT JOIN authorizations a ON a.id = c.authorization_id WHERE c.serial = ?`);
-	// Newest of its chain means: no later certificate of the chain that is live itself.
-	const identities = db.prepare(`
+	const identities = (condition: string) => db.prepare(`
 		SELECT c.*, a.container_id, a.container_name, a.image, a.image_id
 		FROM certificates c LEFT JOIN authorizations a ON a.id = c.authorization_id
-		WHERE c.role <> 'ca'
-			AND (:node IS NULL OR c.node = :node)
-			AND (:match IS NULL OR c.serial = :match OR c.common_name = :match)
-			AND (:all = 1 OR (c.revoked_at IS NULL AND c.not_after > :now AND NOT EXISTS (
-				SELECT 1 FROM certificates n
-				WHERE n.chain = c.chain AND n.sequence > c.sequence AND n.revoked_at IS NULL AND n.not_after > :now)))
+		WHERE c.role <> 'ca' AND (:node IS NULL OR c.node = :node) AND ${condition}
 		ORDER BY c.sequence DESC LIMIT :limit`);
+	const matchingIdentities = identities('(c.serial = :match OR c.common_name = :match)');
+	const allIdentities = identities('TRUE');
+	const liveIdentities = identities(isNewestLive('c'));
 	const find = (row: Record<string, unknown> | undefined) => (row ? toCertificate(row) : undefined);
 	return {
 		async addCertificate(certificate) {
@@ -55,7 +63,10 @@ export function sqliteCertificates(db: DatabaseSync): CertificateStore {
 			});
 		},
 		async listIdentities({ now, node, match, all, limit }) {
-			const rows = identities.all({ now: now.getTime(), node: node ?? null, match: match ?? null, all: all ? 1 : 0, limit });
+			const scope = { node: node ?? null, limit };
+			const rows = match !== undefined ? matchingIdentities.all({ ...scope, match })
+				: all ? allIdentities.all(scope)
+				: liveIdentities.all({ ...scope, now: now.getTime() });
 			return rows.map((row) => ({ ...toCertificate(row), ...toContainer(row) }));
 		},
 	};

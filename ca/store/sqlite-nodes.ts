@@ -3,7 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { JoinTokenRecord } from './records.ts';
 import { redemptionState } from './redemption.ts';
-import { certificateInserter } from './sqlite-certificates.ts';
+import { certificateInserter, isNewestLive } from './sqlite-certificates.ts';
 import { instant, optional, toCertificate, toNode, transaction, type Row } from './sqlite-rows.ts';
 import type { NodeStore } from './store.ts';
 
@@ -16,8 +16,7 @@ export function sqliteNodes(db: DatabaseSync): NodeStore {
 	const selectNode = db.prepare('SELECT * FROM nodes WHERE name = ?');
 	const selectNodes = db.prepare(`
 		SELECT n.*, (SELECT count(*) FROM certificates c
-			WHERE c.node = n.name AND c.role = 'workload' AND c.revoked_at IS NULL AND c.not_after > :now
-				AND NOT EXISTS (SELECT 1 FROM certificates l WHERE l.chain = c.chain AND l.sequence > c.sequence AND l.revoked_at IS NULL AND l.not_after > :now)
+			WHERE c.node = n.name AND c.role = 'workload' AND ${isNewestLive('c')}
 		) AS live FROM nodes n ORDER BY n.name`);
 	const putNode = db.prepare(`
 		INSERT INTO nodes (name, status, allow, joined_at) VALUES (:name, 'active', :allow, :now)

@@ -71,10 +71,10 @@ export interface IdentityFilter {
 	readonly now: Date;
 	/** only those that this node authorized, and its own */
 	readonly node?: string;
-	/** a serial number or a common name */
-	readonly match?: string;
 	/** also the revoked, the expired, and those that a renewal has replaced */
 	readonly all: boolean;
+	/** a serial number or a common name; then all that match */
+	readonly match?: string;
 	readonly limit: number;
 }
 

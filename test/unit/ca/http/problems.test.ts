@@ -29,6 +29,7 @@ const LARGE = 'x'.repeat(20_000);
 const CASES: ReadonlyArray<readonly [name: string, status: number, code: ErrorCode, method: string, path: string, options?: RequestOptions]> = [
 	['an unknown address', 404, 'not-found', 'GET', '/v2/roots'],
 	['an address with a slash too many', 404, 'not-found', 'GET', '/v1/roots/'],
+	['an address that cannot be decoded', 400, 'token-malformed', 'PUT', '/v1/sign/%zz', { body: 'x' }],
 	['another method', 405, 'method-not-allowed', 'DELETE', '/v1/roots'],
 	['a method nobody knows', 405, 'method-not-allowed', 'PROPFIND', '/v1/roots'],
 	['no token', 401, 'unauthenticated', 'POST', '/v1/sign', { body: 'x' }],

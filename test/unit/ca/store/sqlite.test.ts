@@ -1,0 +1,66 @@
+/** The store itself: its schema, and what it forgets. */
+
+import test from 'ava';
+import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
+import { MIGRATIONS } from '../../../../ca/store/schema.ts';
+import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
+import { movableClock, newKey, startCa, temporaryFolder } from '../../../support/ca.ts';
+
+test('a new file gets the newest schema, an up-to-date one is left alone', async (t) => {
+	const path = join(temporaryFolder(t), 'ca.db');
+	for (let round = 0; round < 2; round++) {
+		const store = openSqliteStore(path);
+		await store.check();
+		await store.close();
+	}
+	const database = new DatabaseSync(path);
+	t.is(database.prepare('SELECT version FROM schema_version').get()!['version'], MIGRATIONS.length);
+	t.is(database.prepare('PRAGMA journal_mode').get()!['journal_mode'], 'wal');
+	database.close();
+});
+
+test('a file that a newer program has written is not touched', (t) => {
+	const path = join(temporaryFolder(t), 'ca.db');
+	const database = new DatabaseSync(path);
+	database.exec('CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES (999)');
+	t.throws(() => openSqliteStore(path), { message: /start the newer program/ });
+	t.is(database.prepare('SELECT version FROM schema_version').get()!['version'], 999);
+	database.close();
+});
+
+test('revocation lists are numbered without a gap in order, over restarts', async (t) => {
+	const path = join(temporaryFolder(t), 'ca.db');
+	const numbers: number[] = [];
+	for (let round = 0; round < 3; round++) {
+		const store = openSqliteStore(path);
+		for (let list = 0; list < 2; list++) numbers.push((await store.nextRevocationList(new Date())).number);
+		await store.close();
+	}
+	t.deepEqual(numbers, [1, 2, 3, 4, 5, 6]);
+});
+
+test('a closed store refuses to say that it is well', async (t) => {
+	const store = openSqliteStore(join(temporaryFolder(t), 'ca.db'));
+	await store.close();
+	await t.throwsAsync(store.check());
+});
+
+test('tokens are remembered for a day after their end, and forgotten then', async (t) => {
+	const clock = movableClock(new Date(Date.now() - 2 * 86_400_000));
+	const ca = await startCa(t, { clock, config: { lifetimes: { server: 100 * 86_400 } } });
+	const node = await ca.join('host1');
+	const web = await ca.enrol(node, 'web01', 'web');
+	clock.advance(86_400 + 100);
+	await ca.lookAfter();
+	t.is((await ca.sign(web.token, newKey())).json()['code'], 'token-used');
+	clock.advance(60);
+	await ca.lookAfter();
+	t.is((await ca.sign(web.token, newKey())).json()['code'], 'token-unknown');
+});
+
+test('a second process on the same folder is refused while the first serves', async (t) => {
+	const ca = await startCa(t);
+	t.like(await t.throwsAsync(startCa(t, { state: ca.state })), { code: 'ca-exists' });
+	t.is((await ca.admin('GET', '/readyz')).status, 200);
+});
