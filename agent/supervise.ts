@@ -1,4 +1,9 @@
-/** The application as a child of the agent: same terminal, same environment, its exit code ours. */
+/**
+ * The application as a child of the agent: same terminal, same environment, its exit code ours.
+ *
+ * One thing it does not get as the engine set it: the soft limit of open files. The runtime raises
+ * it to the hard limit when it starts, and nothing tells what it was before.
+ */
 
 import { spawn } from 'node:child_process';
 import { BirthmarkError } from '#common/protocol/errors.ts';
