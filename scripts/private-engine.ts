@@ -82,6 +82,16 @@ export async function stopEngine(paths: EnginePaths, signal: 'SIGTERM' | 'SIGKIL
 	if (pid === undefined) return;
 	process.kill(pid, signal);
 	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, new StepError(`the engine (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
+	await forgetContainerd(paths);
+}
+
+/** containerd dies with an engine that was killed, a moment later; an engine started in that moment would wait for it in vain. */
+async function forgetContainerd(paths: EnginePaths): Promise<void> {
+	const pidFile = join(paths.run, 'exec/containerd/containerd.pid');
+	if (!existsSync(pidFile)) return;
+	const pid = Number(readFileSync(pidFile, 'utf8'));
+	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, new StepError(`containerd (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
+	rmSync(pidFile, { force: true });
 }
 
 /** Stops the engine and removes everything that it and its plugin left: mounts, bridges, links, files. */
@@ -147,24 +157,24 @@ function freeSubnet(): string {
 	throw new StepError('no free subnet in 10.211.0.0–10.254.0.0', 'remove unused bridges, or use BIRTHMARK_DOCKER_HOST=… with an engine of your own');
 }
 
-/** containerd and the shims outlive an engine that was killed; they are known by their command line. */
+/** Shims, and the containers themselves, outlive an engine that was killed. */
 async function endLeftProcesses(paths: EnginePaths): Promise<void> {
-	const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
-	for (const pid of pids) {
-		let command = '';
+	const ours = readlinkSync('/proc/self/ns/mnt');
+	const isLeft = (pid: number): boolean => {
 		try {
-			command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+			if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${paths.shortRun}/exec`)) return true;
+			return readlinkSync(`/proc/${pid}/ns/mnt`) !== ours && readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(`${paths.data}/`);
 		} catch {
-			continue;
+			return false; // ended in between
 		}
-		if (pid !== process.pid && command.includes(`${paths.shortRun}/exec`)) {
-			try {
-				process.kill(pid, 'SIGKILL');
-			} catch {
-				// ended by itself
-			}
-			await waitFor(async () => !isAlive(pid), 5, () => false, new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
+	};
+	for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter(isLeft)) {
+		try {
+			process.kill(pid, 'SIGKILL');
+		} catch {
+			continue; // ended in between
 		}
+		await waitFor(async () => !isAlive(pid), 5, () => false, new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
 	}
 }
 

@@ -25,7 +25,8 @@ export async function startCa(docker: DockerCommand, options: CaOptions): Promis
 	const state = await docker(['container', 'inspect', '--format', '{{.State.Running}}', options.container], { mayFail: true });
 	if (state.code !== 0) {
 		const settings = Object.entries(options.settings ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
-		await docker(['run', '--detach', '--name', options.container, '--restart', 'unless-stopped', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--volume', `${options.volume}:/var/lib/birthmark`, '--publish', `127.0.0.1:${options.port}:33004`, ...settings, 'birthmark/ca']);
+		// Not unless-stopped: an engine that was killed ends its containers when it starts again, and counts that as a stop.
+		await docker(['run', '--detach', '--name', options.container, '--restart', 'always', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--volume', `${options.volume}:/var/lib/birthmark`, '--publish', `127.0.0.1:${options.port}:33004`, ...settings, 'birthmark/ca']);
 	} else if (state.stdout.trim() !== 'true') {
 		await docker(['start', options.container]);
 	}
