@@ -65,7 +65,8 @@ const schema = z.strictObject({
 		context.addIssue({ code: 'custom', path: ['lifetimes', 'workload'], message: 'is more than lifetimes.workloadMaximum' });
 	}
 	if (config.crl.refreshSeconds >= config.crl.lifetimeSeconds) {
-		context.addIssue({ code: 'custom', path: ['crl', 'refreshSeconds'], message: 'is not less than crl.lifetimeSeconds: lists would run out before the next is made' });
+		const message = 'is not less than crl.lifetimeSeconds: lists would run out before the next is made';
+		context.addIssue({ code: 'custom', path: ['crl', 'refreshSeconds'], message });
 	}
 });
 
@@ -84,7 +85,9 @@ export function readCaConfig(text: string, environment: Readonly<Record<string, 
 	} catch (cause) {
 		throw new BirthmarkError('config-invalid', 'config.json is not JSON', { cause });
 	}
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new BirthmarkError('config-invalid', 'config.json is not a JSON object');
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+		throw new BirthmarkError('config-invalid', 'config.json is not a JSON object');
+	}
 	return parseConfig(schema, override(value as Tree, schema.parse({}), environment, 'BIRTHMARK_CA'), 'the configuration of the CA');
 }
 

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
-import { initCa } from './init.ts';
+import { initCa, type InitResult } from './init.ts';
 import { loadConfig, serveCa } from './serve.ts';
 import { caExists } from './state-folder.ts';
 
@@ -42,14 +42,16 @@ function parseCommandLine(argv: readonly string[]) {
 	}
 }
 
+function describe({ trustDomain, environment, digest }: InitResult, state: string): string {
+	return `A new CA for ${trustDomain} (${environment}) is in ${state}.\nSHA-256 of its trust bundle: ${digest}\nStart it with: serve --state ${state}`;
+}
+
 async function run(argv: readonly string[]): Promise<void> {
 	const { command, state, ...options } = parseCommandLine(argv);
 	const { 'trust-domain': trustDomain, environment } = options;
 	if (command === 'init') {
 		const result = await initCa({ state, trustDomain, environment, env: process.env });
-		process.stdout.write(options.json
-			? JSON.stringify(result) + '\n'
-			: `A new CA for ${result.trustDomain} (${result.environment}) is in ${state}.\nSHA-256 of its trust bundle: ${result.digest}\nStart it with: serve --state ${state}\n`);
+		process.stdout.write((options.json ? JSON.stringify(result) : describe(result, state)) + '\n');
 	} else if (command === 'serve') {
 		const isNew = options.init === true && !caExists(state);
 		if (isNew && !options['check-config']) await initCa({ state, trustDomain, environment, env: process.env });

@@ -1,6 +1,6 @@
 /** `serve`: opens the state, wires the parts, listens, and looks after what has to be renewed. */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -57,7 +57,11 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
 	}
 }
 
-/** @throws BirthmarkError `ca-missing`, `ca-exists`, `config-invalid` */
+/**
+ * Resolves when the CA answers.
+ *
+ * @throws BirthmarkError `ca-missing`, `ca-exists` (another process serves this folder), `config-invalid`
+ */
 export async function serveCa({ state, config, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
 	const authority = await readState(state);
 	const { adminSocket, database } = statePaths(state);
@@ -67,6 +71,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const digest = bundleDigest(bundle);
 	const issuer = issuerOf(onlyCertificate(intermediate), importSigningKey(authority.intermediateKey));
 	const { trustDomain, environment, backdateSeconds } = config;
+	requireTrustDomain(authority.bundle, trustDomain);
 	const domain = { trustDomain, environment };
 	const store = openSqliteStore(database);
 	const issue = createIssue({ issuer, clock, random, backdateSeconds });
@@ -106,6 +111,14 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 			await store.close();
 		},
 	};
+}
+
+/** The trust domain is for life: identities of two of them under one root could not be told apart by whoever trusts the root. */
+function requireTrustDomain(bundle: string, trustDomain: string): void {
+	const { O: made } = new X509Certificate(bundle).toLegacyObject().subject;
+	if (made !== trustDomain) {
+		throw new BirthmarkError('config-invalid', `this CA was made for the trust domain "${made}" and the configuration says "${trustDomain}": correct it, or make another CA`);
+	}
 }
 
 function onlyCertificate(pem: string): Buffer {

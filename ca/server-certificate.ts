@@ -22,6 +22,7 @@ export interface ServerCertificate extends ServerCredentials {
 	readonly renewAt: Date;
 }
 
+/** Issues and records one; the key is never written down. */
 export async function makeServerCertificate({ store, issue, domain, intermediate, lifetimeSeconds }: ServerCertificateDeps): Promise<ServerCertificate> {
 	const key = generateSigningKey();
 	const { publicKey } = key;

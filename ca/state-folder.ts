@@ -108,7 +108,8 @@ async function checkKeyFile(path: string): Promise<void> {
 	if (!existsSync(path)) return;
 	const { mode } = await stat(path);
 	if ((mode & 0o077) !== 0) {
-		throw new BirthmarkError('config-invalid', `${path} can be read by others (mode ${(mode & 0o777).toString(8)}): take the rights away with "chmod 600 ${path}" and consider the key known`);
+		const octal = (mode & 0o777).toString(8);
+		throw new BirthmarkError('config-invalid', `${path} can be read by others (mode ${octal}): consider the key known; if it is not, "chmod 600 ${path}"`);
 	}
 }
 

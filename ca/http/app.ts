@@ -21,6 +21,10 @@ export interface AppDeps {
 	readonly logger: Logger;
 }
 
+/**
+ * @returns a listener for an HTTP server; the same routes may stand behind several, each with its own way to authenticate
+ * @throws TypeError when a route does not say who may call it
+ */
 export function createApp({ routes, authenticate, logger }: AppDeps): RequestListener {
 	const app = new Koa<State>();
 	// Koa prints errors of its own accord, with the URL's secrets in them; here they are logged by `accessLog` and nowhere else.

@@ -29,7 +29,9 @@ export function authenticateByCertificate({ store, clock }: AuthenticateDeps): A
 			throw new BirthmarkError('unauthenticated', 'the client certificate is not one of this CA, or came without its intermediate');
 		}
 		const certificate = await store.findCertificate(presented.serialNumber.toLowerCase());
-		if (!certificate?.der.equals(presented.raw) || certificate.role === 'ca') throw new BirthmarkError('unauthenticated', 'the CA has no record of this client certificate');
+		if (!certificate?.der.equals(presented.raw) || certificate.role === 'ca') {
+			throw new BirthmarkError('unauthenticated', 'the CA has no record of this client certificate');
+		}
 		if (certificate.revokedAt) throw new BirthmarkError('certificate-revoked', 'the client certificate was revoked');
 		// The handshake may have been long ago.
 		if (certificate.notAfter <= clock.now()) throw new BirthmarkError('identity-expired', 'the client certificate has expired');

@@ -1,10 +1,27 @@
-/** `GET /healthz`: the process answers. `GET /readyz`: and its store works. */
+/**
+ * `GET /healthz`: the process answers. `GET /readyz`: and its store works, by a durable write; at most
+ * one a second, because anybody may ask.
+ */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Route } from './route.ts';
 
-export function healthRoutes({ store }: { readonly store: Pick<Store, 'check'> }): Route[] {
+const CHECK_INTERVAL_MS = 1000;
+
+export interface HealthDeps {
+	readonly store: Pick<Store, 'check'>;
+	readonly clock: { now(): Date };
+}
+
+export function healthRoutes({ store, clock }: HealthDeps): Route[] {
+	let last: { readonly at: number; readonly result: Promise<void> } | undefined;
+	const check = (): Promise<void> => {
+		const at = clock.now().getTime();
+		// A clock that was set back must not keep an old result for ever.
+		if (!last || Math.abs(at - last.at) >= CHECK_INTERVAL_MS) last = { at, result: store.check() };
+		return last.result;
+	};
 	return [
 		{
 			method: 'GET',
@@ -18,7 +35,7 @@ export function healthRoutes({ store }: { readonly store: Pick<Store, 'check'> }
 			roles: ['anonymous'],
 			async handle() {
 				try {
-					await store.check();
+					await check();
 				} catch (cause) {
 					throw new BirthmarkError('ca-unavailable', 'the store of the CA does not work', { cause });
 				}

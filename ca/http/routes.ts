@@ -1,7 +1,6 @@
 /** The table of routes: what is not in it does not exist. */
 
-import type { AuthorizeDeps } from '../registration/authorize.ts';
-import { createAuthorize } from '../registration/authorize.ts';
+import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
 import { createRedeem, type RedeemDeps } from '../registration/redeem.ts';
@@ -29,6 +28,7 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Rene
 	readonly bundle: Buffer;
 };
 
+/** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */
 export function createRoutes(deps: RoutesDeps): readonly Route[] {
 	const { logger } = deps;
 	const mint = createMint(deps);

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevokeRequest } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../config.ts';
 
+/** Enough for any host; a rule may have wildcards. */
 const MAX_LIST = 64;
 const YEAR_SECONDS = 365 * 24 * 3600;
 

@@ -26,6 +26,7 @@ const CIPHERS = [
 	'ECDHE-ECDSA-CHACHA20-POLY1305',
 ].join(':');
 
+/** @param bundle PEM: which clients' certificates count */
 export function createTlsServer(listener: RequestListener, credentials: ServerCredentials, bundle: Buffer): HttpsServer {
 	const server = createHttpsServer({
 		...secureContext(credentials, bundle),
@@ -45,6 +46,7 @@ export function replaceCredentials(server: HttpsServer, credentials: ServerCrede
 	server.setSecureContext(secureContext(credentials, bundle));
 }
 
+/** Plain HTTP, to be put on a unix socket. */
 export function createAdminServer(listener: RequestListener): HttpServer {
 	return createHttpServer(LIMITS, listener);
 }

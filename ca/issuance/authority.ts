@@ -29,6 +29,7 @@ interface Deps {
 	readonly backdateSeconds: number;
 }
 
+/** @param trustDomain O of both subjects */
 export async function createAuthority(trustDomain: string, { clock, random, backdateSeconds }: Deps): Promise<NewAuthority> {
 	const rootKey = generateSigningKey();
 	const root = await signSelf({

@@ -54,7 +54,8 @@ export function createAuthorize({ store, clock, domain, lifetimes }: AuthorizeDe
 			case 'ended': throw new BirthmarkError('authorization-ended', 'this container was reported gone; create a new one');
 			case 'conflict': {
 				const { commonName, organizationalUnit } = result.authorization;
-				throw new BirthmarkError('authorization-conflict', `this container is already authorized as "${commonName}" with role "${organizationalUnit}"; a container has one identity for life`);
+				const names = `"${commonName}" with role "${organizationalUnit}"`;
+				throw new BirthmarkError('authorization-conflict', `this container is already authorized as ${names}; a container has one identity for life`);
 			}
 			case 'created':
 			case 'existing': return { ...answer, id: result.authorization.id, lifetimeSeconds: result.authorization.lifetimeSeconds };

@@ -63,5 +63,8 @@ export function createJoin({ store, issue, clock, domain, bundleDigest, redempti
 }
 
 function nodeExists(name: string): BirthmarkError {
-	return new BirthmarkError('node-exists', `a node called "${name}" has joined already: choose another name, or, if it is the same host made anew, join with a token that carries the name`);
+	return new BirthmarkError(
+		'node-exists',
+		`a node called "${name}" has joined already: choose another name, or, if it is the same host made anew, join with a token that carries the name`,
+	);
 }

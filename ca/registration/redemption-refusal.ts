@@ -12,7 +12,9 @@ import type { Redemption } from '../store/store.ts';
  */
 export function readToken(text: string, kind: TokenKind, bundleDigest: Buffer): Buffer {
 	const token = parseToken(text, kind);
-	if (!timingSafeEqual(token.bundleDigest, bundleDigest)) throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to an earlier trust bundle of this one');
+	if (!timingSafeEqual(token.bundleDigest, bundleDigest)) {
+		throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to an earlier trust bundle of this one');
+	}
 	return secretHash(token);
 }
 

@@ -28,7 +28,9 @@ export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
 	return {
 		async certificates(request, node) {
 			const selector = selectorOf(request);
-			if (selector.by === 'node' && node !== undefined && selector.value !== node) throw new BirthmarkError('forbidden', 'a node can revoke only what belongs to itself');
+			if (selector.by === 'node' && node !== undefined && selector.value !== node) {
+				throw new BirthmarkError('forbidden', 'a node can revoke only what belongs to itself');
+			}
 			const reason: RevocationReason = request.reason ?? 'unspecified';
 			const revoked = await store.revoke(selector, node, reason, clock.now());
 			if (revoked === undefined) throw new BirthmarkError(selector.by === 'serial' ? 'certificate-unknown' : 'authorization-unknown');

@@ -16,6 +16,22 @@ export type Redemption =
 	| { readonly outcome: 'issued' | 'repeat'; readonly certificate: CertificateRecord }
 	| { readonly outcome: 'unknown' | Exclude<RedemptionState, 'open' | 'repeat'> };
 
+export type JoinRedemption = Redemption & { readonly revoked?: number } | { readonly outcome: 'node-exists' };
+
+/** `existing`: under the same names; `conflict`: under others; `cut-off`: the node is. */
+export type AuthorizeOutcome =
+	| { readonly outcome: 'created' | 'existing' | 'conflict' | 'ended'; readonly authorization: AuthorizationRecord }
+	| { readonly outcome: 'cut-off' };
+
+export interface NewToken {
+	readonly hash: Buffer;
+	readonly authorizationId: string;
+	/** whose authorization it has to be */
+	readonly node: string;
+	readonly startId: string;
+	readonly expiresAt: Date;
+}
+
 export interface NodeStore {
 	addJoinToken(token: Omit<JoinTokenRecord, 'redeemed'>): Promise<void>;
 	findJoinToken(hash: Buffer): Promise<JoinTokenRecord | undefined>;
@@ -24,7 +40,7 @@ export interface NodeStore {
 	 * carries the name of a node that exists, replaces its allow list and revokes its own earlier
 	 * certificates as superseded: `revoked` of them.
 	 */
-	redeemJoinToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<Redemption & { readonly revoked?: number } | { readonly outcome: 'node-exists' }>;
+	redeemJoinToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<JoinRedemption>;
 	findNode(name: string): Promise<NodeRecord | undefined>;
 	/** by name, with the number of live workload certificates */
 	listNodes(now: Date): Promise<ReadonlyArray<NodeRecord & { readonly liveIdentities: number }>>;
@@ -40,9 +56,9 @@ export interface NodeStore {
 
 export interface AuthorizationStore {
 	/** One per node and container: an earlier one with the same names is returned as it is. */
-	authorize(authorization: AuthorizationRecord): Promise<{ readonly outcome: 'created' | 'existing' | 'conflict' | 'ended'; readonly authorization: AuthorizationRecord } | { readonly outcome: 'cut-off' }>;
+	authorize(authorization: AuthorizationRecord): Promise<AuthorizeOutcome>;
 	/** Expires every unredeemed token of the authorization and adds this one. */
-	mintToken(token: { readonly hash: Buffer; readonly authorizationId: string; readonly node: string; readonly startId: string; readonly expiresAt: Date }, now: Date): Promise<'minted' | 'unknown' | 'ended' | 'start-closed'>;
+	mintToken(token: NewToken, now: Date): Promise<'minted' | 'unknown' | 'ended' | 'start-closed'>;
 	findToken(hash: Buffer): Promise<TokenRecord | undefined>;
 	redeemToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<Redemption>;
 	findAuthorization(id: string): Promise<AuthorizationRecord | undefined>;

@@ -51,7 +51,9 @@ export function acceptPublicKey(spki: Uint8Array): KeyObject {
 	}
 	if (key.asymmetricKeyType === 'rsa') return acceptRsa(key, spki);
 	const accepted = Object.values(FIXED_PREFIXES).some((prefix) => prefix.equals(spki.subarray(0, prefix.length)));
-	if (!accepted) throw new BirthmarkError('csr-key-unsupported', 'this kind of key is not accepted; use EC P-256, EC P-384, Ed25519 or RSA with 2048 to 4096 bits');
+	if (!accepted) {
+		throw new BirthmarkError('csr-key-unsupported', 'this kind of key is not accepted; use EC P-256, EC P-384, Ed25519 or RSA with 2048 to 4096 bits');
+	}
 	return key;
 }
 
@@ -59,8 +61,12 @@ function acceptRsa(key: KeyObject, spki: Uint8Array): KeyObject {
 	const canonical = key.export({ format: 'der', type: 'spki' });
 	if (!canonical.equals(spki)) throw new BirthmarkError('csr-key-unsupported', 'the RSA key is not encoded as RFC 3279 §2.3.1 has it');
 	const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
-	if (modulusLength < RSA_BITS.minimum) throw new BirthmarkError('csr-key-weak', `the RSA key has ${modulusLength} bits; at least ${RSA_BITS.minimum} are needed`);
-	if (modulusLength > RSA_BITS.maximum) throw new BirthmarkError('csr-key-unsupported', `the RSA key has ${modulusLength} bits; at most ${RSA_BITS.maximum} are accepted`);
+	if (modulusLength < RSA_BITS.minimum) {
+		throw new BirthmarkError('csr-key-weak', `the RSA key has ${modulusLength} bits; at least ${RSA_BITS.minimum} are needed`);
+	}
+	if (modulusLength > RSA_BITS.maximum) {
+		throw new BirthmarkError('csr-key-unsupported', `the RSA key has ${modulusLength} bits; at most ${RSA_BITS.maximum} are accepted`);
+	}
 	if (publicExponent !== RSA_EXPONENT) throw new BirthmarkError('csr-key-weak', 'the RSA key has a public exponent other than 65537');
 	return key;
 }

@@ -61,8 +61,12 @@ export function signRevocationList(list: RevocationList, issuer: Issuer): Buffer
 
 function encodeEntry({ serial, revokedAt, reason }: RevokedCertificate): Buffer {
 	// RFC 5280 §5.3.1: the reason "unspecified" is said by leaving the extension out.
-	const extensions = reason === 'unspecified' ? [] : [encode(Tag.sequence, extension(OID_REASON_CODE, encode(Tag.enumerated, Buffer.of(REASON_CODES[reason]))))];
+	const extensions = reason === 'unspecified' ? [] : [encode(Tag.sequence, reasonCode(reason))];
 	return encode(Tag.sequence, encodeInteger(Buffer.from(serial, 'hex')), encodeTime(revokedAt), ...extensions);
+}
+
+function reasonCode(reason: RevocationReason): Buffer {
+	return extension(OID_REASON_CODE, encode(Tag.enumerated, Buffer.of(REASON_CODES[reason])));
 }
 
 function authorityKeyIdentifier(keyId: Buffer): Buffer {

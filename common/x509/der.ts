@@ -3,14 +3,30 @@
  * ends, and how a certificate revocation list is put together.
  */
 
-export const Tag = { integer: 0x02, bitString: 0x03, octetString: 0x04, enumerated: 0x0a, utcTime: 0x17, generalizedTime: 0x18, sequence: 0x30 } as const;
+export const Tag = {
+	integer: 0x02,
+	bitString: 0x03,
+	octetString: 0x04,
+	enumerated: 0x0a,
+	utcTime: 0x17,
+	generalizedTime: 0x18,
+	sequence: 0x30,
+} as const;
+
+/** Where an element is: offsets of its header, its contents and of what comes after it. */
+export interface Element {
+	readonly tag: number;
+	readonly start: number;
+	readonly contents: number;
+	readonly end: number;
+}
 
 /**
  * The element at `offset`, header included.
  *
  * @returns undefined when it does not fit into the bytes or its length is not written the one way DER allows
  */
-export function elementAt(bytes: Uint8Array, offset: number): { readonly tag: number; readonly start: number; readonly contents: number; readonly end: number } | undefined {
+export function elementAt(bytes: Uint8Array, offset: number): Element | undefined {
 	const tag = bytes[offset];
 	const first = bytes[offset + 1];
 	if (tag === undefined || first === undefined) return undefined;

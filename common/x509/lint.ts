@@ -52,7 +52,8 @@ function leafFaults(certificate: DecodedCertificate, der: Buffer, { tbs, names, 
 	check(sameList(extendedUsage?.usages, purposes.map((purpose) => PURPOSE_OIDS[purpose])), 'extended key usage');
 	const alternativeNames = extension(SubjectAlternativeNameExtension);
 	const expectedNames = [...names.dnsNames.map((name) => `dns ${name}`), `url ${names.spiffeId}`];
-	check(alternativeNames?.critical === false && sameList(alternativeNames.names.items.map((name) => `${name.type} ${name.value}`), expectedNames), 'alternative names');
+	const actualNames = alternativeNames?.names.items.map((name) => `${name.type} ${name.value}`);
+	check(alternativeNames?.critical === false && sameList(actualNames, expectedNames), 'alternative names');
 	check(/^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/.test(names.spiffeId), 'SPIFFE ID');
 	check(extension(SubjectKeyIdentifierExtension)?.keyId === keyIdentifier(tbs.publicKey).toString('hex'), 'subject key identifier');
 	check(extension(AuthorityKeyIdentifierExtension)?.keyId === issuer.keyId.toString('hex'), 'authority key identifier');

@@ -3,7 +3,7 @@
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tmp from 'tmp';
 import type { Authorization, JoinAnswer, JoinTokenRequest, MintedToken, Names } from '#common/protocol/messages.ts';
@@ -13,6 +13,7 @@ import { silentLogger, type Logger } from '#common/runtime/log.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { initCa } from '../../ca/init.ts';
 import { loadConfig, serveCa } from '../../ca/serve.ts';
+import { caExists } from '../../ca/state-folder.ts';
 
 /** As much of ava's execution context as is needed. */
 interface Test {
@@ -41,6 +42,11 @@ export interface RequestOptions {
 	readonly credentials?: Credentials;
 }
 
+export interface AuthorizeOptions {
+	readonly containerId?: string;
+	readonly lifetimeSeconds?: number;
+}
+
 export interface StartOptions {
 	/** contents of config.json */
 	readonly config?: object;
@@ -64,7 +70,7 @@ export interface TestCa {
 	joinToken(request: JoinTokenRequest): Promise<string>;
 	/** a node with these allow rules, or an operator */
 	join(name: string, allow?: readonly string[], role?: 'node' | 'operator'): Promise<Credentials>;
-	authorize(node: Credentials, names: Partial<Names> & { readonly commonName: string }, more?: { readonly containerId?: string; readonly lifetimeSeconds?: number }): Promise<Authorization & { readonly id: string }>;
+	authorize(node: Credentials, names: Partial<Names> & Pick<Names, 'commonName'>, more?: AuthorizeOptions): Promise<Authorization & { readonly id: string }>;
 	mint(node: Credentials, authorizationId: string, startId?: string): Promise<string>;
 	/** redeems the token with the key's CSR */
 	sign(token: string, key: KeyPair): Promise<Answer>;
@@ -118,11 +124,10 @@ export function temporaryFolder(t: Test): string {
 
 /** Makes a CA in a temporary folder and starts it. */
 export async function startCa(t: Test, { config = {}, clock = systemClock, logger = silentLogger, state = join(temporaryFolder(t), 'state') }: StartOptions = {}): Promise<TestCa> {
-	const configFile = join(state, 'config.json');
-	const isNew = await initCa({ state, env: {} }).then(() => true, () => false);
-	if (isNew) {
-		const made = JSON.parse(readFileSync(configFile, 'utf8')) as object;
-		writeFileSync(configFile, JSON.stringify({ ...made, listen: { host: '127.0.0.1', port: 0 }, ...config }));
+	if (!caExists(state)) {
+		mkdirSync(state, { recursive: true });
+		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }));
+		await initCa({ state, env: {} });
 	}
 	const ca = await serveCa({ state, config: await loadConfig(state, {}), logger, clock });
 	let isOpen = true;
@@ -192,8 +197,12 @@ function call(target: object, { headers = {}, body }: RequestOptions): Promise<A
 	const isJson = body !== undefined && typeof body === 'object' && !Buffer.isBuffer(body);
 	const payload = isJson ? JSON.stringify(body) : body as string | Buffer | undefined;
 	const send = 'socketPath' in target ? httpRequest : httpsRequest;
+	const ownHeaders = {
+		...(isJson && { 'content-type': 'application/json' }),
+		...(payload !== undefined && { 'content-length': String(Buffer.byteLength(payload)) }),
+	};
 	return new Promise((resolve, reject) => {
-		const request = send({ ...target, headers: { ...(isJson && { 'content-type': 'application/json' }), ...(payload !== undefined && { 'content-length': String(Buffer.byteLength(payload)) }), ...headers } }, (response) => {
+		const request = send({ ...target, headers: { ...ownHeaders, ...headers } }, (response) => {
 			const chunks: Buffer[] = [];
 			response.on('data', (chunk: Buffer) => chunks.push(chunk));
 			response.once('error', reject);

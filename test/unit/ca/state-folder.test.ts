@@ -58,6 +58,23 @@ test('the environment decides names at init, and they are written down', async (
 	t.deepEqual(JSON.parse(readFileSync(join(state, 'config.json'), 'utf8')), { trustDomain: 'env.example', environment: 'production' });
 });
 
+test('names on the command line that contradict the configuration are refused, and nothing is made', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	mkdirSync(state);
+	writeFileSync(join(state, 'config.json'), '{"trustDomain": "mine.example"}');
+	t.like(await t.throwsAsync(initCa({ state, trustDomain: 'other.example', env: {} })), { code: 'config-invalid' });
+	t.deepEqual(readdirSync(state), ['config.json']);
+});
+
+test('a CA keeps its trust domain for life', async (t) => {
+	const ca = await startCa(t);
+	await ca.close();
+	writeFileSync(join(ca.state, 'config.json'), '{"trustDomain": "other.example"}');
+	const error = await t.throwsAsync(startCa(t, { state: ca.state }));
+	t.like(error, { code: 'config-invalid' });
+	t.regex(error!.message, /made for the trust domain "birthmark\.internal"/);
+});
+
 test('a key that others can read keeps the CA from starting', async (t) => {
 	const state = join(temporaryFolder(t), 'state');
 	await initCa({ state, env: {} });

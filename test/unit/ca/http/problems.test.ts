@@ -8,7 +8,7 @@ import { bundleDigest, createToken, formatToken } from '#common/protocol/token.t
 import { createLogger } from '#common/runtime/log.ts';
 import { healthRoutes } from '../../../../ca/http/health.ts';
 import { problemOf } from '../../../../ca/http/problem.ts';
-import { newKey, startCa, type Answer, type RequestOptions, type TestCa } from '../../../support/ca.ts';
+import { movableClock, newKey, startCa, type Answer, type RequestOptions, type TestCa } from '../../../support/ca.ts';
 
 test('every code has a status and a sentence', (t) => {
 	for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
@@ -112,10 +112,16 @@ test('readiness is that of the store, health that of the process', async (t) => 
 	const ca = await startCa(t);
 	t.is((await ca.request('GET', '/readyz')).status, 200);
 	t.is((await ca.request('GET', '/healthz')).status, 200);
-	const broken = { check: () => Promise.reject(new Error('disk I/O error')) };
-	const [healthz, readyz] = healthRoutes({ store: broken });
+	const clock = movableClock();
+	let checks = 0;
+	const broken = { check: () => (checks++, Promise.reject(new Error('disk I/O error'))) };
+	const [healthz, readyz] = healthRoutes({ store: broken, clock });
 	t.like(await healthz!.handle({} as never), { status: 200 });
+	for (let call = 0; call < 3; call++) t.like(await t.throwsAsync(readyz!.handle({} as never)), { code: 'ca-unavailable' });
+	t.is(checks, 1);
+	clock.advance(1);
 	t.like(await t.throwsAsync(readyz!.handle({} as never)), { code: 'ca-unavailable' });
+	t.is(checks, 2);
 });
 
 test('no log line holds a token, a key, a request or a path that could', async (t) => {
