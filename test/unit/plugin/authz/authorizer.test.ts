@@ -1,0 +1,265 @@
+/** Every rule as a table: the request as the engine would show it, and what its user reads. */
+
+import test, { type ExecutionContext } from 'ava';
+import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import { authorizeRequest, authorizeResponse, type AuthorizerDeps } from '../../../../plugin/authz/authorizer.ts';
+import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
+import { splitUri } from '../../../../plugin/authz/engine-call.ts';
+import { findLabelledContainer } from '../../../../plugin/authz/labelled-containers.ts';
+import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
+import type { IdentityRecord } from '../../../../plugin/records.ts';
+import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
+import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
+
+const VICTIM = 'c'.repeat(64);
+const VICTIM_VOLUME = 'a'.repeat(64);
+const NEW = 'd'.repeat(64);
+const NEW_VOLUME = 'b'.repeat(64);
+const PLUGIN_ID = 'feed' + '0'.repeat(60);
+const IMAGE_ID = 'sha256:' + '1'.repeat(64);
+
+const named = { 'birthmark.cn': 'api01', 'birthmark.ou': 'web-api' };
+const identityMount = { Type: 'volume', Target: '/run/birthmark', VolumeOptions: { DriverConfig: { Name: 'birthmark' } } };
+const labelled = { Image: 'app:1', Labels: named, HostConfig: { Mounts: [identityMount] } };
+
+function world() {
+	const engine = new FakeEngine();
+	engine.list.push(engineContainer({ Id: VICTIM }));
+	engine.images.set('app:1', { Id: IMAGE_ID, Config: { User: '1000:1001' } });
+	engine.images.set(IMAGE_ID, { Id: IMAGE_ID, Config: { User: '1000:1001' } });
+	engine.images.set('named-user', { Id: IMAGE_ID, Config: { User: 'nobody' } });
+	const ca = new FakePluginCa();
+	const ownCalls = createOwnCalls();
+	const identities: IdentityRecord[] = [];
+	const proofs: string[] = [];
+	let removals = 0;
+	const deps: AuthorizerDeps = {
+		self: async () => ({ id: PLUGIN_ID, name: 'birthmark:latest', protectedPaths: ['/var/lib/docker/plugins', '/run/birthmark'] }),
+		hostRoot: '/nonexistent',
+		engine,
+		ca,
+		records: { hasVolume: (name) => name === VICTIM_VOLUME, addIdentity: (record) => void identities.push(record) },
+		ownCalls,
+		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
+		onProof: (nonce) => void proofs.push(nonce),
+		onContainersRemoved: () => void removals++,
+		logger: silentLogger,
+	};
+	return { deps, engine, ca, ownCalls, identities, proofs, removals: () => removals };
+}
+
+function call(method: string, uri: string, body?: object | string, more: Partial<EngineCall> = {}): EngineCall {
+	const text = typeof body === 'object' ? JSON.stringify(body) : body;
+	return { method, ...splitUri(uri), ...(text !== undefined && { body: Buffer.from(text) }), headers: {}, ...more };
+}
+
+async function refused(t: ExecutionContext, deps: AuthorizerDeps, request: EngineCall, code: ErrorCode, sentence?: RegExp): Promise<void> {
+	const verdict = await authorizeRequest(deps, request);
+	t.false(verdict.Allow);
+	t.regex(verdict.Msg!, new RegExp(`^birthmark: .*\\[${code}\\]$`));
+	if (sentence) t.regex(verdict.Msg!, sentence);
+}
+
+const create = (body: object | string, uri = '/v1.41/containers/create') => call('POST', uri, body);
+const host = (hostConfig: object) => create({ Image: 'app:1', HostConfig: hostConfig });
+const labelledWith = (change: object, hostConfig: object = {}) => create({ ...labelled, ...change, HostConfig: { Mounts: [identityMount], ...hostConfig } });
+const localVolume = (options: object) => host({ Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Name: 'local', Options: options } } }] });
+
+const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: ErrorCode, says?: RegExp])[] = [
+	// how a request is written
+	['a create whose body the engine did not show', call('POST', '/containers/create'), 'engine-request-unseen'],
+	['a create by an encoded path', call('POST', '/containers/%63reate'), 'engine-request-unseen'],
+	['a create with an encoded slash', call('POST', '/containers%2Fcreate'), 'engine-request-unseen'],
+	['a create by an absolute address', call('POST', 'http://docker/v1.41/containers/create'), 'engine-request-unseen'],
+	['a create under an oddly spelt version', call('POST', '/%761.044.0/containers/create'), 'engine-request-unseen'],
+	['a create with HostConfig twice', create('{"HostConfig":{"Privileged":true},"HostConfig":{}}'), 'engine-request-ambiguous'],
+	['a create with labels in two spellings', create('{"Labels":{"birthmark.cn":"a"},"LABELS":null}'), 'engine-request-ambiguous'],
+	['a create with a key that folds to ASCII', create('{"Labelſ":{"birthmark.cn":"a"}}'), 'engine-request-ambiguous'],
+	['a create with binds outside HostConfig', create({ Binds: ['/run/birthmark:/x'] }), 'engine-request-ambiguous', /HostConfig/],
+	['a create with a volume driver outside HostConfig', create({ VolumeDriver: 'birthmark' }), 'engine-request-ambiguous'],
+	['a create with JSON after its JSON', create('{}{"Labels":{}}'), 'engine-request-ambiguous'],
+	['a create in an old version of the API', create(labelled, '/v1.23/containers/create'), 'identity-isolated', /1\.24/],
+	['a start in an old version of the API', call('POST', '/v1.23/containers/x/start'), 'identity-isolated'],
+	['a start with a body', call('POST', '/v1.41/containers/x/start', { Binds: ['/:/x'] }), 'engine-request-ambiguous'],
+	['a copy in an old version of the API', call('POST', '/v1.23/containers/x/copy', {}), 'identity-isolated'],
+	// reaching the volume of another
+	['a bind of an identity volume', host({ Binds: [`${VICTIM_VOLUME}:/x`] }), 'identity-isolated'],
+	['a mount of an identity volume', host({ Mounts: [{ Type: 'volume', Source: VICTIM_VOLUME, Target: '/x' }] }), 'identity-isolated'],
+	['a mount of an identity volume in other letters', create(`{"hostconfig":{"MOUNTS":[{"type":"volume","source":"${VICTIM_VOLUME}","target":"/x"}]}}`), 'identity-isolated'],
+	['volumes from a labelled container by name', host({ VolumesFrom: ['victim:ro'] }), 'identity-isolated', /--volumes-from/],
+	['volumes from a labelled container by a short id', host({ VolumesFrom: [VICTIM.slice(0, 4)] }), 'identity-isolated'],
+	['a bind of the directory with the identities', host({ Binds: ['/run/birthmark/x:/x'] }), 'identity-isolated'],
+	['a bind of a directory above it', host({ Binds: ['/var/lib/docker:/x:ro'] }), 'identity-isolated'],
+	['a bind of the root', host({ Binds: ['/:/x'] }), 'identity-isolated'],
+	['a bind by a roundabout way', host({ Mounts: [{ Type: 'bind', Source: '/etc/../run//birthmark/', Target: '/x' }] }), 'identity-isolated'],
+	['a local volume that binds it', localVolume({ type: 'none', o: 'bind', device: '/run/birthmark' }), 'identity-isolated'],
+	['a local volume that lays it under an overlay', localVolume({ type: 'overlay', o: 'lowerdir=/etc:/run/birthmark,upperdir=/a,workdir=/b' }), 'identity-isolated'],
+	['a local volume like that by itself', call('POST', '/volumes/create', { Name: 'x', DriverOpts: { o: 'bind', device: '/var/lib/docker/plugins' } }), 'identity-isolated'],
+	['our driver for every volume', host({ VolumeDriver: 'birthmark' }), 'mount-illegal'],
+	['a volume of our driver by hand', call('POST', '/volumes/create', { Name: 'x', Driver: 'docker.io/library/birthmark:latest' }), 'mount-illegal'],
+	['a volume of our driver by a prefix of its id', call('POST', '/volumes/create', { Driver: 'feed' }), 'mount-illegal'],
+	['a volume whose body the engine did not show', call('POST', '/volumes/create'), 'engine-request-unseen'],
+	['a service with an identity volume', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Source: VICTIM_VOLUME, Target: '/x' }] } } }), 'identity-isolated'],
+	['a service with our driver', call('POST', '/services/x/update?version=1', { TaskTemplate: { ContainerSpec: { Mounts: [identityMount] } } }), 'mount-illegal'],
+	['a service whose body the engine did not show', call('POST', '/services/create'), 'engine-request-unseen'],
+	['a read of files of a labelled container', call('GET', '/containers/victim/archive?path=/run/birthmark'), 'identity-isolated'],
+	['a look at files of a labelled container', call('HEAD', `/v1.41/containers/${VICTIM.slice(0, 12)}/archive?path=/`), 'identity-isolated'],
+	['a write of files into a labelled container', call('PUT', '/containers/%2Fvictim/archive?path=/'), 'identity-isolated'],
+	['an export of a labelled container', call('GET', '/containers/victim/export'), 'identity-isolated'],
+	['a commit of a labelled container', call('POST', '/commit?container=victim&repo=x'), 'identity-isolated'],
+	['a commit with a form', call('POST', '/commit?container=other', undefined, { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }), 'engine-request-unseen'],
+	['a checkpoint of a labelled container', call('POST', '/containers/victim/checkpoints', { CheckpointID: 'x' }), 'identity-isolated'],
+	// asking for an identity
+	['a label without the volume', create({ ...labelled, HostConfig: {} }), 'mount-missing', /--mount type=volume,volume-driver=birthmark,dst=\/run\/birthmark/],
+	['the volume without a label', create({ ...labelled, Labels: {} }), 'label-missing', /--label birthmark\.cn=NAME/],
+	['an unknown label', labelledWith({ Labels: { ...named, 'birthmark.cnn': 'x' } }), 'label-unknown', /did you mean/],
+	['an illegal name', labelledWith({ Labels: { ...named, 'birthmark.cn': '*.example.com' } }), 'name-illegal'],
+	['the identity at another place', labelledWith({}, { Mounts: [{ ...identityMount, Target: '/run/birthmarks' }] }), 'mount-illegal', /\/run\/birthmark,/],
+	['the identity twice', labelledWith({}, { Mounts: [identityMount, { ...identityMount, Target: '/x' }] }), 'mount-illegal', /once/],
+	['a name for the volume', labelledWith({}, { Mounts: [{ ...identityMount, Source: 'mine' }] }), 'mount-illegal', /no name/],
+	['options for the volume', labelledWith({}, { Mounts: [{ ...identityMount, VolumeOptions: { DriverConfig: { Name: 'birthmark', Options: { size: '1g' } } } }] }), 'mount-illegal', /options/],
+	['a bind below the identity', labelledWith({}, { Binds: ['/etc:/run/birthmark/bin'] }), 'mount-illegal', /nothing else/],
+	['a tmpfs over the identity', labelledWith({}, { Tmpfs: { '/run/../run/birthmark/': '' } }), 'mount-illegal', /nothing else/],
+	['a volume below the identity', labelledWith({ Volumes: { '/run/birthmark/x': {} } }), 'mount-illegal', /nothing else/],
+	['a user whose number only the image knows', labelledWith({ User: 'www-data' }), 'label-missing', /birthmark\.uid/],
+	['an image with such a user', labelledWith({ Image: 'named-user' }), 'label-missing', /nobody/],
+	['labels of the wrong type', create({ Labels: { 'birthmark.cn': 1 } }), 'request-malformed'],
+];
+
+for (const [sentence, request, code, says] of REFUSED) {
+	test(`refuses ${sentence}`, async (t) => {
+		const { deps, ca } = world();
+		await refused(t, deps, request, code, says);
+		t.is(ca.authorized.length, 0);
+	});
+}
+
+const ALLOWED: readonly (readonly [sentence: string, request: EngineCall])[] = [
+	['a container that asks for nothing', create({ Image: 'x', Labels: { a: 'b', A: 'c', 'größe': '1' } })],
+	['a container with ordinary binds and volumes', host({ Binds: ['/etc:/x', 'data:/y', '/var/run/docker.sock:/s'], Mounts: [{ Type: 'volume', Source: 'v', Target: '/z' }, { Type: 'tmpfs', Target: '/t' }] })],
+	['an unlabelled container with something at our path', host({ Tmpfs: { '/run/birthmark': '' } })],
+	['volumes from an unlabelled container', host({ VolumesFrom: ['other'] })],
+	['a create by an old client with limits at the top', create({ Memory: 1024, VolumeDriver: '', Binds: null })],
+	['a local volume of its own', localVolume({ type: 'nfs', o: 'addr=10.0.0.1', device: ':/export' })],
+	['a named local volume', call('POST', '/volumes/create', { Name: 'x', Driver: 'local' })],
+	['a start without a body', call('POST', '/v1.41/containers/victim/start')],
+	['a start with an empty object', call('POST', '/v1.41/containers/victim/start', {})],
+	['an exec', call('POST', '/containers/victim/exec', { Cmd: ['ls'] })],
+	['a stop', call('POST', '/containers/victim/stop')],
+	['an archive of an unlabelled container', call('GET', '/containers/other/archive?path=/')],
+	['a commit of an unlabelled container', call('POST', '/commit?container=other', 'null', { headers: { 'Content-Type': 'application/json' } })],
+	['a list in an ancient version', call('GET', '/v1.12/containers/json')],
+	['a service without anything of ours', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Image: 'x' } } })],
+	['a labelled container of an image that is still to be pulled', labelledWith({ Image: 'absent:1' })],
+];
+
+for (const [sentence, request] of ALLOWED) {
+	test(`lets pass ${sentence}`, async (t) => {
+		const { deps, ca } = world();
+		t.deepEqual(await authorizeRequest(deps, request), { Allow: true });
+		t.is(ca.authorized.length, 0);
+	});
+}
+
+test('a labelled container is asked for at the CA, which stores nothing yet', async (t) => {
+	const { deps, ca, identities } = world();
+	const request = create({ ...labelled, Labels: { ...named, 'birthmark.ttl': '1h', 'birthmark.dns': 'api' } }, '/containers/create?name=first&name=second');
+	t.true((await authorizeRequest(deps, request)).Allow);
+	t.deepEqual(ca.authorized, [{ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api'], lifetimeSeconds: 3600, image: 'app:1', imageId: IMAGE_ID, containerName: 'first', dryRun: true }]);
+	t.deepEqual(identities, []);
+});
+
+test('what the CA says is what the user reads', async (t) => {
+	const { deps, ca } = world();
+	ca.failure = new BirthmarkError('name-not-allowed', 'no rule allows "api01" with role "web-api" on node "host1"');
+	await refused(t, deps, create(labelled), 'name-not-allowed', /no rule allows "api01"/);
+});
+
+test('a CA that is away refuses labelled containers and no others', async (t) => {
+	const { deps, ca } = world();
+	ca.failure = new BirthmarkError('ca-unavailable', 'the CA could not be reached');
+	await refused(t, deps, create(labelled), 'ca-unavailable');
+	t.true((await authorizeRequest(deps, create({ Image: 'x' }))).Allow);
+});
+
+test('an engine that does not answer refuses what depends on its answer', async (t) => {
+	const { deps, engine } = world();
+	engine.containers = async () => {
+		throw new BirthmarkError('engine-unavailable');
+	};
+	await refused(t, deps, call('GET', '/containers/other/archive'), 'engine-unavailable');
+	t.true((await authorizeRequest(deps, call('GET', '/containers/other/json'))).Allow);
+});
+
+test('an unexpected error refuses, and keeps its detail to itself', async (t) => {
+	const { deps } = world();
+	const verdict = await authorizeRequest({ ...deps, self: async () => Promise.reject(new Error('secret detail')) }, create(labelled));
+	t.false(verdict.Allow);
+	t.regex(verdict.Msg!, /\[internal\]$/);
+	t.notRegex(verdict.Msg!, /secret detail/);
+});
+
+test('our own calls pass, and only with our key', async (t) => {
+	const { deps, ownCalls, proofs } = world();
+	const own = call('POST', '/volumes/create', { Name: 'birthmark-sentinel', Driver: 'birthmark' }, { headers: ownCalls.headers });
+	t.true((await authorizeRequest(deps, own)).Allow);
+	const forged = createOwnCalls();
+	await refused(t, deps, { ...own, headers: forged.headers }, 'mount-illegal');
+	await refused(t, deps, { ...own, headers: { 'X-Birthmark-Key': '' } }, 'mount-illegal');
+	await authorizeRequest(deps, call('GET', '/_ping', undefined, { headers: { ...ownCalls.headers, ...ownCalls.proofHeaders('n1') } }));
+	await authorizeRequest(deps, call('GET', '/_ping', undefined, { headers: { ...forged.headers, ...ownCalls.proofHeaders('n2') } }));
+	t.deepEqual(proofs, ['n1']);
+});
+
+const created = (body: object = labelled, status = 201) => ({ ...create(body), response: { status, body: Buffer.from(JSON.stringify({ Id: NEW, Warnings: [] })) } });
+const newContainer = () => engineContainer({ Id: NEW, Names: ['/api01'], State: 'created', ImageID: IMAGE_ID, Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }] });
+
+test('a created container is authorized by its id and recorded with its volume and owner', async (t) => {
+	const { deps, engine, ca, identities } = world();
+	engine.list.push(newContainer());
+	t.deepEqual(await authorizeResponse(deps, created()), { Allow: true });
+	t.deepEqual(ca.authorized, [{ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], image: 'app:1', imageId: IMAGE_ID, containerId: NEW, containerName: 'api01' }]);
+	t.deepEqual(identities, [{ volume: NEW_VOLUME, containerId: NEW, authorizationId: 'authorization-1', commonName: 'api01', uid: 1000, gid: 1001, mode: 0o700, caWay: 'relay' }]);
+});
+
+test('labels decide the owner over the user of the container', async (t) => {
+	const { deps, engine, identities } = world();
+	engine.list.push(newContainer());
+	await authorizeResponse(deps, created({ ...labelled, User: 'nobody', Labels: { ...named, 'birthmark.uid': '7', 'birthmark.gid': '8', 'birthmark.mode': '0750', 'birthmark.ca': 'network' } }));
+	t.like(identities[0], { uid: 7, gid: 8, mode: 0o750, caWay: 'network' });
+});
+
+test('a container that could not be authorized after all is named, with the remedy', async (t) => {
+	const { deps, engine, ca, identities } = world();
+	engine.list.push(newContainer());
+	ca.failure = new BirthmarkError('ca-unavailable', 'the CA could not be reached');
+	const verdict = await authorizeResponse(deps, created());
+	t.false(verdict.Allow);
+	t.regex(verdict.Msg!, /dddddddddddd was created but has no identity.*the CA could not be reached.*docker rm dddddddddddd.*\[ca-unavailable\]$/);
+	t.deepEqual(identities, []);
+});
+
+test('a created container without the volume gets no identity', async (t) => {
+	const { deps, engine } = world();
+	engine.list.push({ ...newContainer(), Mounts: [] });
+	t.regex((await authorizeResponse(deps, created())).Msg!, /\[mount-missing\]$/);
+});
+
+test('creates that failed and containers without labels leave nothing behind', async (t) => {
+	const { deps, ca, identities } = world();
+	t.true((await authorizeResponse(deps, created(labelled, 404))).Allow);
+	t.true((await authorizeResponse(deps, created({ Image: 'x' }))).Allow);
+	t.is(ca.authorized.length + identities.length, 0);
+});
+
+test('removals of containers are noticed, failed ones and other calls are not', async (t) => {
+	const { deps, removals } = world();
+	const done = (method: string, uri: string, status: number) => authorizeResponse(deps, { ...call(method, uri), response: { status, body: Buffer.alloc(0) } });
+	await done('DELETE', '/v1.41/containers/victim?force=1', 204);
+	await done('POST', '/containers/prune', 200);
+	await done('DELETE', '/containers/victim', 409);
+	await done('POST', '/containers/create', 400);
+	await done('DELETE', '/images/x', 200);
+	t.is(removals(), 2);
+});

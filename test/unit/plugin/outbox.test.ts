@@ -1,0 +1,65 @@
+import test, { type ExecutionContext } from 'ava';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import { startOutbox } from '../../../plugin/outbox.ts';
+import type { OutboxEntry } from '../../../plugin/records.ts';
+import { FakePluginCa } from '../../fakes/plugin-ca.ts';
+
+/** An outbox over a list; `empty` resolves when everything was delivered. */
+function outboxOver(t: ExecutionContext, entries: OutboxEntry[], ca = new FakePluginCa()) {
+	const { promise: empty, resolve } = Promise.withResolvers<void>();
+	let delivered = 0;
+	const outbox = startOutbox({
+		records: {
+			nextInOutbox: () => entries[0],
+			removeFromOutbox: (id) => {
+				t.is(entries.shift()?.id, id);
+				if (entries.length === 0) resolve();
+			},
+		},
+		ca,
+		onDelivered: () => void delivered++,
+		logger: silentLogger,
+	});
+	t.teardown(() => outbox.close());
+	return { outbox, ca, empty, delivered: () => delivered };
+}
+
+const start = (id: number): OutboxEntry => ({ id, authorizationId: 'a', startId: `s${id}` });
+
+test('starts are revoked and containers ended, in order', async (t) => {
+	const { ca, empty } = outboxOver(t, [start(1), start(2), { id: 3, authorizationId: 'a' }]);
+	await empty;
+	t.deepEqual(ca.revoked, [1, 2].map((id) => ({ authorizationId: 'a', startId: `s${id}`, reason: 'cessationOfOperation' })));
+	t.deepEqual(ca.ended, ['a']);
+});
+
+test('what the CA could not take stays and is delivered later', async (t) => {
+	const ca = new FakePluginCa();
+	ca.failure = new BirthmarkError('ca-unavailable');
+	const entries = [start(1)];
+	const { empty, outbox } = outboxOver(t, entries, ca);
+	await new Promise((resolve) => setImmediate(resolve));
+	t.is(entries.length, 1);
+	ca.failure = undefined;
+	outbox.wake();
+	await empty;
+	t.is(ca.revoked.length, 1);
+});
+
+test('it tries again by itself', async (t) => {
+	const ca = new FakePluginCa();
+	const revoke = ca.revoke.bind(ca);
+	let attempts = 0;
+	ca.revoke = (request) => (++attempts < 2 ? Promise.reject(new BirthmarkError('ca-unavailable')) : revoke(request));
+	await outboxOver(t, [start(1)], ca).empty;
+	t.is(attempts, 2);
+});
+
+test('what the CA has forgotten does not hold up the rest', async (t) => {
+	const ca = new FakePluginCa();
+	const revoke = ca.revoke.bind(ca);
+	ca.revoke = (request) => (request.startId === 's1' ? Promise.reject(new BirthmarkError('authorization-unknown')) : revoke(request));
+	await outboxOver(t, [start(1), start(2)], ca).empty;
+	t.deepEqual(ca.revoked.map(({ startId }) => startId), ['s2']);
+});

@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import test, { type ExecutionContext } from 'ava';
+import tmp from 'tmp';
+import { openRecords, type IdentityRecord } from '../../../plugin/records.ts';
+
+const VOLUME = 'a'.repeat(64);
+const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', uid: 1000, gid: 0, mode: 0o700, caWay: 'relay' };
+
+function file(t: ExecutionContext): string {
+	const directory = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(() => directory.removeCallback());
+	return join(directory.name, 'records.db');
+}
+
+function opened(t: ExecutionContext, path = file(t)) {
+	const records = openRecords(path);
+	t.teardown(() => records.close());
+	return records;
+}
+
+test('an identity is found by its volume, as it was written', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	t.deepEqual(records.identity(VOLUME), IDENTITY);
+	t.true(records.hasVolume(VOLUME));
+	t.is(records.identity('other'), undefined);
+});
+
+test('the same identity twice is one; another container on the volume is refused', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	records.addIdentity(IDENTITY);
+	t.is(records.identities().length, 1);
+	t.throws(() => records.addIdentity({ ...IDENTITY, containerId: 'd'.repeat(64) }), { code: 'identity-isolated' });
+	t.deepEqual(records.identity(VOLUME), IDENTITY);
+});
+
+test('a start is held by each mount and ends with the last', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	records.beginStart(VOLUME, 'start-1', 'mount-1');
+	t.is(records.identity(VOLUME)?.startId, 'start-1');
+	records.hold(VOLUME, 'mount-1');
+	t.false(records.release(VOLUME, 'mount-1'));
+	t.is(records.outboxLength(), 0);
+	t.true(records.release(VOLUME, 'mount-1'));
+	t.like(records.nextInOutbox(), { authorizationId: 'auth-1', startId: 'start-1' });
+	t.is(records.identity(VOLUME)?.startId, undefined);
+});
+
+test('an unmount with an id that holds nothing changes nothing', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	records.beginStart(VOLUME, 'start-1', 'mount-1');
+	t.false(records.release(VOLUME, 'mount-of-another-time'));
+	t.is(records.identity(VOLUME)?.startId, 'start-1');
+	t.is(records.outboxLength(), 0);
+});
+
+test('a new start ends the one before it, with its holders', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	records.beginStart(VOLUME, 'start-1', 'mount-1');
+	records.beginStart(VOLUME, 'start-2', 'mount-2');
+	t.like(records.nextInOutbox(), { startId: 'start-1' });
+	t.false(records.isHeldBy(VOLUME, 'mount-1'));
+	t.true(records.isHeldBy(VOLUME, 'mount-2'));
+});
+
+test('the end of a container ends its authorization, once', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	records.removeVolume(VOLUME);
+	records.removeVolume(VOLUME);
+	t.is(records.outboxLength(), 1);
+	const entry = records.nextInOutbox()!;
+	t.is(entry.authorizationId, 'auth-1');
+	t.is(entry.startId, undefined);
+	t.false(records.hasVolume(VOLUME));
+	t.is(records.identity(VOLUME), undefined);
+});
+
+test('the outbox keeps its order and forgets what was delivered', (t) => {
+	const records = opened(t);
+	records.addIdentity(IDENTITY);
+	for (const start of ['1', '2', '3']) records.beginStart(VOLUME, start, 'm');
+	const seen: (string | undefined)[] = [];
+	for (let entry = records.nextInOutbox(); entry; entry = records.nextInOutbox()) {
+		seen.push(entry.startId);
+		records.removeFromOutbox(entry.id);
+	}
+	t.deepEqual(seen, ['1', '2']);
+});
+
+test('what was written outlives kill -9', async (t) => {
+	const path = file(t);
+	const program = `
+		const { openRecords } = await import(${JSON.stringify(new URL('../../../plugin/records.ts', import.meta.url).href)});
+		const records = openRecords(${JSON.stringify(path)});
+		records.addIdentity(${JSON.stringify(IDENTITY)});
+		records.beginStart(${JSON.stringify(VOLUME)}, 'start-1', 'mount-1');
+		records.release(${JSON.stringify(VOLUME)}, 'mount-1');
+		records.beginStart(${JSON.stringify(VOLUME)}, 'start-2', 'mount-2');
+		process.stdout.write('written');
+		setInterval(() => {}, 1000);`;
+	const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+	await once(child.stdout, 'data');
+	child.kill('SIGKILL');
+	await once(child, 'exit');
+	const records = opened(t, path);
+	t.deepEqual(records.identity(VOLUME), { ...IDENTITY, startId: 'start-2' });
+	t.true(records.isHeldBy(VOLUME, 'mount-2'));
+	t.like(records.nextInOutbox(), { startId: 'start-1' });
+});
+
+test('a file of a newer version is left alone', (t) => {
+	const path = file(t);
+	openRecords(path).close();
+	const database = new DatabaseSync(path);
+	database.exec('PRAGMA user_version=99');
+	database.close();
+	t.throws(() => openRecords(path), { code: 'config-invalid' });
+});

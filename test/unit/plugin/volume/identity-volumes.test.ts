@@ -1,0 +1,220 @@
+import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import tmp from 'tmp';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
+import { IdentityVolumes, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
+import { FakeMounts } from '../../../fakes/mounts.ts';
+import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
+
+const VOLUME = 'a'.repeat(64);
+const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', uid: process.getuid!(), gid: process.getgid!(), mode: 0o700, caWay: 'relay' };
+
+function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}) {
+	const directory = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(() => directory.removeCallback());
+	const mountDirectory = join(directory.name, 'mounts');
+	mkdirSync(mountDirectory);
+	const records = openRecords(join(directory.name, 'records.db'));
+	t.teardown(() => records.close());
+	records.addIdentity(IDENTITY);
+	const tmpfs = new FakeMounts(mountDirectory);
+	const ca = new FakePluginCa();
+	const relays = new Set<string>();
+	let starts = 0;
+	const deps: IdentityVolumesDeps = {
+		records,
+		tmpfs,
+		ca,
+		revocationList: async () => 'list',
+		openRelay: async (path) => {
+			relays.add(path);
+			return { close: async () => void relays.delete(path) };
+		},
+		enforcement: { inChain: () => true, engineAnswered: () => true },
+		onEnded: () => undefined,
+		caUrl: 'https://ca:33004',
+		startGraceMs: 1000,
+		newStartId: () => `start-${++starts}`,
+		logger: silentLogger,
+		...overrides,
+	};
+	const path = tmpfs.path(VOLUME);
+	return { volumes: new IdentityVolumes(deps), deps, records, tmpfs, ca, relays, path, file: (name: string) => readFileSync(join(path, name), 'utf8') };
+}
+
+test('a start gives a fresh tmpfs with token, address, revocation list and relay', async (t) => {
+	const { volumes, ca, relays, path, file, records } = world(t);
+	t.is(await volumes.mount(VOLUME, 'm1'), path);
+	t.is(file('token'), 'token of start-1');
+	t.is(lstatSync(join(path, 'token')).mode & 0o777, 0o400);
+	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'relay' } });
+	t.is(file('crl.pem'), 'list');
+	t.true(relays.has(path));
+	t.deepEqual(ca.minted, ['start-1']);
+	t.is(records.identity(VOLUME)?.startId, 'start-1');
+});
+
+test('over the network there is an address instead of a relay', async (t) => {
+	const { volumes, records, relays, file } = world(t);
+	records.removeVolume(VOLUME);
+	records.addIdentity({ ...IDENTITY, caWay: 'network' });
+	await volumes.mount(VOLUME, 'm1');
+	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'network', url: 'https://ca:33004' } });
+	t.is(relays.size, 0);
+});
+
+test('the same id again shares the mount and mints nothing', async (t) => {
+	const { volumes, ca, tmpfs, path } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.mount(VOLUME, 'm1');
+	t.is(ca.minted.length, 1);
+	t.is(tmpfs.mountings.length, 1);
+	await volumes.unmount(VOLUME, 'm1');
+	t.true(existsSync(path));
+	await volumes.unmount(VOLUME, 'm1');
+	t.false(existsSync(path));
+});
+
+test('the last unmount queues the revocation and removes everything', async (t) => {
+	const { volumes, records, relays, path } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.unmount(VOLUME, 'm1');
+	t.like(records.nextInOutbox(), { authorizationId: 'auth-1', startId: 'start-1' });
+	t.is(relays.size, 0);
+	t.false(existsSync(path));
+	t.false(volumes.isMounted(VOLUME));
+});
+
+test('another id is another start: new tmpfs, new token, the old start revoked', async (t) => {
+	const { volumes, ca, records, tmpfs, path } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	writeFileSync(join(path, 'tls.key'), 'of the start before');
+	await volumes.mount(VOLUME, 'm2');
+	t.deepEqual(ca.minted, ['start-1', 'start-2']);
+	t.is(tmpfs.mountings.length, 2);
+	t.false(existsSync(join(path, 'tls.key')));
+	t.like(records.nextInOutbox(), { startId: 'start-1' });
+	await volumes.unmount(VOLUME, 'm1');
+	t.true(volumes.isMounted(VOLUME));
+});
+
+test('while the engine starts, what it held before is void', async (t) => {
+	let answered = true;
+	const { volumes, ca } = world(t, { enforcement: { inChain: () => null, engineAnswered: () => answered } });
+	await volumes.mount(VOLUME, 'm1');
+	answered = false;
+	await volumes.mount(VOLUME, 'm1');
+	t.is(ca.minted.length, 2);
+});
+
+test('calls for one volume wait for each other', async (t) => {
+	const { volumes, ca, tmpfs, path } = world(t);
+	await Promise.all([volumes.mount(VOLUME, 'm1'), volumes.mount(VOLUME, 'm1'), volumes.unmount(VOLUME, 'm1'), volumes.unmount(VOLUME, 'm1')]);
+	t.is(ca.minted.length, 1);
+	t.is(tmpfs.mountings.length, 1);
+	t.false(existsSync(path));
+});
+
+test('a volume without an identity is not mounted', async (t) => {
+	const { volumes, tmpfs } = world(t);
+	await t.throwsAsync(volumes.mount('b'.repeat(64), 'm1'), { code: 'volume-unknown', message: /create it again/ });
+	t.is(tmpfs.mountings.length, 0);
+});
+
+test('without enforcement there is no token', async (t) => {
+	const { volumes, ca } = world(t, { enforcement: { inChain: () => false, engineAnswered: () => true } });
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'enforcement-missing' });
+	t.is(ca.minted.length, 0);
+});
+
+test('a start waits for a CA that comes back', async (t) => {
+	const { volumes, ca, file } = world(t);
+	const mint = ca.mintToken.bind(ca);
+	let attempts = 0;
+	ca.mintToken = (id, request) => (++attempts < 3 ? Promise.reject(new BirthmarkError('ca-unavailable')) : mint(id, request));
+	await volumes.mount(VOLUME, 'm1');
+	t.is(attempts, 3);
+	t.is(file('token'), 'token of start-1');
+});
+
+for (const [what, break_, code] of [
+	['a CA that stays away', ({ ca }: ReturnType<typeof world>) => void (ca.failure = new BirthmarkError('ca-unavailable')), 'ca-unavailable'],
+	['an authorization that was ended', ({ ca }: ReturnType<typeof world>) => void (ca.failure = new BirthmarkError('authorization-ended')), 'authorization-ended'],
+	['a tmpfs that cannot be mounted', ({ tmpfs }: ReturnType<typeof world>) => void (tmpfs.fails = true), 'mount-failed'],
+] as const) {
+	test(`${what} fails the start and leaves nothing`, async (t) => {
+		const it = world(t, { startGraceMs: 0 });
+		break_(it);
+		await t.throwsAsync(it.volumes.mount(VOLUME, 'm1'), { code });
+		t.false(existsSync(it.path));
+		t.is(it.relays.size, 0);
+		t.is(it.records.identity(VOLUME)?.startId, undefined);
+		t.false(it.records.isHeldBy(VOLUME, 'm1'));
+		t.like(it.records.nextInOutbox(), { startId: 'start-1' });
+	});
+}
+
+test('a relay that cannot be opened fails the start and leaves nothing', async (t) => {
+	const it = world(t, { openRelay: () => Promise.reject(new Error('no socket')) });
+	await t.throwsAsync(it.volumes.mount(VOLUME, 'm1'), { message: 'no socket' });
+	t.false(existsSync(it.path));
+});
+
+test('after a restart of the plugin what is still mounted is taken up', async (t) => {
+	const before = world(t);
+	await before.volumes.mount(VOLUME, 'm1');
+	await before.volumes.close();
+	t.is(before.relays.size, 0);
+	const volumes = new IdentityVolumes(before.deps);
+	await volumes.restore();
+	t.true(volumes.isMounted(VOLUME));
+	t.true(before.relays.has(before.path));
+	t.true(volumes.outlivedPlugin('start-1'));
+	await volumes.mount(VOLUME, 'm1');
+	t.is(before.ca.minted.length, 1);
+});
+
+test('after a restart of the plugin what is gone is revoked, and what is left over removed', async (t) => {
+	const it = world(t);
+	await it.volumes.mount(VOLUME, 'm1');
+	await it.tmpfs.unmount(VOLUME);
+	mkdirSync(it.tmpfs.path('left-over'));
+	const volumes = new IdentityVolumes(it.deps);
+	await volumes.restore();
+	t.false(volumes.isMounted(VOLUME));
+	t.like(it.records.nextInOutbox(), { startId: 'start-1' });
+	t.deepEqual(await it.tmpfs.present(), []);
+});
+
+test('the end of a start does not touch the one after it', async (t) => {
+	const { volumes } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.mount(VOLUME, 'm2');
+	await volumes.endStart(VOLUME, 'start-1');
+	t.true(volumes.isMounted(VOLUME));
+	await volumes.endStart(VOLUME, 'start-2');
+	t.false(volumes.isMounted(VOLUME));
+});
+
+test('a removed container is unmounted and ended', async (t) => {
+	const { volumes, records, path } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.remove(VOLUME);
+	t.false(existsSync(path));
+	t.is(records.nextInOutbox()?.startId, undefined);
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'volume-unknown' });
+});
+
+test('a new revocation list reaches every mounted volume, whatever one of them did to its own', async (t) => {
+	const { volumes, records, path, tmpfs } = world(t);
+	const second = 'b'.repeat(64);
+	records.addIdentity({ ...IDENTITY, volume: second, containerId: 'd'.repeat(64) });
+	await volumes.mount(second, 'm2');
+	await volumes.mount(VOLUME, 'm1');
+	await tmpfs.unmount(second);
+	await volumes.writeRevocationList('newer');
+	t.is(readFileSync(join(path, 'crl.pem'), 'utf8'), 'newer');
+});
