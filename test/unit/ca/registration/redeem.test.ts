@@ -1,8 +1,10 @@
 /** One token, one certificate. */
 
 import test from 'ava';
-import { X509Certificate } from 'node:crypto';
-import { movableClock, newContainerId, newKey, startCa } from '../../../support/ca.ts';
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, X509Certificate } from 'node:crypto';
+import { encodeCsr } from '#common/x509/csr-encode.ts';
+import { movableClock, newContainerId, newKey, startCa, temporaryFolder } from '../../../support/ca.ts';
 
 test('of two hundred who redeem one token at once with keys of their own, exactly one gets a certificate', async (t) => {
 	const ca = await startCa(t);
@@ -73,6 +75,30 @@ test('a bad request does not burn the token', async (t) => {
 	t.is((await send('garbage')).json()['code'], 'csr-malformed');
 	t.is((await send(newKey().csr('db01'))).json()['code'], 'token-wrong-name');
 	t.is((await send(newKey().csr('web01'))).status, 200);
+});
+
+test('each fault of a CSR has its own code on the wire, and none burns the token', async (t) => {
+	const ca = await startCa(t);
+	const node = await ca.join('host1');
+	const { id } = await ca.authorize(node, { commonName: 'web01' });
+	const token = await ca.mint(node, id);
+	const folder = temporaryFolder(t);
+	const csr = (...options: string[]): string => {
+		execFileSync('openssl', ['genpkey', ...options, '-out', 'key'], { cwd: folder, stdio: 'ignore' });
+		return execFileSync('openssl', ['req', '-new', '-key', 'key', '-subj', '/'], { cwd: folder, encoding: 'utf8' });
+	};
+	const stolen = encodeCsr({ privateKey: newKey().privateKey, publicKey: createPublicKey(newKey().privateKey) });
+	const faults = {
+		'csr-key-weak': csr('-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:1024'),
+		'csr-key-unsupported': csr('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:secp256k1'),
+		'csr-signature-invalid': stolen,
+		'csr-malformed': newKey().csr() + newKey().csr(),
+	};
+	for (const [code, body] of Object.entries(faults)) {
+		const answer = await ca.request('POST', '/v1/sign', { headers: { authorization: `Bearer ${token}` }, body });
+		t.like({ status: answer.status, ...answer.json() }, { status: 400, code });
+	}
+	t.is((await ca.sign(token, newKey())).status, 200);
 });
 
 test('a token in the path is as good as one in the header', async (t) => {
