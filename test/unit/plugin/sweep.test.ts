@@ -1,0 +1,82 @@
+import test from 'ava';
+import { silentLogger } from '#common/runtime/log.ts';
+import type { IdentityRecord } from '../../../plugin/records.ts';
+import { sweepOnce } from '../../../plugin/sweep.ts';
+import { engineContainer, FakeEngine } from '../../fakes/plugin-engine.ts';
+
+const CONTAINER = 'c'.repeat(64);
+const VOLUME = 'a'.repeat(64);
+const identity: IdentityRecord = { volume: VOLUME, containerId: CONTAINER, authorizationId: 'auth-1', commonName: 'api01', uid: 0, gid: 0, mode: 0o700, caWay: 'relay', startId: 'start-1' };
+
+function world(identities: IdentityRecord[], outlived = true) {
+	const engine = new FakeEngine();
+	const done: string[] = [];
+	const volumes = {
+		remove: async (volume: string) => void done.push(`remove ${volume.slice(0, 2)}`),
+		endStart: async (_: string, startId: string) => void done.push(`end ${startId}`),
+		outlivedPlugin: () => outlived,
+	};
+	return { engine, done, deps: { records: { identities: () => identities }, engine, volumes, logger: silentLogger } };
+}
+
+test('a container that is gone is ended, its volume removed', async (t) => {
+	const { engine, done, deps } = world([identity]);
+	await sweepOnce(deps);
+	t.deepEqual(done, ['remove aa']);
+	t.deepEqual(engine.removedVolumes, [VOLUME]);
+});
+
+for (const State of ['running', 'paused', 'restarting']) {
+	test(`a container that is ${State} is left alone`, async (t) => {
+		const { engine, done, deps } = world([identity]);
+		engine.list.push(engineContainer({ Id: CONTAINER, State }));
+		await sweepOnce(deps);
+		t.deepEqual(done, []);
+	});
+}
+
+for (const State of ['exited', 'dead', 'created']) {
+	test(`a container that is ${State} since before the plugin started loses its start, not its authorization`, async (t) => {
+		const { engine, done, deps } = world([identity]);
+		engine.list.push(engineContainer({ Id: CONTAINER, State }));
+		await sweepOnce(deps);
+		t.deepEqual(done, ['end start-1']);
+		t.deepEqual(engine.removedVolumes, []);
+	});
+}
+
+test('a container that is being started now is left alone', async (t) => {
+	const { engine, done, deps } = world([identity], false);
+	engine.list.push(engineContainer({ Id: CONTAINER, State: 'exited' }));
+	await sweepOnce(deps);
+	t.deepEqual(done, []);
+});
+
+test('a container that is born during the sweep is left alone', async (t) => {
+	const identities: IdentityRecord[] = [identity];
+	const { engine, done, deps } = world(identities);
+	engine.list.push(engineContainer({ Id: CONTAINER }));
+	const list = engine.containers.bind(engine);
+	const before = [...identities];
+	const records = { identities: () => before.slice() };
+	engine.containers = async (filters) => {
+		const containers = await list(filters);
+		before.push({ ...identity, containerId: 'd'.repeat(64), volume: 'b'.repeat(64) });
+		return containers;
+	};
+	await sweepOnce({ ...deps, records });
+	t.deepEqual(done, []);
+});
+
+test('a volume that cannot be removed does not keep the others from being swept', async (t) => {
+	const { engine, done, deps } = world([identity, { ...identity, volume: 'b'.repeat(64), containerId: 'd'.repeat(64) }]);
+	engine.removeVolume = () => Promise.reject(new Error('busy'));
+	await sweepOnce(deps);
+	t.deepEqual(done, ['remove aa', 'remove bb']);
+});
+
+test('without identities the engine is not asked', async (t) => {
+	const { engine, deps } = world([]);
+	engine.containers = () => Promise.reject(new Error('asked'));
+	await t.notThrowsAsync(sweepOnce(deps));
+});

@@ -1,0 +1,58 @@
+import test, { type ExecutionContext } from 'ava';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import type { RevocationList } from '../../../../plugin/ca-client.ts';
+import { startRevocationLists } from '../../../../plugin/volume/revocation-lists.ts';
+
+/** A CA that serves `list` until it is changed. */
+function world(t: ExecutionContext) {
+	const state: { list: RevocationList; away: boolean } = { list: { text: 'one', etag: '"1"' }, away: false };
+	const asked: (string | undefined)[] = [];
+	const written: string[] = [];
+	let onWrite: () => void = () => undefined;
+	const lists = startRevocationLists({
+		ca: {
+			revocationList: async (etag) => {
+				asked.push(etag);
+				if (state.away) throw new BirthmarkError('ca-unavailable');
+				return etag === state.list.etag ? undefined : state.list;
+			},
+		},
+		isWanted: () => false,
+		onChange: async (text) => {
+			written.push(text);
+			onWrite();
+		},
+		logger: silentLogger,
+	});
+	t.teardown(() => lists.close());
+	return { lists, state, asked, written, nextWrite: () => new Promise<void>((resolve) => (onWrite = resolve)) };
+}
+
+test('the first list is waited for, later ones are there', async (t) => {
+	const { lists, asked } = world(t);
+	t.is(await lists.current(), 'one');
+	t.is(await lists.current(), 'one');
+	t.deepEqual(asked, [undefined, '"1"']);
+});
+
+test('a revocation is looked for at once and written', async (t) => {
+	const { lists, state, written, nextWrite } = world(t);
+	await lists.current();
+	state.list = { text: 'two', etag: '"2"' };
+	const write = nextWrite();
+	lists.wake();
+	await write;
+	t.deepEqual(written, ['one', 'two']);
+	t.is(await lists.current(), 'two');
+});
+
+test('a CA that never answered is an error, one that is away later is not', async (t) => {
+	const { lists, state } = world(t);
+	state.away = true;
+	await t.throwsAsync(lists.current(), { code: 'ca-unavailable' });
+	state.away = false;
+	t.is(await lists.current(), 'one');
+	state.away = true;
+	t.is(await lists.current(), 'one');
+});
