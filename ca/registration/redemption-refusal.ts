@@ -24,6 +24,6 @@ export function redemptionRefusal(outcome: Exclude<Redemption['outcome'], 'issue
 		case 'used': return new BirthmarkError('token-used', 'the token was redeemed already; it is good for one key, and for a short time');
 		case 'expired': return new BirthmarkError('token-expired', 'the token is past its time, or a newer one has taken its place');
 		case 'revoked': return new BirthmarkError('certificate-revoked', 'the certificate of this token was revoked');
-		case 'ended': return new BirthmarkError('authorization-ended');
+		case 'ended': return new BirthmarkError('authorization-ended', 'the start of the container that this token was made for is over; its next start brings a new token');
 	}
 }

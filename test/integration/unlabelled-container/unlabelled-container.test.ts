@@ -6,7 +6,7 @@ import { openWorld } from '../../support/world.ts';
 const world = openWorld();
 
 test('an unlabelled container runs as it would without the plugin', async (t) => {
-	const container = await world.plain(t, { Image: 'test/busybox', Cmd: ['sh', '-c', 'env; ls /run'] });
+	const container = await world.plain(t, { Image: 'test/busybox', Cmd: ['sh', '-c', 'env; ls /'] });
 	await container.start();
 	await container.wait();
 	const { Config, Mounts, State } = await container.inspect();
