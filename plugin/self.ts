@@ -7,6 +7,7 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { EngineInfo, EnginePlugin } from './docker.ts';
 
 export interface Self {
@@ -73,6 +74,11 @@ export function namesUs(self: Self, driver: string): boolean {
 	const familiar = familiarName(driver);
 	if (familiar === self.name || familiar === familiarName(self.name)) return true;
 	return self.id !== undefined && /^[0-9a-f]+$/.test(driver) && self.id.startsWith(driver);
+}
+
+/** What a user adds to `docker run` to mount an identity. */
+export function mountOption(self: Self): string {
+	return `--mount type=volume,volume-driver=${self.name.replace(/:latest$/, '')},dst=${IDENTITY_DIRECTORY}`;
 }
 
 /** The short form with its tag (distribution/reference FamiliarString after TagNameOnly). */

@@ -4,11 +4,9 @@ import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
-import { namesUs, type Self } from '../self.ts';
+import { mountOption, namesUs, type Self } from '../self.ts';
 import type { CreateBody, MountSpec } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
-
-const REMEDY = `--mount type=volume,volume-driver=birthmark,dst=${IDENTITY_DIRECTORY}`;
 
 /** The mounts of our driver; for a container that asks for nothing of ours, none. */
 export function identityMounts(self: Self, body: CreateBody): MountSpec[] {
@@ -22,13 +20,13 @@ export function identityMounts(self: Self, body: CreateBody): MountSpec[] {
  */
 export function checkIdentityMount(self: Self, body: CreateBody): void {
 	const [mount, ...more] = identityMounts(self, body);
-	if (!mount) throw new BirthmarkError('mount-missing', `the container has birthmark labels, but not the volume that carries its identity; add ${REMEDY}`);
+	if (!mount) throw new BirthmarkError('mount-missing', `the container has birthmark labels, but not the volume that carries its identity; add ${mountOption(self)}`);
 	if (more.length > 0) throw new BirthmarkError('mount-illegal', 'a container has one identity; mount the birthmark driver once');
-	if (mount.type.toLowerCase() !== 'volume') throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${REMEDY}`);
+	if (mount.type.toLowerCase() !== 'volume') throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
 	if (mount.source !== '') throw new BirthmarkError('mount-illegal', `the volume of an identity has no name (here: ${quote(mount.source)}); leave the source away`);
 	if (mount.driverOptions.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
 	if (posix.resolve('/', mount.target) !== IDENTITY_DIRECTORY) {
-		throw new BirthmarkError('mount-illegal', `an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${REMEDY}`);
+		throw new BirthmarkError('mount-illegal', `an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${mountOption(self)}`);
 	}
 	const others = [
 		...body.mounts.filter((other) => other !== mount).map((other) => other.target),

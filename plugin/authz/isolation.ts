@@ -6,7 +6,7 @@
 import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
-import { namesUs, type Self } from '../self.ts';
+import { mountOption, namesUs, type Self } from '../self.ts';
 import type { CreateBody, MountSpec } from './create-body.ts';
 import { overlaps, resolveOnHost } from './host-paths.ts';
 
@@ -18,11 +18,10 @@ export interface IsolationDeps {
 	readonly findLabelled: (reference: string) => Promise<unknown>;
 }
 
-/** Checks a container create. @throws BirthmarkError `identity-isolated` or `mount-illegal` */
+/** Checks a container create: binds, mounts, the driver of all its volumes (27), VolumesFrom (24). @throws BirthmarkError `identity-isolated` or `mount-illegal` */
 export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Promise<void> {
-	if (body.volumeDriver !== '' && namesUs(await deps.self(), body.volumeDriver)) {
-		throw new BirthmarkError('mount-illegal', 'the birthmark driver cannot be the driver of every volume; use --mount type=volume,volume-driver=birthmark,dst=/run/birthmark');
-	}
+	const self = await deps.self();
+	if (namesUs(self, body.volumeDriver)) throw new BirthmarkError('mount-illegal', `the birthmark driver cannot be the driver of every volume; use ${mountOption(self)}`);
 	for (const bind of body.binds) await checkSource(deps, bind.split(':')[0]!);
 	await checkMounts(deps, body.mounts);
 	for (const entry of body.volumesFrom) {

@@ -1,7 +1,11 @@
-/** Which container a call means, as far as it is one of ours. */
+/** Calls that would take files, memory or labels out of a container with an identity (30, 36, 39). */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
 import type { EngineContainer } from '../docker.ts';
+import type { EngineCall } from './engine-call.ts';
 import { COMMON_NAME_LABEL } from './labels.ts';
+import type { AuthorizerDeps, Rule } from './rule.ts';
 
 export interface LabelledContainersDeps {
 	readonly engine: { containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]> };
@@ -18,4 +22,18 @@ export async function findLabelledContainer(deps: LabelledContainersDeps, refere
 	const name = '/' + reference.replace(/^\//, '');
 	const labelled = await deps.engine.containers({ label: [COMMON_NAME_LABEL] });
 	return labelled.find((container) => container.Names?.includes(name)) ?? labelled.find((container) => reference !== '' && container.Id.startsWith(reference));
+}
+
+/** A rule's check for calls whose path names the container. @param why what the user is told, and what to do instead */
+export function refuseLabelled(why: string): Rule['check'] {
+	return async (deps, _, reference) => {
+		if (await deps.findLabelled(reference)) throw new BirthmarkError('identity-isolated', `the container ${quote(reference)} has an identity: ${why}`);
+	};
+}
+
+/** @throws BirthmarkError to refuse */
+export async function checkCommit(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
+	// A form in the body would name another container than the address does, and the engine shows no forms (13).
+	if (!call.body && 'Content-Type' in call.headers) throw new BirthmarkError('engine-request-unseen', 'the engine did not show the body of this commit; send JSON or nothing');
+	await refuseLabelled('a commit would give its labels to an image; build an image instead')(deps, call, call.query.get('container') ?? '');
 }

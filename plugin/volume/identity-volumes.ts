@@ -130,9 +130,14 @@ export class IdentityVolumes {
 	/** Replaces the revocation list in every mounted volume; a full or spoilt volume is its container's own loss. */
 	async writeRevocationList(text: string): Promise<void> {
 		const { tmpfs, logger } = this.#deps;
-		for (const volume of this.#mounted) {
-			await writeVolumeFile(tmpfs.path(volume), VolumeFile.revocationList, text, 0o444).catch((error: unknown) => logger.debug('the revocation list could not be written', { volume, error }));
-		}
+		const write = async (volume: string): Promise<void> => {
+			if (this.#mounted.has(volume)) await writeVolumeFile(tmpfs.path(volume), VolumeFile.revocationList, text, 0o444);
+		};
+		// Under the lock: what is written after the unmount would lie on the disk.
+		const writes = [...this.#mounted].map((volume) =>
+			this.#lock(volume, () => write(volume)).catch((error: unknown) => logger.debug('the revocation list could not be written', { volume, error })),
+		);
+		await Promise.all(writes);
 	}
 
 	/** Stops relaying; mounts stay for the containers that run. */
@@ -142,21 +147,22 @@ export class IdentityVolumes {
 	}
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<void> {
-		const { records, tmpfs, caUrl, newStartId, onEnded, logger } = this.#deps;
+		const { records, tmpfs, revocationList, caUrl, newStartId, onEnded, logger } = this.#deps;
 		const { volume, authorizationId, commonName, caWay } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
 		onEnded();
 		try {
 			await this.#tearDown(volume);
-			const { token, revocationList } = await this.#askCa(authorizationId, startId);
+			const token = await this.#askForToken(authorizationId, startId);
 			await tmpfs.mount(volume, identity);
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
 			const directory = tmpfs.path(volume);
 			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrl ?? '' } };
 			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
-			await writeVolumeFile(directory, VolumeFile.revocationList, revocationList, 0o444);
+			// Read only now: a list that changes from here on is written into every mounted volume.
+			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);
 			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
 			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
 		} catch (error) {
@@ -167,15 +173,14 @@ export class IdentityVolumes {
 		}
 	}
 
-	/** Token and revocation list; waits for a CA that is away until the grace is over. */
-	async #askCa(authorizationId: string, startId: string): Promise<{ token: string; revocationList: string }> {
+	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. */
+	async #askForToken(authorizationId: string, startId: string): Promise<string> {
 		const { ca, revocationList, startGraceMs } = this.#deps;
 		const deadline = performance.now() + startGraceMs;
 		for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
 			try {
-				const list = await revocationList();
-				const { token } = await ca.mintToken(authorizationId, { startId });
-				return { token, revocationList: list };
+				await revocationList();
+				return (await ca.mintToken(authorizationId, { startId })).token;
 			} catch (error) {
 				const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
 				if (!mayPass || performance.now() + delayMs > deadline) throw error;

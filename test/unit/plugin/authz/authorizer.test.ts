@@ -3,11 +3,12 @@
 import test, { type ExecutionContext } from 'ava';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import { silentLogger } from '#common/runtime/log.ts';
-import { authorizeRequest, authorizeResponse, type AuthorizerDeps } from '../../../../plugin/authz/authorizer.ts';
+import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/authorizer.ts';
 import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
 import { splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { findLabelledContainer } from '../../../../plugin/authz/labelled-containers.ts';
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
+import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
 import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';

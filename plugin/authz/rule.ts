@@ -1,0 +1,25 @@
+/** What a rule of the authorization is, and what rules may use. */
+
+import type { Logger } from '#common/runtime/log.ts';
+import type { EngineCall } from './engine-call.ts';
+import type { IdentityCreateDeps } from './identity-create.ts';
+import type { IsolationDeps } from './isolation.ts';
+import type { OwnCalls } from './own-calls.ts';
+
+export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'records' | 'logger'>, Omit<IsolationDeps, 'records'> {
+	readonly records: IdentityCreateDeps['records'] & IsolationDeps['records'];
+	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;
+	/** a call of our own came by, with this nonce */
+	readonly onProof: (nonce: string) => void;
+	/** containers may have gone */
+	readonly onContainersRemoved: () => void;
+	readonly logger: Pick<Logger, 'info' | 'error'>;
+}
+
+export interface Rule {
+	readonly method: RegExp;
+	/** anchored; matched against the decoded path without its version */
+	readonly path: RegExp;
+	/** @param subject first group of `path` @throws BirthmarkError to refuse */
+	check(deps: AuthorizerDeps, call: EngineCall, subject: string): Promise<void> | void;
+}
