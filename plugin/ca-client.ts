@@ -6,7 +6,8 @@
 
 import { Agent, request as httpsRequest } from 'node:https';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { CA_SERVER_NAME, CSR_CONTENT_TYPE, type Authorization, type AuthorizeRequest, type MintedToken, type MintRequest, type RevokeRequest, type WhoAmI } from '#common/protocol/messages.ts';
+import { CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
+import type { Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import type { Clock } from '#common/runtime/clock.ts';
 import { exchange, type Answer } from './request.ts';
@@ -15,6 +16,7 @@ import { exchange, type Answer } from './request.ts';
 const DEADLINE_MS = 5_000;
 /** A CRL of 10 000 entries has about 400 KiB. */
 const MAX_BYTES = 4 * 1024 * 1024;
+const LIMITS = { deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES };
 
 /** What the connection is made of; replaced as a whole when the node's certificate is. */
 export interface NodeCredentials {
@@ -51,28 +53,42 @@ export function createCaClient(deps: CaClientDeps) {
 		if (agent?.of === credentials) return agent.agent;
 		agent?.agent.destroy();
 		const { key, certificate, bundle } = credentials;
-		agent = { of: credentials, agent: new Agent({ keepAlive: true, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' }) };
-		return agent.agent;
+		const made = new Agent({ keepAlive: true, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' });
+		agent = { of: credentials, agent: made };
+		return made;
 	}
 
 	/** @param options.body JSON, or a text with its own content type in the headers */
 	async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
 		const credentials = deps.credentials();
-		if (!deps.url || !credentials) throw new BirthmarkError('node-not-joined', 'this node has not joined a CA; set CA_URL and JOIN_TOKEN with docker plugin set');
+		if (!deps.url || !credentials) {
+			throw new BirthmarkError('node-not-joined', 'this node has not joined a CA; set CA_URL and JOIN_TOKEN with docker plugin set');
+		}
 		const body = options.body === undefined || typeof options.body === 'string' ? options.body : JSON.stringify(options.body);
 		const headers = { ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...options.headers };
 		const url = new URL(path, deps.url);
 		let answer: Answer;
 		try {
-			answer = await exchange((signal, onAnswer) => httpsRequest(url, { method, headers, signal, agent: agentFor(credentials) }, onAnswer), body, { deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES });
+			const options = { method, headers, agent: agentFor(credentials) };
+			answer = await exchange((signal, onAnswer) => httpsRequest(url, { ...options, signal }, onAnswer), body, LIMITS);
 		} catch (cause) {
 			reachable = false;
-			throw new BirthmarkError('ca-unavailable', `the CA at ${url.host} could not be reached (${reason(cause)}); start it or check CA_URL, then try again`, { cause });
+			throw new BirthmarkError(
+				'ca-unavailable',
+				`the CA at ${url.host} could not be reached (${reason(cause)}); start it or check CA_URL, then try again`,
+				{ cause },
+			);
 		}
 		reachable = true;
 		const date = Date.parse(answer.headers.date ?? '');
 		if (!Number.isNaN(date)) clockSkewSeconds = Math.round((deps.clock.now().getTime() - date) / 1000);
-		if (answer.status >= 500) throw new BirthmarkError('ca-unavailable', `the CA at ${url.host} answered ${answer.status}; its log tells why`, { cause: errorFromProblem(answer.status, answer.body) });
+		if (answer.status >= 500) {
+			throw new BirthmarkError(
+				'ca-unavailable',
+				`the CA at ${url.host} answered ${answer.status}; its log tells why`,
+				{ cause: errorFromProblem(answer.status, answer.body) },
+			);
+		}
 		if (answer.status >= 400) throw errorFromProblem(answer.status, answer.body);
 		return answer;
 	}

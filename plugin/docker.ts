@@ -50,9 +50,11 @@ export type Engine = ReturnType<typeof createEngine>;
 export function createEngine(socketPath: string, ownHeaders: Readonly<Record<string, string>>) {
 	async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string>; deadlineMs?: number } = {}): Promise<Answer> {
 		const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-		const headers = { ...ownHeaders, ...options.headers, host: 'docker', ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }) };
+		const contentHeaders = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+		const requestOptions = { socketPath, method, path, headers: { ...ownHeaders, ...options.headers, host: 'docker', ...contentHeaders }, agent: false } as const;
+		const limits = { deadlineMs: options.deadlineMs ?? DEADLINE_MS, maxBytes: MAX_BYTES };
 		try {
-			return await exchange((signal, onAnswer) => httpRequest({ socketPath, method, path, headers, signal, agent: false }, onAnswer), body, { deadlineMs: options.deadlineMs ?? DEADLINE_MS, maxBytes: MAX_BYTES });
+			return await exchange((signal, onAnswer) => httpRequest({ ...requestOptions, signal }, onAnswer), body, limits);
 		} catch (cause) {
 			throw new BirthmarkError('engine-unavailable', 'the engine did not answer a question of the plugin; try again', { cause });
 		}

@@ -7,6 +7,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from '#common/runtime/log.ts';
 
+/** What is wrong when the proof is negative, and what to do. */
+export const OUT_OF_CHAIN = 'the engine does not ask the plugin before it acts; put the plugin into "authorization-plugins" in daemon.json and send the engine a SIGHUP';
+
 const INTERVAL_MS = 3_000;
 /** While the answer is not yes, somebody is waiting for it. */
 const IMPATIENT_INTERVAL_MS = 500;
@@ -47,7 +50,7 @@ export function startEnforcement({ call, onAnswer, logger }: EnforcementDeps): E
 		if (closed) return;
 		if (state !== before) {
 			if (state === true) logger.info('the engine asks this plugin before it acts');
-			else if (state === false) logger.error('the engine does not ask this plugin before it acts: no token is issued; put it into "authorization-plugins" in daemon.json and send the engine a SIGHUP', { code: 'enforcement-missing' });
+			else if (state === false) logger.error(`no token is issued: ${OUT_OF_CHAIN}`, { code: 'enforcement-missing' });
 			else logger.info('the API of the engine does not answer');
 		}
 		if (state !== null) onAnswer(before === null);

@@ -41,7 +41,9 @@ export async function joinCa(store: NodeIdentityStore, url: string, token: strin
 	if (answer.status !== 201) throw errorFromProblem(answer.status, answer.body);
 	const joined = JSON.parse(answer.body) as JoinAnswer;
 	if (joined.role !== 'node') throw new BirthmarkError('token-wrong-name', 'the join token is one for an operator; create one for a node');
-	if (!leafOf(joined.certificate, key).matchesKey) throw new BirthmarkError('certificate-invalid', 'the CA answered with a certificate for another key');
+	if (!leafOf(joined.certificate, key).matchesKey) {
+		throw new BirthmarkError('certificate-invalid', 'the CA answered with a certificate for another key');
+	}
 	const identity: NodeIdentity = {
 		key,
 		certificate: joined.certificate,
@@ -64,7 +66,10 @@ async function fetchBundle(url: string, token: string): Promise<string> {
 	const answer = await call(url, '/v1/roots', undefined, {}, undefined);
 	if (answer.status !== 200) throw errorFromProblem(answer.status, answer.body);
 	if (!timingSafeEqual(bundleDigest(answer.body), parseToken(token, 'join').bundleDigest)) {
-		throw new BirthmarkError('bundle-digest-mismatch', 'the CA serves another trust bundle than the join token was made for; check CA_URL, or get a new join token');
+		throw new BirthmarkError(
+			'bundle-digest-mismatch',
+			'the CA serves another trust bundle than the join token was made for; check CA_URL, or get a new join token',
+		);
 	}
 	return answer.body;
 }

@@ -74,12 +74,13 @@ const enforcement = startEnforcement({
 	logger,
 });
 const caAddress = new URL(config.CA_URL ?? 'https://127.0.0.1');
+const caTarget = { host: caAddress.hostname.replace(/^\[|\]$/g, ''), port: Number(caAddress.port || HTTPS_PORT) };
 const volumes: IdentityVolumes = new IdentityVolumes({
 	records,
 	tmpfs,
 	ca,
 	revocationList: () => revocationLists.current(),
-	openRelay: (directory) => openRelay({ target: { host: caAddress.hostname.replace(/^\[|\]$/g, ''), port: Number(caAddress.port || HTTPS_PORT) }, logger }, directory),
+	openRelay: (directory) => openRelay({ target: caTarget, logger }, directory),
 	enforcement,
 	onEnded: () => outbox.wake(),
 	caUrl: config.CA_URL,

@@ -78,7 +78,9 @@ export function startMembership(deps: MembershipDeps): Membership {
 		if (!identity || deps.clock.now().getTime() < renewalTime()) return;
 		const key = newKey();
 		const certificate = await deps.ca.renew(encodeCsr({ privateKey: createPrivateKey(key), publicKey: createPublicKey(key) }));
-		if (!leafOf(certificate, key).matchesKey) throw new BirthmarkError('certificate-invalid', 'the CA renewed with a certificate for another key');
+		if (!leafOf(certificate, key).matchesKey) {
+			throw new BirthmarkError('certificate-invalid', 'the CA renewed with a certificate for another key');
+		}
 		await deps.store.save({ ...identity, key, certificate });
 		deps.logger.info('renewed the certificate of the node', { node: identity.name });
 	}

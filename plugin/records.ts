@@ -39,14 +39,19 @@ const SCHEMA = `
 	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
 	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
 `;
-const IDENTITY_COLUMNS = `volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName, uid, gid, mode, ca_way AS caWay, start_id AS startId`;
+const IDENTITY_COLUMNS = `
+	volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName,
+	uid, gid, mode, ca_way AS caWay, start_id AS startId
+`;
 
 /** Opens the file, made when it is not there. @throws BirthmarkError `config-invalid` for a file of a newer version */
 export function openRecords(path: string): Records {
 	const database = new DatabaseSync(path);
 	database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000');
 	const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-	if (version > SCHEMA_VERSION) throw new BirthmarkError('config-invalid', `${path} was written by a newer version of the plugin; install that one`);
+	if (version > SCHEMA_VERSION) {
+		throw new BirthmarkError('config-invalid', `${path} was written by a newer version of the plugin; install that one`);
+	}
 	if (version === 0) database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version=${SCHEMA_VERSION}; COMMIT`);
 	return new Records(database);
 }
@@ -177,7 +182,8 @@ export class Records {
 	}
 
 	#queueStart(volume: string): void {
-		this.#run('INSERT INTO outbox (authorization_id, start_id) SELECT authorization_id, start_id FROM identities WHERE volume = ? AND start_id IS NOT NULL', volume);
+		const started = 'FROM identities WHERE volume = ? AND start_id IS NOT NULL';
+		this.#run(`INSERT INTO outbox (authorization_id, start_id) SELECT authorization_id, start_id ${started}`, volume);
 		this.#run('UPDATE identities SET start_id = NULL WHERE volume = ?', volume);
 	}
 

@@ -14,11 +14,13 @@ export interface ExchangeLimits {
 	readonly maxBytes: number;
 }
 
+type StartRequest = (signal: AbortSignal, onAnswer: (answer: IncomingMessage) => void) => ClientRequest;
+
 /**
  * @param start makes the request, `http.request` or `https.request` with everything but the callback
  * @throws Error when the connection fails, the deadline passes or the answer is too large
  */
-export function exchange(start: (signal: AbortSignal, onAnswer: (answer: IncomingMessage) => void) => ClientRequest, body: string | undefined, limits: ExchangeLimits): Promise<Answer> {
+export function exchange(start: StartRequest, body: string | undefined, limits: ExchangeLimits): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const signal = AbortSignal.timeout(limits.deadlineMs);
 		const request = start(signal, (answer) => {

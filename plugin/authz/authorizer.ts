@@ -3,7 +3,7 @@
  * identity; those are let through by method and path alone, without a look at their bodies.
  */
 
-import { BirthmarkError } from '#common/protocol/errors.ts';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { refusalText } from '../refusal.ts';
 import { parseCreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
@@ -49,9 +49,9 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 		return ALLOW;
 	} catch (cause) {
 		const id = containerId.slice(0, 12);
-		const [code, why] = cause instanceof BirthmarkError ? ([cause.code, cause.message] as const) : (['internal', 'something unexpected went wrong in the plugin'] as const);
+		const why = cause instanceof BirthmarkError ? cause.message : 'something unexpected went wrong in the plugin';
 		const sentence = `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
-		return refuse(deps, CREATE, call, new BirthmarkError(code, sentence, { cause }));
+		return refuse(deps, CREATE, call, new BirthmarkError(errorCode(cause), sentence, { cause }));
 	}
 }
 

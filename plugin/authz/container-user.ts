@@ -25,6 +25,7 @@ function number(user: string, part: string): number {
 	if (/^[0-9]{1,9}$/.test(part)) return Number(part);
 	throw new BirthmarkError(
 		'label-missing',
-		`the container runs as ${quote(user)}, and only the image knows the number of that user; add the labels birthmark.uid=UID and birthmark.gid=GID, or run it with --user UID:GID`,
+		`the container runs as ${quote(user)}, and only the image knows the number of that user; ` +
+			'add the labels birthmark.uid=UID and birthmark.gid=GID, or run it with --user UID:GID',
 	);
 }

@@ -49,7 +49,9 @@ const NEVER_AT_TOP = [
 export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 	const top = structFields(parseBody(bytes, 'create a container'), 'the request');
 	for (const name of NEVER_AT_TOP) {
-		if (isSet(top.get(name))) throw new BirthmarkError('engine-request-ambiguous', `"${name}" stands at the top of the request; put it into HostConfig`);
+		if (isSet(top.get(name))) {
+			throw new BirthmarkError('engine-request-ambiguous', `"${name}" stands at the top of the request; put it into HostConfig`);
+		}
 	}
 	const host = structFields(top.get('hostconfig'), 'HostConfig');
 	return {
@@ -67,7 +69,10 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 /** @throws BirthmarkError `engine-request-unseen` when the engine showed no body */
 export function parseBody(bytes: Buffer | undefined, what: string): JsonValue {
 	if (!bytes || bytes.length === 0) {
-		throw new BirthmarkError('engine-request-unseen', `the engine did not show the body of this request to ${what}; send it as application/json, with a Content-Length and smaller than 1 MiB`);
+		throw new BirthmarkError(
+			'engine-request-unseen',
+			`the engine did not show the body of this request to ${what}; send it as application/json, with a Content-Length and smaller than 1 MiB`,
+		);
 	}
 	return parseStrictJson(bytes);
 }

@@ -25,9 +25,13 @@ export function structFields(value: JsonValue | undefined, where: string): Field
 	if (!(value instanceof JsonObject)) throw wrongType(where, 'an object');
 	const seen = new Map<string, JsonValue>();
 	for (const [key, inner] of value.entries) {
-		if (!/^[\x20-\x7e]*$/.test(key)) throw new BirthmarkError('engine-request-ambiguous', `${where} has the key ${quote(key)}, which is not ASCII`);
+		if (!/^[\x20-\x7e]*$/.test(key)) {
+			throw new BirthmarkError('engine-request-ambiguous', `${where} has the key ${quote(key)}, which is not ASCII`);
+		}
 		const folded = key.toLowerCase();
-		if (seen.has(folded)) throw new BirthmarkError('engine-request-ambiguous', `${where} has the key ${quote(key)} twice (upper and lower case are the same)`);
+		if (seen.has(folded)) {
+			throw new BirthmarkError('engine-request-ambiguous', `${where} has the key ${quote(key)} twice (upper and lower case are the same)`);
+		}
 		seen.set(folded, inner);
 	}
 	for (const [key, inner] of seen) if (inner === null) seen.delete(key);

@@ -40,7 +40,10 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 	const identity = parseIdentityLabels(body.labels);
 	if (!identity) {
 		if (identityMounts(self, body).length === 0) return;
-		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE');
+		throw new BirthmarkError(
+			'label-missing',
+			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE',
+		);
 	}
 	checkIdentityMount(self, body);
 	// The engine will refuse an image that it does not have; the client then pulls it and asks again.

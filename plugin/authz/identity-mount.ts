@@ -20,13 +20,25 @@ export function identityMounts(self: Self, body: CreateBody): MountSpec[] {
  */
 export function checkIdentityMount(self: Self, body: CreateBody): void {
 	const [mount, ...more] = identityMounts(self, body);
-	if (!mount) throw new BirthmarkError('mount-missing', `the container has birthmark labels, but not the volume that carries its identity; add ${mountOption(self)}`);
+	if (!mount) {
+		throw new BirthmarkError(
+			'mount-missing',
+			`the container has birthmark labels, but not the volume that carries its identity; add ${mountOption(self)}`,
+		);
+	}
 	if (more.length > 0) throw new BirthmarkError('mount-illegal', 'a container has one identity; mount the birthmark driver once');
-	if (mount.type.toLowerCase() !== 'volume') throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
-	if (mount.source !== '') throw new BirthmarkError('mount-illegal', `the volume of an identity has no name (here: ${quote(mount.source)}); leave the source away`);
+	if (mount.type.toLowerCase() !== 'volume') {
+		throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
+	}
+	if (mount.source !== '') {
+		throw new BirthmarkError('mount-illegal', `the volume of an identity has no name (here: ${quote(mount.source)}); leave the source away`);
+	}
 	if (mount.driverOptions.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
 	if (posix.resolve('/', mount.target) !== IDENTITY_DIRECTORY) {
-		throw new BirthmarkError('mount-illegal', `an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${mountOption(self)}`);
+		throw new BirthmarkError(
+			'mount-illegal',
+			`an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${mountOption(self)}`,
+		);
 	}
 	const others = [
 		...body.mounts.filter((other) => other !== mount).map((other) => other.target),
@@ -35,6 +47,9 @@ export function checkIdentityMount(self: Self, body: CreateBody): void {
 	];
 	for (const target of others) {
 		if (!isWithin(posix.resolve('/', target), IDENTITY_DIRECTORY)) continue;
-		throw new BirthmarkError('mount-illegal', `nothing else may be mounted at or below ${IDENTITY_DIRECTORY} (here: ${quote(target)}); choose another place`);
+		throw new BirthmarkError(
+			'mount-illegal',
+			`nothing else may be mounted at or below ${IDENTITY_DIRECTORY} (here: ${quote(target)}); choose another place`,
+		);
 	}
 }

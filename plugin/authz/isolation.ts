@@ -18,16 +18,25 @@ export interface IsolationDeps {
 	readonly findLabelled: (reference: string) => Promise<unknown>;
 }
 
-/** Checks a container create: binds, mounts, the driver of all its volumes (27), VolumesFrom (24). @throws BirthmarkError `identity-isolated` or `mount-illegal` */
+/**
+ * Checks a container create: binds, mounts, the driver of all its volumes (27), VolumesFrom (24).
+ *
+ * @throws BirthmarkError `identity-isolated` or `mount-illegal`
+ */
 export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Promise<void> {
 	const self = await deps.self();
-	if (namesUs(self, body.volumeDriver)) throw new BirthmarkError('mount-illegal', `the birthmark driver cannot be the driver of every volume; use ${mountOption(self)}`);
+	if (namesUs(self, body.volumeDriver)) {
+		throw new BirthmarkError('mount-illegal', `the birthmark driver cannot be the driver of every volume; use ${mountOption(self)}`);
+	}
 	for (const bind of body.binds) await checkSource(deps, bind.split(':')[0]!);
 	await checkMounts(deps, body.mounts);
 	for (const entry of body.volumesFrom) {
 		const reference = entry.split(':')[0]!;
 		if (await deps.findLabelled(reference)) {
-			throw new BirthmarkError('identity-isolated', `--volumes-from ${quote(reference)} would hand over the identity of that container; share its other volumes by name`);
+			throw new BirthmarkError(
+				'identity-isolated',
+				`--volumes-from ${quote(reference)} would hand over the identity of that container; share its other volumes by name`,
+			);
 		}
 	}
 }
@@ -51,7 +60,10 @@ export async function checkVolumeOptions(deps: IsolationDeps, options: ReadonlyM
 async function checkSource(deps: IsolationDeps, source: string): Promise<void> {
 	if (source.startsWith('/')) return checkHostPath(deps, source);
 	if (deps.records.hasVolume(source)) {
-		throw new BirthmarkError('identity-isolated', `the volume ${quote(source)} holds the identity of a container and cannot be mounted by name; leave the source away to get an identity of your own`);
+		throw new BirthmarkError(
+			'identity-isolated',
+			`the volume ${quote(source)} holds the identity of a container and cannot be mounted by name; leave the source away to get an identity of your own`,
+		);
 	}
 }
 
@@ -62,7 +74,10 @@ async function checkHostPath(deps: IsolationDeps, path: string): Promise<void> {
 		const forbidden = (await resolveOnHost(deps.hostRoot, directory)) ?? directory;
 		for (const candidate of [posix.resolve(path), resolved]) {
 			if (candidate !== undefined && !overlaps(candidate, forbidden)) continue;
-			throw new BirthmarkError('identity-isolated', `the host path ${quote(path)} leads to where the identities of containers are mounted (${forbidden}); bind a directory that does not hold it`);
+			throw new BirthmarkError(
+				'identity-isolated',
+				`the host path ${quote(path)} leads to where the identities of containers are mounted (${forbidden}); bind a directory that does not hold it`,
+			);
 		}
 	}
 }

@@ -27,13 +27,17 @@ export async function findLabelledContainer(deps: LabelledContainersDeps, refere
 /** A rule's check for calls whose path names the container. @param why what the user is told, and what to do instead */
 export function refuseLabelled(why: string): Rule['check'] {
 	return async (deps, _, reference) => {
-		if (await deps.findLabelled(reference)) throw new BirthmarkError('identity-isolated', `the container ${quote(reference)} has an identity: ${why}`);
+		if (await deps.findLabelled(reference)) {
+			throw new BirthmarkError('identity-isolated', `the container ${quote(reference)} has an identity: ${why}`);
+		}
 	};
 }
 
 /** @throws BirthmarkError to refuse */
 export async function checkCommit(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
 	// A form in the body would name another container than the address does, and the engine shows no forms (13).
-	if (!call.body && 'Content-Type' in call.headers) throw new BirthmarkError('engine-request-unseen', 'the engine did not show the body of this commit; send JSON or nothing');
+	if (!call.body && 'Content-Type' in call.headers) {
+		throw new BirthmarkError('engine-request-unseen', 'the engine did not show the body of this commit; send JSON or nothing');
+	}
 	await refuseLabelled('a commit would give its labels to an image; build an image instead')(deps, call, call.query.get('container') ?? '');
 }

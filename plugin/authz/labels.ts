@@ -43,13 +43,23 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 	for (const name of labels.keys()) {
 		if ((LABELS as readonly string[]).includes(name)) continue;
 		const suggestion = nearest(name, LABELS);
-		throw new BirthmarkError('label-unknown', `there is no label ${quote(name)}; ${suggestion ? `did you mean ${suggestion}?` : `the labels are ${LABELS.join(', ')}`}`);
+		throw new BirthmarkError(
+			'label-unknown',
+			`there is no label ${quote(name)}; ${suggestion ? `did you mean ${suggestion}?` : `the labels are ${LABELS.join(', ')}`}`,
+		);
 	}
 	const get = (name: Label): string | undefined => labels.get(name);
 	const commonName = get('birthmark.cn');
 	const organizationalUnit = get('birthmark.ou');
-	if (commonName === undefined) throw new BirthmarkError('label-missing', `the label birthmark.cn is missing beside ${[...labels.keys()].join(', ')}; add --label birthmark.cn=NAME`);
-	if (organizationalUnit === undefined) throw new BirthmarkError('label-missing', 'the label birthmark.ou, the role of the service, is missing; add --label birthmark.ou=ROLE');
+	if (commonName === undefined) {
+		throw new BirthmarkError(
+			'label-missing',
+			`the label birthmark.cn is missing beside ${[...labels.keys()].join(', ')}; add --label birthmark.cn=NAME`,
+		);
+	}
+	if (organizationalUnit === undefined) {
+		throw new BirthmarkError('label-missing', 'the label birthmark.ou, the role of the service, is missing; add --label birthmark.ou=ROLE');
+	}
 	const ttl = get('birthmark.ttl');
 	const uid = get('birthmark.uid');
 	const gid = get('birthmark.gid');

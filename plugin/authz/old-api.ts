@@ -10,7 +10,10 @@ export function refuseOldVersion({ apiVersion }: EngineCall, what: string): void
 	if (!apiVersion) return;
 	const [major, minor] = apiVersion;
 	if (major > FIRST_SAFE_VERSION[0] || (major === FIRST_SAFE_VERSION[0] && minor >= FIRST_SAFE_VERSION[1])) return;
-	throw new BirthmarkError('identity-isolated', `API version ${major}.${minor} is too old to ${what} safely; use ${FIRST_SAFE_VERSION.join('.')} or newer`);
+	throw new BirthmarkError(
+		'identity-isolated',
+		`API version ${major}.${minor} is too old to ${what} safely; use ${FIRST_SAFE_VERSION.join('.')} or newer`,
+	);
 }
 
 /** Before API 1.24 a start could carry a HostConfig that replaces the one judged at create (21). */
@@ -18,7 +21,10 @@ export function checkStart(_: unknown, call: EngineCall): void {
 	refuseOldVersion(call, 'start containers');
 	const body = call.body?.toString('utf8').trim() ?? '';
 	if (body === '' || body === '{}' || body === 'null') return;
-	throw new BirthmarkError('engine-request-ambiguous', 'a start with a body could change what was judged when the container was created; start it without one');
+	throw new BirthmarkError(
+		'engine-request-ambiguous',
+		'a start with a body could change what was judged when the container was created; start it without one',
+	);
 }
 
 /** `POST /containers/X/copy`, which newer versions do not have (22). */

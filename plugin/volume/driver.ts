@@ -36,8 +36,15 @@ export function createVolumeDriver({ records, volumes, path, status }: VolumeDri
 
 		'VolumeDriver.Create': async (request) => {
 			const name = nameOf(request);
-			if (name !== SENTINEL_VOLUME && !ANONYMOUS.test(name)) throw new BirthmarkError('mount-illegal', `a birthmark volume has no name (here: ${quote(name)}); leave the source away in --mount`);
-			if (typeof request.Opts === 'object' && request.Opts !== null && Object.keys(request.Opts).length > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
+			if (name !== SENTINEL_VOLUME && !ANONYMOUS.test(name)) {
+				throw new BirthmarkError(
+					'mount-illegal',
+					`a birthmark volume has no name (here: ${quote(name)}); leave the source away in --mount`,
+				);
+			}
+			if (typeof request.Opts === 'object' && request.Opts !== null && Object.keys(request.Opts).length > 0) {
+				throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
+			}
 			records.addVolume(name);
 			return {};
 		},
@@ -58,7 +65,9 @@ export function createVolumeDriver({ records, volumes, path, status }: VolumeDri
 
 		'VolumeDriver.Mount': async (request) => {
 			const name = known(nameOf(request));
-			if (name === SENTINEL_VOLUME) throw new BirthmarkError('mount-illegal', `${SENTINEL_VOLUME} only tells about the plugin; it cannot be mounted`);
+			if (name === SENTINEL_VOLUME) {
+				throw new BirthmarkError('mount-illegal', `${SENTINEL_VOLUME} only tells about the plugin; it cannot be mounted`);
+			}
 			return { Mountpoint: await volumes.mount(name, idOf(request)) };
 		},
 

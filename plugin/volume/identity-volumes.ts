@@ -8,6 +8,7 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { VolumeFile, type AgentFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { OUT_OF_CHAIN } from '../enforcement.ts';
 import type { IdentityRecord, Records } from '../records.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import type { Relay } from './relay.ts';
@@ -58,7 +59,11 @@ export class IdentityVolumes {
 		return this.#lock(volume, async () => {
 			const identity = records.identity(volume);
 			if (!identity) {
-				throw new BirthmarkError('volume-unknown', 'no container was authorized for this volume: remove the container and create it again while the plugin runs (an image with files at /run/birthmark also needs volume-nocopy in --mount)');
+				throw new BirthmarkError(
+					'volume-unknown',
+					'no container was authorized for this volume: remove the container and create it again while the plugin runs ' +
+						'(an image with files at /run/birthmark also needs volume-nocopy in --mount)',
+				);
 			}
 			// Before the API answered for the first time the engine is starting, and what it held before is void.
 			if (this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && enforcement.engineAnswered()) {
@@ -66,7 +71,7 @@ export class IdentityVolumes {
 				return tmpfs.path(volume);
 			}
 			if (enforcement.inChain() === false) {
-				throw new BirthmarkError('enforcement-missing', 'the engine does not ask the plugin before it acts, so no identity is issued; put the plugin into "authorization-plugins" in daemon.json and send the engine a SIGHUP');
+				throw new BirthmarkError('enforcement-missing', `no identity is issued: ${OUT_OF_CHAIN}`);
 			}
 			await this.#start(identity, mountId);
 			return tmpfs.path(volume);

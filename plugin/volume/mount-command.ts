@@ -23,7 +23,8 @@ export async function mount(...args: string[]): Promise<void> {
 export async function bindOnto(source: string, target: string): Promise<void> {
 	const directory = await open(target, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 	try {
-		const child = spawn('/bin/mount', ['--no-canonicalize', '--bind', source, '/proc/self/fd/3'], { ...LIMITS, stdio: ['ignore', 'ignore', 'ignore', directory.fd] });
+		const stdio = ['ignore', 'ignore', 'ignore', directory.fd] as const;
+		const child = spawn('/bin/mount', ['--no-canonicalize', '--bind', source, '/proc/self/fd/3'], { ...LIMITS, stdio: [...stdio] });
 		const [code] = await once(child, 'exit');
 		if (code !== 0) throw new Error(`mount failed with exit code ${code}`);
 	} finally {

@@ -75,8 +75,8 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 			try {
 				await remove(volume);
 				await mkdir(hostPath(volume), { mode: 0o700 });
-				const options = ['noexec', 'nosuid', 'nodev', `size=${SIZE}`, `nr_inodes=${INODES}`, `mode=${mode.toString(8)}`, `uid=${uid}`, `gid=${gid}`, ...(noswap ? ['noswap'] : [])];
-				await mount('-t', 'tmpfs', '-o', options.join(','), 'birthmark', hostPath(volume));
+				const options = `noexec,nosuid,nodev,size=${SIZE},nr_inodes=${INODES},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
+				await mount('-t', 'tmpfs', '-o', noswap ? `${options},noswap` : options, 'birthmark', hostPath(volume));
 				if (hasAgent) {
 					const target = join(hostPath(volume), VolumeFile.agentDirectory);
 					await mkdir(target, { mode: 0o755 });
@@ -86,7 +86,11 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 				await bindIntoVolumes(volume);
 			} catch (cause) {
 				await remove(volume).catch((error: unknown) => logger.error('a tmpfs could not be removed', { volume, error }));
-				throw new BirthmarkError('mount-failed', 'the tmpfs for the identity could not be mounted; the log of the plugin tells why', { cause });
+				throw new BirthmarkError(
+					'mount-failed',
+					'the tmpfs for the identity could not be mounted; the log of the plugin tells why',
+					{ cause },
+				);
 			}
 		},
 
@@ -99,7 +103,9 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 			if (!mounted.includes(hostPath(volume))) return mounted.includes(path(volume));
 			// The engine unmounted the agent as well, and where the container sees it. Bound again here it comes back there.
 			const agent = join(hostPath(volume), VolumeFile.agentDirectory);
-			if (hasAgent && !mounted.includes(agent)) await bindOnto(agentDirectory, agent).catch((error: unknown) => logger.warn('the agent could not be delivered again', { volume, error }));
+			if (hasAgent && !mounted.includes(agent)) {
+				await bindOnto(agentDirectory, agent).catch((error: unknown) => logger.warn('the agent could not be delivered again', { volume, error }));
+			}
 			if (!mounted.includes(path(volume))) await bindIntoVolumes(volume);
 			return true;
 		},
