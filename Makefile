@@ -14,9 +14,13 @@ help: ## this list
 
 deps: node_modules/.complete ## the npm packages, Node itself among them
 
+# Of all the packages only the two runtimes may run install scripts, whatever npm's version would do.
+# Node needs libatomic, which a small Debian does not have.
 node_modules/.complete: package.json package-lock.json
+	@ls /usr/lib/*/libatomic.so.1 /lib/*/libatomic.so.1 >/dev/null 2>&1 || { echo "Installing libatomic1, which Node needs …"; { $(SUDO) apt-get -q update && $(SUDO) apt-get -q install --yes --no-install-recommends libatomic1; } >/dev/null; }
 	@echo "Installing npm packages …"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@npm rebuild node bun --loglevel=error >/dev/null
 	@touch $@
 
 demo: deps ## the main job on a private engine: two services, born with identities
