@@ -58,20 +58,18 @@ export class IdentityVolumes {
 		const { records, tmpfs, enforcement } = this.#deps;
 		return this.#lock(volume, async () => {
 			const identity = records.identity(volume);
+			// Before the API answered for the first time the engine is starting, and what it held before is void.
+			if (identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && enforcement.engineAnswered()) {
+				records.hold(volume, mountId);
+				return tmpfs.path(volume);
+			}
+			if (enforcement.inChain() === false) throw new BirthmarkError('enforcement-missing', `no identity is issued: ${OUT_OF_CHAIN}`);
 			if (!identity) {
 				throw new BirthmarkError(
 					'volume-unknown',
 					'no container was authorized for this volume: remove the container and create it again while the plugin runs ' +
 						'(an image with files at /run/birthmark also needs volume-nocopy in --mount)',
 				);
-			}
-			// Before the API answered for the first time the engine is starting, and what it held before is void.
-			if (this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && enforcement.engineAnswered()) {
-				records.hold(volume, mountId);
-				return tmpfs.path(volume);
-			}
-			if (enforcement.inChain() === false) {
-				throw new BirthmarkError('enforcement-missing', `no identity is issued: ${OUT_OF_CHAIN}`);
 			}
 			await this.#start(identity, mountId);
 			return tmpfs.path(volume);
