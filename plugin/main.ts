@@ -116,7 +116,7 @@ const authorizer: AuthorizerDeps = {
 	onContainersRemoved: sweep.wake,
 	logger,
 };
-const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership });
+const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, tmpfs });
 const server = createPluginServer({
 	authorizeRequest: (call) => authorizeRequest(authorizer, call),
 	authorizeResponse: (call) => authorizeResponse(authorizer, call),

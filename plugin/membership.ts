@@ -10,6 +10,7 @@ import type { Logger } from '#common/runtime/log.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { joinCa, joinTokenHash, newKey } from './join.ts';
 import { leafOf, type NodeIdentityStore } from './node-identity.ts';
+import { refusalText } from './refusal.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
@@ -46,15 +47,19 @@ export function startMembership(deps: MembershipDeps): Membership {
 
 	async function turn(): Promise<void> {
 		try {
-			await join(deps);
-			await renewWhenDue();
+			try {
+				await join(deps);
+			} finally {
+				// A join token that fails must not cost the membership that there is.
+				await renewWhenDue();
+			}
 			// Is the CA there, are the clocks together? Its client remembers.
 			if (deps.store.current()) await deps.ca.whoAmI();
 			problem = deps.store.current() ? undefined : 'CA_URL or JOIN_TOKEN is not set';
 			retryMs = FIRST_RETRY_MS;
 			again(Math.min(CHECK_MS, Math.max(FIRST_RETRY_MS, renewalTime() - deps.clock.now().getTime())));
 		} catch (error) {
-			problem = error instanceof BirthmarkError ? error.message : 'unexpected';
+			problem = refusalText(error);
 			deps.logger.warn('this node is not in touch with its CA, trying again', { code: errorCode(error), seconds: retryMs / 1000, error });
 			again(retryMs);
 			retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);

@@ -2,6 +2,7 @@
 
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
 import { VERSION } from '#common/protocol/version.ts';
+import type { MountAbilities } from './volume/mount-abilities.ts';
 import { leafOf, type NodeIdentity } from './node-identity.ts';
 
 export interface StatusDeps {
@@ -10,9 +11,10 @@ export interface StatusDeps {
 	readonly membership: { problem(): string | undefined };
 	readonly ca: { isReachable(): boolean | undefined; clockSkewSeconds(): number | undefined };
 	readonly records: { outboxLength(): number };
+	readonly tmpfs: { readonly abilities: MountAbilities };
 }
 
-export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records }: StatusDeps): PluginStatus {
+export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records, tmpfs }: StatusDeps): PluginStatus {
 	const node = nodeIdentity.current();
 	return {
 		version: VERSION,
@@ -23,7 +25,6 @@ export function pluginStatus({ enforcement, nodeIdentity, membership, ca, record
 		ca: membership.problem() ?? (ca.isReachable() === false ? 'the last call did not reach it' : 'reachable'),
 		clockSkewSeconds: ca.clockSkewSeconds() ?? null,
 		pendingRevocations: records.outboxLength(),
-		// The plugin does not start without a place for a tmpfs.
-		tmpfs: 'ok',
+		tmpfs: tmpfs.abilities.problem ?? 'ok',
 	};
 }

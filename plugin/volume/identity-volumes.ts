@@ -100,21 +100,28 @@ export class IdentityVolumes {
 		});
 	}
 
-	/** After a start of the plugin: takes up what outlived it, ends what did not, cleans what is left over. */
+	/**
+	 * After a start of the plugin: takes up what outlived it, ends what did not, cleans what is left
+	 * over. Never throws: a container can spoil its own volume, and must not keep the plugin away.
+	 */
 	async restore(): Promise<void> {
 		const { records, tmpfs, logger } = this.#deps;
 		const starts = records.identities().filter((identity) => identity.startId !== undefined);
 		for (const { volume, caWay, startId, commonName } of starts) {
-			if (await tmpfs.restore(volume)) {
+			const spoilt = (error: unknown): void => logger.error('an identity could not be taken up whole', { volume, commonName, error });
+			if (await tmpfs.restore(volume).catch(spoilt)) {
 				this.#mounted.add(volume);
 				this.#outlived.add(startId!);
-				if (caWay === 'relay') await this.#openRelay(volume);
+				if (caWay === 'relay') await this.#openRelay(volume).catch(spoilt);
 			} else {
 				logger.info('the identity did not outlive a stop of the plugin or the host', { volume, commonName, startId: startId! });
 				records.endStart(volume);
 			}
 		}
-		for (const volume of await tmpfs.present()) if (!this.#mounted.has(volume)) await tmpfs.unmount(volume);
+		for (const volume of await tmpfs.present()) {
+			if (this.#mounted.has(volume)) continue;
+			await tmpfs.unmount(volume).catch((error: unknown) => logger.error('a volume could not be cleaned away', { volume, error }));
+		}
 	}
 
 	/** True for a start that {@link restore} took up. */

@@ -7,11 +7,12 @@
  * from the first. On a host whose run directory is no shared mount only this survival is lost.
  */
 
-import { access, mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { findMountAbilities } from './mount-abilities.ts';
 import { bindOnto, mount, mountPoints, unmount } from './mount-command.ts';
 
 /** Key, chain, bundle and two generations of them take about 40 KiB; a CRL of 10 000 entries 600 KiB. */
@@ -36,15 +37,11 @@ export interface TmpfsDeps {
 
 export type Tmpfs = Awaited<ReturnType<typeof openTmpfs>>;
 
-/** Prepares the directories and finds out what the kernel can. @throws Error when nothing can be mounted */
+/** Prepares the directories and finds out what the host can. */
 export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirectory, logger }: TmpfsDeps) {
 	await mkdir(hostDirectory, { recursive: true, mode: 0o700 });
 	await mkdir(volumesDirectory, { recursive: true, mode: 0o700 });
-	const hasAgent = await access(agentDirectory).then(() => true, () => false);
-	if (hasAgent) await makeReadOnly(agentDirectory);
-	else logger.warn('there is no agent to deliver; images have to bring their own', { path: agentDirectory });
-	const noswap = await canNoswap(hostDirectory);
-	if (!noswap) logger.warn('this kernel cannot keep a tmpfs out of the swap (noswap, Linux 6.4); encrypt the swap or turn it off');
+	const abilities = await findMountAbilities(hostDirectory, agentDirectory, logger);
 
 	const hostPath = (volume: string) => join(hostDirectory, volume);
 	const path = (volume: string) => join(volumesDirectory, volume);
@@ -64,7 +61,7 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 	return {
 		/** what the engine is told; the container's directory */
 		path,
-		noswap,
+		abilities,
 
 		/**
 		 * Mounts a fresh tmpfs with the agent in it, read-only.
@@ -72,12 +69,13 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		 * @throws BirthmarkError `mount-failed`; nothing stays mounted then
 		 */
 		async mount(volume: string, { uid, gid, mode }: TmpfsOwner): Promise<void> {
+			if (abilities.problem !== undefined) throw new BirthmarkError('mount-failed', abilities.problem);
 			try {
 				await remove(volume);
 				await mkdir(hostPath(volume), { mode: 0o700 });
 				const options = `noexec,nosuid,nodev,size=${SIZE},nr_inodes=${INODES},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
-				await mount('-t', 'tmpfs', '-o', noswap ? `${options},noswap` : options, 'birthmark', hostPath(volume));
-				if (hasAgent) {
+				await mount('-t', 'tmpfs', '-o', abilities.noswap ? `${options},noswap` : options, 'birthmark', hostPath(volume));
+				if (abilities.agent) {
 					const target = join(hostPath(volume), VolumeFile.agentDirectory);
 					await mkdir(target, { mode: 0o755 });
 					// Bound from a mount that is read-only already: a later remount would not reach the container's copy.
@@ -103,7 +101,7 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 			if (!mounted.includes(hostPath(volume))) return mounted.includes(path(volume));
 			// The engine unmounted the agent as well, and where the container sees it. Bound again here it comes back there.
 			const agent = join(hostPath(volume), VolumeFile.agentDirectory);
-			if (hasAgent && !mounted.includes(agent)) {
+			if (abilities.agent && !mounted.includes(agent)) {
 				await bindOnto(agentDirectory, agent).catch((error: unknown) => logger.warn('the agent could not be delivered again', { volume, error }));
 			}
 			if (!mounted.includes(path(volume))) await bindIntoVolumes(volume);
@@ -116,30 +114,6 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 			return [...new Set(names.flat())].filter((name) => !name.startsWith('.'));
 		},
 	};
-}
-
-/** Binds a directory over itself, read-only: a mount of its own, before anything is bound from it. */
-async function makeReadOnly(directory: string): Promise<void> {
-	await unmount(directory);
-	await mount('--bind', directory, directory);
-	await mount('-o', 'remount,bind,ro,nosuid,nodev', directory);
-	const isWritable = await writeFile(join(directory, '.probe'), '').then(() => true, () => false);
-	if (isWritable) throw new BirthmarkError('mount-failed', 'the agent could not be mounted read-only');
-}
-
-async function canNoswap(hostDirectory: string): Promise<boolean> {
-	const probe = join(hostDirectory, '.probe');
-	await unmount(probe);
-	await mkdir(probe, { recursive: true });
-	try {
-		await mount('-t', 'tmpfs', '-o', 'size=4k,noswap', 'birthmark', probe);
-		return true;
-	} catch {
-		return false;
-	} finally {
-		await unmount(probe);
-		await rmdir(probe).catch(ignoreAbsent);
-	}
 }
 
 function ignoreAbsent(error: NodeJS.ErrnoException): void {

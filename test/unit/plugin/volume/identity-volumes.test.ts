@@ -189,6 +189,15 @@ test('after a restart of the plugin what is gone is revoked, and what is left ov
 	t.deepEqual(await it.tmpfs.present(), []);
 });
 
+test('a volume that its container spoilt does not keep the plugin from starting', async (t) => {
+	const it = world(t);
+	await it.volumes.mount(VOLUME, 'm1');
+	const volumes = new IdentityVolumes({ ...it.deps, openRelay: () => Promise.reject(new Error('EISDIR')) });
+	await volumes.restore();
+	t.true(volumes.isMounted(VOLUME));
+	t.is(it.records.outboxLength(), 0);
+});
+
 test('the end of a start does not touch the one after it', async (t) => {
 	const { volumes } = world(t);
 	await volumes.mount(VOLUME, 'm1');

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, lstatSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -55,6 +55,13 @@ test('a socket left by an earlier process is replaced, a link in its place as we
 	const client = connect(first.path);
 	client.end('hello');
 	t.is(await text(client), 'hello');
+});
+
+test('a directory in the place of the socket is an error', async (t) => {
+	const { relay, path, directory, port } = await relayed(t, echo);
+	await relay.close();
+	mkdirSync(path);
+	await t.throwsAsync(openRelay({ target: { host: '127.0.0.1', port }, logger: silentLogger }, directory));
 });
 
 test('more connections than allowed are cut, and room is made when one ends', async (t) => {

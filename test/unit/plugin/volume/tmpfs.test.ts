@@ -34,7 +34,7 @@ test('a volume is a tmpfs of its owner, small, without devices or programs', asy
 	t.deepEqual([uid, gid, mode & 0o7777], [1000, 1001, 0o750]);
 	const options = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find((line) => line.split(' ')[4] === path)!;
 	for (const option of ['noexec', 'nosuid', 'nodev', 'size=1024k', 'nr_inodes=128']) t.regex(options, new RegExp(`\\b${option}\\b`));
-	if (tmpfs.noswap) t.regex(options, /\bnoswap\b/);
+	if (tmpfs.abilities.noswap) t.regex(options, /\bnoswap\b/);
 	t.throws(() => writeFileSync(join(path, 'big'), Buffer.alloc(2 * 1024 * 1024)), { code: 'ENOSPC' });
 });
 
