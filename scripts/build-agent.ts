@@ -88,7 +88,7 @@ async function runtimeLibraries(steps: Steps): Promise<string[]> {
 
 /** Changes when the program, the runtime, its libraries or the way of building do. */
 async function contentStamp(steps: Steps, libraries: readonly string[]): Promise<string> {
-	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT });
+	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
 	const way = [COMPILE_FLAGS, TARGETS, ENVIRONMENT_OF_RUNTIME, statSync(bunExecutable()).size];
 	const hash = createHash('sha256').update(bundle.stdout).update(JSON.stringify(way));
 	hash.update(readFileSync(join(PROJECT, 'node_modules/bun/package.json')));

@@ -6,7 +6,7 @@ import { dockerCommand, type Docker } from './images.ts';
 import { DEMO_STATE, enginePaths } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { reloadEngine, startEngine, writeDaemonJson } from './private-engine.ts';
-import { CA_CONTAINER, waitUntilEnforced } from './set-up.ts';
+import { CA_CONTAINER, engineApi, until, waitUntilEnforced } from './set-up.ts';
 import { StepError, type Steps } from './steps.ts';
 
 export const DEMO = {
@@ -26,6 +26,8 @@ export interface DemoEngine {
 	start(): Promise<void>;
 	/** Puts the plugin into the authorization chain and waits for the proof. */
 	enforce(): Promise<void>;
+	/** Takes it out again: an engine whose chain names a plugin that is gone refuses every call. */
+	release(): Promise<void>;
 }
 
 export function demoEngine(steps: Steps): DemoEngine {
@@ -46,6 +48,11 @@ function privateEngine(steps: Steps): DemoEngine {
 			writeDaemonJson(paths, [PLUGIN]);
 			reloadEngine(paths);
 			await waitUntilEnforced(paths.host);
+		},
+		release: async () => {
+			writeDaemonJson(paths, []);
+			reloadEngine(paths);
+			await untilReleased(paths.host, 10);
 		},
 	};
 }
@@ -68,7 +75,16 @@ function foreignEngine(steps: Steps, host: string): DemoEngine {
 			process.stdout.write(`\n  Add "authorization-plugins": ["${PLUGIN}"] to that engine's daemon.json and send it a SIGHUP; waiting for five minutes …\n`);
 			await waitUntilEnforced(host, 300);
 		},
+		release: async () => {
+			process.stdout.write(`\n  Take "${PLUGIN}" out of "authorization-plugins" in that engine's daemon.json and send it a SIGHUP; waiting for five minutes …\n`);
+			await untilReleased(host, 300);
+		},
 	};
+}
+
+async function untilReleased(host: string, seconds: number): Promise<void> {
+	const named = async (): Promise<boolean> => ((await engineApi(host).info()) as { Plugins: { Authorization: string[] | null } }).Plugins.Authorization?.some((name) => name.split(':')[0] === PLUGIN) ?? false;
+	await until(async () => !(await named()), seconds, 'the engine does not take the plugin out of its authorization chain', 'make down, then make demo');
 }
 
 /** The demo's containers first, then the plugin, so that every identity is revoked on the way. */
@@ -77,7 +93,7 @@ export async function removeFromForeignEngine(steps: Steps, host: string): Promi
 	await docker(['rm', '--force', '--volumes', ...DEMO.containers], { mayFail: true });
 	const plugin = await docker(['plugin', 'inspect', PLUGIN], { mayFail: true });
 	if (plugin.code === 0) {
-		process.stdout.write(`\n  Take "${PLUGIN}" out of "authorization-plugins" in that engine's daemon.json and send it a SIGHUP: an engine whose chain names a plugin that is gone refuses every call.\n`);
+		await demoEngine(steps).release();
 		await docker(['volume', 'rm', '--force', 'birthmark-sentinel'], { mayFail: true });
 		await docker(['plugin', 'rm', '--force', PLUGIN]);
 	}

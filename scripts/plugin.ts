@@ -35,12 +35,20 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
 	return { directory, id };
 }
 
-/** Creates the plugin on the engine unless this very version is there. @returns true when it was created */
-export async function createPlugin(docker: Docker, layout: { directory: string; id: string }, stateDirectory: string, name = PLUGIN): Promise<boolean> {
+/**
+ * Creates the plugin on the engine unless this very version is there.
+ *
+ * @param release called before another version is removed: takes it out of the authorization chain
+ * @returns true when it was created
+ */
+export async function createPlugin(docker: Docker, layout: { directory: string; id: string }, stateDirectory: string, release: () => Promise<void> = async () => {}, name = PLUGIN): Promise<boolean> {
 	const stamp = join(stateDirectory, `plugin-${createHash('sha256').update(name).digest('hex').slice(0, 8)}.id`);
 	const there = (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name], { mayFail: true })).stdout.trim();
 	if (there !== '' && existsSync(stamp) && readFileSync(stamp, 'utf8') === `${layout.id} ${there}`) return false;
-	if (there !== '') await docker(['plugin', 'rm', '--force', name]);
+	if (there !== '') {
+		await release();
+		await docker(['plugin', 'rm', '--force', name]);
+	}
 	const created = (await docker(['plugin', 'create', name, layout.directory])).stdout.trim();
 	const id = created === name ? (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name])).stdout.trim() : created;
 	writeFileSync(stamp, `${layout.id} ${id}`);

@@ -36,7 +36,7 @@ export async function startCa(docker: DockerCommand, options: CaOptions): Promis
 
 /** Makes a token with the `birthmark` command in the CA's container, where the admin socket is. */
 export async function makeToken(docker: DockerCommand, container: string, args: readonly string[]): Promise<string> {
-	return (await docker(['exec', container, '/usr/bin/birthmark', ...args], { secret: true })).stdout.trim();
+	return (await docker(['exec', container, '/usr/bin/birthmark', ...args], { quiet: true })).stdout.trim();
 }
 
 export interface PluginOptions {

@@ -21,8 +21,8 @@ export interface RunOptions {
 	readonly input?: string;
 	/** do not throw on an exit code other than 0 */
 	readonly mayFail?: boolean;
-	/** what the program prints is a secret: it is returned, not logged */
-	readonly secret?: boolean;
+	/** what the program prints, a secret or a lot, is returned but not logged */
+	readonly quiet?: boolean;
 }
 
 export interface RunResult {
@@ -86,7 +86,7 @@ export class Steps {
 			child.on('error', (cause) => reject(new StepError(`${command} could not be started: ${cause.message}`, `see ${this.#logFile}`, { cause })));
 			child.on('close', (code, signal) => {
 				const result = { code: code ?? 128, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
-				this.log(options.secret ? `(${result.stdout.length} characters not logged)\n${result.stderr}` : result.stdout + result.stderr);
+				this.log(options.quiet ? `(${result.stdout.length} characters not logged)\n${result.stderr}` : result.stdout + result.stderr);
 				if (result.code === 0 || options.mayFail) return resolve(result);
 				const last = (result.stderr.trim() || result.stdout.trim()).split('\n').at(-1) ?? '';
 				reject(new StepError(`${command} ${args[0] ?? ''} ended with ${signal ?? result.code}: ${last}`, `the whole output is in ${this.#logFile}`));
