@@ -22,11 +22,9 @@ export function diagnoseEngine(engine: EngineView | Error, pluginName: string, n
 	if (!plugin) return [...findings, fault('plugin', `no plugin ${pluginName} is installed`, `docker plugin install --alias ${pluginName} REGISTRY/birthmark CA_URL=https://… JOIN_TOKEN=…`)];
 	if (!plugin.enabled) return [...findings, fault('plugin', `${plugin.name} is disabled`, `docker plugin enable ${pluginName}, then make the engine reload daemon.json (kill -HUP $(pidof dockerd))`)];
 	findings.push(ok('plugin', `${plugin.name} is enabled`));
-	const listed = engine.authorizationPlugins.some((name) => name === pluginName || name === `${pluginName}:latest`);
-	findings.push(listed ? ok('daemon.json', 'names the plugin in authorization-plugins') : fault('daemon.json', 'does not name the plugin in authorization-plugins', `add "authorization-plugins": ["${pluginName}"] to daemon.json and send the engine a SIGHUP`));
-	if (!status) return [...findings, fault('plugin status', 'the plugin says nothing of itself: the sentinel volume is missing', 'it appears once the plugin has joined a CA and is in the authorization chain; see the engine\'s log for lines of the plugin')];
+	if (!status) return [...findings, fault('plugin status', 'the plugin says nothing of itself: its sentinel volume is missing', `is it in the authorization chain? name it in daemon.json ("authorization-plugins": ["${pluginName}"]) and send the engine a SIGHUP; the plugin's lines are in the engine's log`)];
 	if (status.inChain === true) findings.push(ok('enforcement', 'the engine asks the plugin before it acts'));
-	else if (status.inChain === false) findings.push(fault('enforcement', 'the engine does NOT ask the plugin: no token is issued', 'send the engine a SIGHUP so that it reloads daemon.json; after a disable and enable of the plugin this is always needed'));
+	else if (status.inChain === false) findings.push(fault('enforcement', 'the engine does NOT ask the plugin: no token is issued', `name it in daemon.json ("authorization-plugins": ["${pluginName}"]) and send the engine a SIGHUP, which is also needed after each disable and enable of the plugin`));
 	else findings.push(warning('enforcement', 'not known yet', 'run this again in a few seconds'));
 	findings.push(status.joined ? ok('node', `joined as ${status.node ?? '?'}`) : fault('node', 'the plugin has not joined a CA', 'birthmark node token …, then docker plugin set birthmark CA_URL=… JOIN_TOKEN=… and enable it'));
 	if (status.nodeCertificateExpires !== null) {

@@ -7,8 +7,6 @@ import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-stat
 export interface EngineView {
 	readonly version: string;
 	readonly apiVersion: string;
-	/** authorization plugins that the engine's configuration names */
-	readonly authorizationPlugins: readonly string[];
 	readonly plugin: { readonly name: string; readonly enabled: boolean } | undefined;
 	/** undefined when the sentinel volume is not there */
 	readonly status: PluginStatus | undefined;
@@ -18,13 +16,12 @@ export interface EngineView {
 export async function inspectEngine(pluginName: string): Promise<EngineView> {
 	const docker = new Docker({ timeout: 10_000 });
 	try {
-		const [version, info] = await Promise.all([docker.version(), docker.info() as Promise<{ Plugins?: { Authorization?: string[] } }>]);
+		const version = await docker.version();
 		const plugins = (await docker.listPlugins()) as Array<{ Name: string; Enabled: boolean }>;
 		const plugin = plugins.find(({ Name }) => Name === pluginName || Name === `${pluginName}:latest`);
 		return {
 			version: version.Version,
 			apiVersion: version.ApiVersion,
-			authorizationPlugins: info.Plugins?.Authorization ?? [],
 			plugin: plugin && { name: plugin.Name, enabled: plugin.Enabled },
 			status: await readStatus(docker),
 		};

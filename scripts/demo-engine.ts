@@ -6,7 +6,7 @@ import { dockerCommand, type Docker } from './images.ts';
 import { DEMO_STATE, enginePaths } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { reloadEngine, startEngine, writeDaemonJson } from './private-engine.ts';
-import { CA_CONTAINER, engineApi, until, waitUntilEnforced } from './set-up.ts';
+import { CA_CONTAINER, pluginStatus, until, waitUntilEnforced } from './set-up.ts';
 import { StepError, type Steps } from './steps.ts';
 
 export const DEMO = {
@@ -82,9 +82,9 @@ function foreignEngine(steps: Steps, host: string): DemoEngine {
 	};
 }
 
+/** The plugin itself notices; an engine tells its chain only as it was at its start. */
 async function untilReleased(host: string, seconds: number): Promise<void> {
-	const named = async (): Promise<boolean> => ((await engineApi(host).info()) as { Plugins: { Authorization: string[] | null } }).Plugins.Authorization?.some((name) => name.split(':')[0] === PLUGIN) ?? false;
-	await until(async () => !(await named()), seconds, 'the engine does not take the plugin out of its authorization chain', 'make down, then make demo');
+	await until(async () => (await pluginStatus(host))?.inChain !== true, seconds, 'the engine does not take the plugin out of its authorization chain', 'make down, then make demo');
 }
 
 /** The demo's containers first, then the plugin, so that every identity is revoked on the way. */
