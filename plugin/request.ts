@@ -17,6 +17,9 @@ export interface ExchangeLimits {
 type StartRequest = (signal: AbortSignal, onAnswer: (answer: IncomingMessage) => void) => ClientRequest;
 
 /**
+ * A kept connection that the other side closed meanwhile is no failure: the call is made once more,
+ * on another one. So only calls that may arrive twice belong here.
+ *
  * @param start makes the request, `http.request` or `https.request` with everything but the callback
  * @throws Error when the connection fails, the deadline passes or the answer is too large
  */
@@ -28,13 +31,20 @@ export function exchange(start: StartRequest, body: string | undefined, limits: 
 			let size = 0;
 			answer.on('data', (chunk: Buffer) => {
 				size += chunk.length;
-				if (size > limits.maxBytes) request.destroy(new Error(`the answer is larger than ${limits.maxBytes} bytes`));
 				chunks.push(chunk);
+				if (size <= limits.maxBytes) return;
+				reject(new Error(`the answer is larger than ${limits.maxBytes} bytes`));
+				request.destroy();
 			});
-			answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks).toString('utf8') }));
+			const { statusCode: status = 0, headers } = answer;
+			answer.on('end', () => resolve({ status, headers, body: Buffer.concat(chunks).toString('utf8') }));
 			answer.on('error', reject);
 		});
-		request.on('error', (error) => reject(signal.aborted ? new Error(`no answer within ${limits.deadlineMs} ms`, { cause: error }) : error));
+		request.on('error', (error: NodeJS.ErrnoException) => {
+			if (signal.aborted) reject(new Error(`no answer within ${limits.deadlineMs} ms`, { cause: error }));
+			else if (request.reusedSocket && error.code === 'ECONNRESET') resolve(exchange(start, body, limits));
+			else reject(error);
+		});
 		request.end(body);
 	});
 }

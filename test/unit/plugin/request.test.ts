@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { Agent, createServer, request as httpRequest, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import test, { type ExecutionContext } from 'ava';
+import { exchange } from '../../../plugin/request.ts';
+
+const LIMITS = { deadlineMs: 5_000, maxBytes: 1000 };
+
+async function served(t: ExecutionContext, listener: RequestListener) {
+	const server = createServer(listener).listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+	t.teardown(() => {
+		agent.destroy();
+		server.closeAllConnections();
+		server.close();
+	});
+	const { port } = server.address() as AddressInfo;
+	return (body?: string, limits = LIMITS) => exchange((signal, onAnswer) => httpRequest({ port, method: 'POST', agent, signal }, onAnswer), body, limits);
+}
+
+test('status, headers and body come back', async (t) => {
+	const call = await served(t, (request, response) => void request.pipe(response.writeHead(201, { 'x-test': 'y' })));
+	const answer = await call('hello');
+	t.is(answer.status, 201);
+	t.is(answer.headers['x-test'], 'y');
+	t.is(answer.body, 'hello');
+});
+
+test('a kept connection that was closed meanwhile is replaced', async (t) => {
+	const seen = new Set<unknown>();
+	let cut = 0;
+	const call = await served(t, ({ socket }, response) => {
+		if (seen.has(socket)) {
+			cut++;
+			socket.resetAndDestroy();
+		} else {
+			seen.add(socket);
+			response.end('ok');
+		}
+	});
+	t.is((await call()).body, 'ok');
+	t.is((await call()).body, 'ok');
+	t.is(cut, 1);
+});
+
+test('a fresh connection that is cut is a failure', async (t) => {
+	const call = await served(t, ({ socket }) => void socket.resetAndDestroy());
+	await t.throwsAsync(call(), { code: 'ECONNRESET' });
+});
+
+test('no answer in time is a failure', async (t) => {
+	const call = await served(t, () => undefined);
+	await t.throwsAsync(call('x', { ...LIMITS, deadlineMs: 20 }), { message: /no answer within 20 ms/ });
+});
+
+test('an answer that is too large or breaks off is a failure', async (t) => {
+	const large = await served(t, (_, response) => void response.end('x'.repeat(5000)));
+	await t.throwsAsync(large(), { message: /larger than 1000 bytes/ });
+	const broken = await served(t, (_, response) => {
+		response.writeHead(200, { 'content-length': 100 });
+		response.write('half', () => response.destroy());
+	});
+	await t.throwsAsync(broken());
+});
