@@ -9,7 +9,7 @@ import { closeServer, listenUnix } from '#common/runtime/listen.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
-import { findLabelledContainer } from './authz/labelled-containers.ts';
+import { containerState, findLabelledContainer } from './authz/labelled-containers.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
 import { createCaClient } from './ca-client.ts';
@@ -82,6 +82,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	revocationList: () => revocationLists.current(),
 	openRelay: (directory) => openRelay({ target: caTarget, logger }, directory),
 	enforcement,
+	containerState: (containerId) => containerState({ engine }, containerId),
 	onEnded: () => outbox.wake(),
 	caUrl: config.CA_URL,
 	startGraceMs: config.START_GRACE_SECONDS * 1000,
@@ -114,6 +115,7 @@ const authorizer: AuthorizerDeps = {
 	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 	onProof: enforcement.saw,
 	onContainersRemoved: sweep.wake,
+	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),
 	logger,
 };
 const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, tmpfs });

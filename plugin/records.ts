@@ -6,13 +6,12 @@
 
 import { DatabaseSync } from 'node:sqlite';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Names } from '#common/protocol/messages.ts';
 
-export interface IdentityRecord {
-	/** name of the volume, 64 hexadecimal digits */
+export interface IdentityRecord extends Names {
 	readonly volume: string;
 	readonly containerId: string;
 	readonly authorizationId: string;
-	readonly commonName: string;
 	/** owner and permission bits of the identity directory */
 	readonly uid: number;
 	readonly gid: number;
@@ -33,16 +32,18 @@ const SCHEMA_VERSION = 1;
 const SCHEMA = `
 	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
 	CREATE TABLE identities (
-		volume TEXT PRIMARY KEY, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL, common_name TEXT NOT NULL,
+		position INTEGER PRIMARY KEY AUTOINCREMENT, volume TEXT NOT NULL, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL,
+		common_name TEXT NOT NULL, organizational_unit TEXT NOT NULL, dns_names TEXT NOT NULL,
 		uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL, ca_way TEXT NOT NULL, start_id TEXT
 	) STRICT;
+	CREATE INDEX identities_by_volume ON identities (volume, position);
 	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
 	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
 `;
-const IDENTITY_COLUMNS = `
-	volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName,
-	uid, gid, mode, ca_way AS caWay, start_id AS startId
-`;
+const IDENTITY_COLUMNS = `volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName,
+	organizational_unit AS organizationalUnit, dns_names AS dnsNames, uid, gid, mode, ca_way AS caWay, start_id AS startId`;
+/** Of the containers that a volume belongs to, the one whose turn it is: the oldest. */
+const OWNER = 'container_id = (SELECT container_id FROM identities WHERE volume = ? ORDER BY position LIMIT 1)';
 
 /** Opens the file, made when it is not there. @throws BirthmarkError `config-invalid` for a file of a newer version */
 export function openRecords(path: string): Records {
@@ -76,27 +77,38 @@ export class Records {
 		return this.#all<{ name: string }>('SELECT name FROM volumes ORDER BY name').map(({ name }) => name);
 	}
 
-	/** @throws BirthmarkError `identity-isolated` when the volume belongs to another container */
+	/**
+	 * A volume belongs to one container, and to those of the same names that are to take its place:
+	 * a container is often made anew before the old one is removed.
+	 *
+	 * @throws BirthmarkError `identity-isolated` when the volume belongs to a container of other names
+	 */
 	addIdentity(record: IdentityRecord): void {
-		const known = this.identity(record.volume);
-		if (known) {
-			if (known.containerId === record.containerId && known.authorizationId === record.authorizationId) return;
-			throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
-		}
-		const { volume, containerId, authorizationId, commonName, uid, gid, mode, caWay } = record;
+		const owners = this.identitiesOf(record.volume);
+		if (owners.some(({ containerId }) => containerId === record.containerId)) return;
+		if (owners.some((owner) => !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
+		const { volume, containerId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, caWay } = record;
 		this.#transaction(() => {
 			this.addVolume(volume);
-			this.#run('INSERT INTO identities VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)', volume, containerId, authorizationId, commonName, uid, gid, mode, caWay);
+			this.#run(
+				'INSERT INTO identities (volume, container_id, authorization_id, common_name, organizational_unit, dns_names, uid, gid, mode, ca_way) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+				volume, containerId, authorizationId, commonName, organizationalUnit, JSON.stringify(dnsNames), uid, gid, mode, caWay,
+			);
 		});
 	}
 
+	/** The identity whose turn it is on this volume. */
 	identity(volume: string): IdentityRecord | undefined {
-		const row = this.#get(`SELECT ${IDENTITY_COLUMNS} FROM identities WHERE volume = ?`, volume);
-		return row && toIdentity(row);
+		return this.identitiesOf(volume)[0];
+	}
+
+	/** Of the container that has the volume, then of those that wait for it. */
+	identitiesOf(volume: string): IdentityRecord[] {
+		return this.#all(`SELECT ${IDENTITY_COLUMNS} FROM identities WHERE volume = ? ORDER BY position`, volume).map(toIdentity);
 	}
 
 	identities(): IdentityRecord[] {
-		return this.#all(`SELECT ${IDENTITY_COLUMNS} FROM identities`).map(toIdentity);
+		return this.#all(`SELECT ${IDENTITY_COLUMNS} FROM identities ORDER BY position`).map(toIdentity);
 	}
 
 	/** Begins a start, held once by `mountId`; the start before it, if any, is over. */
@@ -105,7 +117,7 @@ export class Records {
 			this.#queueStart(volume);
 			this.#run('DELETE FROM mounts WHERE volume = ?', volume);
 			this.#run('INSERT INTO mounts VALUES (?, ?, 1)', volume, mountId);
-			this.#run('UPDATE identities SET start_id = ? WHERE volume = ?', startId, volume);
+			this.#run(`UPDATE identities SET start_id = ? WHERE ${OWNER}`, startId, volume);
 		});
 	}
 
@@ -138,18 +150,18 @@ export class Records {
 	}
 
 	/** The container is gone: so is its identity, and the CA will be told. */
-	endIdentity(volume: string): void {
+	endIdentity(volume: string, containerId: string): void {
 		this.#transaction(() => {
-			this.#run('INSERT INTO outbox (authorization_id) SELECT authorization_id FROM identities WHERE volume = ?', volume);
-			this.#run('DELETE FROM identities WHERE volume = ?', volume);
-			this.#run('DELETE FROM mounts WHERE volume = ?', volume);
+			this.#run('INSERT INTO outbox (authorization_id) SELECT authorization_id FROM identities WHERE container_id = ?', containerId);
+			if (this.identity(volume)?.containerId === containerId) this.#run('DELETE FROM mounts WHERE volume = ?', volume);
+			this.#run('DELETE FROM identities WHERE container_id = ?', containerId);
 		});
 	}
 
-	/** Forgets a volume, after {@link endIdentity}. */
+	/** Forgets a volume, with everybody that it belonged to. */
 	removeVolume(name: string): void {
 		this.#transaction(() => {
-			this.endIdentity(name);
+			for (const { containerId } of this.identitiesOf(name)) this.endIdentity(name, containerId);
 			this.#run('DELETE FROM volumes WHERE name = ?', name);
 		});
 	}
@@ -219,7 +231,14 @@ export class Records {
 	}
 }
 
+/** True for two identities that only their containers tell apart. */
+export function haveSameNames(one: Names, other: Names): boolean {
+	const key = ({ commonName, organizationalUnit, dnsNames }: Names): string => JSON.stringify([commonName, organizationalUnit, [...dnsNames].sort()]);
+	return key(one) === key(other);
+}
+
 function toIdentity(row: Record<string, unknown>): IdentityRecord {
-	const { startId, ...rest } = row as unknown as Omit<IdentityRecord, 'startId'> & { startId: string | null };
-	return startId === null ? rest : { ...rest, startId };
+	const { startId, dnsNames, ...rest } = row as unknown as Omit<IdentityRecord, 'startId' | 'dnsNames'> & { startId: string | null; dnsNames: string };
+	const identity = { ...rest, dnsNames: JSON.parse(dnsNames) as string[] };
+	return startId === null ? identity : { ...identity, startId };
 }

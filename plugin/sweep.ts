@@ -7,6 +7,7 @@ import { errorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from './docker.ts';
 import type { IdentityRecord } from './records.ts';
+import { isAnonymousVolume } from './volume/volume-name.ts';
 
 const INTERVAL_MS = 60_000;
 const RUNNING: readonly string[] = ['running', 'paused', 'restarting'];
@@ -18,7 +19,7 @@ export interface SweepDeps {
 		removeVolume(name: string): Promise<boolean>;
 	};
 	readonly volumes: {
-		remove(volume: string): Promise<void>;
+		forget(volume: string, containerId: string): Promise<void>;
 		/** true for a start from before this process: the end of it may have been missed */
 		outlivedPlugin(startId: string): boolean;
 		endStart(volume: string, startId: string): Promise<void>;
@@ -77,7 +78,8 @@ export async function sweepOnce({ records, engine, volumes, logger }: SweepDeps)
 		const container = containers.get(containerId);
 		if (!container) {
 			logger.info('the container is gone', { containerId, commonName, volume });
-			await volumes.remove(volume);
+			await volumes.forget(volume, containerId);
+			if (!isAnonymousVolume(volume)) continue;
 			await engine.removeVolume(volume).catch((error: unknown) => logger.warn('the volume of a removed container stays', { volume, error }));
 		} else if (startId !== undefined && volumes.outlivedPlugin(startId) && !RUNNING.includes(container.State)) {
 			await volumes.endStart(volume, startId);

@@ -8,14 +8,16 @@
 
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
-import type { IdentityRecord } from '../records.ts';
+import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import { parseContainerUser, type Owner } from './container-user.ts';
 import type { CreateBody } from './create-body.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
+import { containerState } from './labelled-containers.ts';
 import { parseIdentityLabels, type IdentityLabels } from './labels.ts';
 
 export interface IdentityCreateDeps {
@@ -25,7 +27,9 @@ export interface IdentityCreateDeps {
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 	};
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
-	readonly records: { addIdentity(record: IdentityRecord): void };
+	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'addIdentity'>;
+	/** a container that had this volume is gone */
+	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
 	readonly logger: Pick<Logger, 'info'>;
 }
 
@@ -38,14 +42,21 @@ export interface IdentityCreateDeps {
 export async function checkIdentityCreate(deps: IdentityCreateDeps, body: CreateBody, containerName: string): Promise<void> {
 	const self = await deps.self();
 	const identity = parseIdentityLabels(body.labels);
+	const isOurs = (volume: string): boolean => deps.records.hasVolume(volume);
 	if (!identity) {
-		if (identityMounts(self, body).length === 0) return;
+		const mounts = identityMounts(self, body, isOurs);
+		const taken = mounts.find(({ source }) => deps.records.identitiesOf(source).length > 0);
+		if (taken) {
+			throw new BirthmarkError('identity-isolated', `the volume ${quote(taken.source)} holds the identity of a container; no other container may mount it`);
+		}
+		if (mounts.length === 0) return;
 		throw new BirthmarkError(
 			'label-missing',
 			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE',
 		);
 	}
-	checkIdentityMount(self, body);
+	const volume = checkIdentityMount(self, body, isOurs);
+	if (volume !== '') await checkOwner(deps, volume, identity);
 	// The engine will refuse an image that it does not have; the client then pulls it and asks again.
 	const image = body.image === '' ? undefined : await deps.engine.image(body.image);
 	if (!image) return;
@@ -75,17 +86,32 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 		...(container.Names?.[0] !== undefined && { containerName: container.Names[0].slice(1) }),
 	});
 	if (authorization.id === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
-	const commonName = identity.names.commonName;
 	deps.records.addIdentity({
 		volume: mount.Name,
 		containerId,
 		authorizationId: authorization.id,
-		commonName,
+		...identity.names,
 		...ownerOf(identity, body, image),
 		mode: identity.mode,
 		caWay: identity.caWay,
 	});
-	deps.logger.info('container authorized', { commonName, containerId, authorizationId: authorization.id, volume: mount.Name, image: body.image });
+	deps.logger.info('container authorized', { commonName: identity.names.commonName, containerId, authorizationId: authorization.id, volume: mount.Name, image: body.image });
+}
+
+/**
+ * A volume with a name belongs to one container. Another one may take its place if it asks for the
+ * same names, as it does when a container is made anew before the old one is removed.
+ */
+async function checkOwner(deps: IdentityCreateDeps, volume: string, { names }: IdentityLabels): Promise<void> {
+	for (const owner of deps.records.identitiesOf(volume)) {
+		if ((await containerState(deps, owner.containerId)) === 'gone') await deps.forgetContainer(volume, owner.containerId);
+		else if (!haveSameNames(owner, names)) {
+			throw new BirthmarkError(
+				'identity-isolated',
+				`the volume ${quote(volume)} holds the identity of ${quote(owner.commonName)} (container ${owner.containerId.slice(0, 12)}); give each container a volume of its own`,
+			);
+		}
+	}
 }
 
 function request(identity: IdentityLabels, body: CreateBody, image: EngineImage): AuthorizeRequest {

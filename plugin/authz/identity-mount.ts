@@ -1,25 +1,33 @@
-/** The mount that carries an identity: exactly one, anonymous, at the reserved place, nothing above it. */
+/** The mount that carries an identity: exactly one, at the reserved place, nothing above it. */
 
 import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import { mountOption, namesUs, type Self } from '../self.ts';
 import type { CreateBody, MountSpec } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 
-/** The mounts of our driver; for a container that asks for nothing of ours, none. */
-export function identityMounts(self: Self, body: CreateBody): MountSpec[] {
-	return body.mounts.filter((mount) => namesUs(self, mount.driver));
+/**
+ * The mounts of our driver; for a container that asks for nothing of ours, none.
+ *
+ * @param isOurs true for the name of a volume of our driver, which need not be named with the driver
+ */
+export function identityMounts(self: Self, body: CreateBody, isOurs: (volume: string) => boolean): MountSpec[] {
+	const mounts = body.mounts.filter((mount) => namesUs(self, mount.driver) || (mount.source !== '' && isOurs(mount.source)));
+	const binds = body.binds.map((bind) => bind.split(':')).filter(([source = '']) => isOurs(source));
+	return [...mounts, ...binds.map(([source = '', target = '']) => ({ type: 'volume', source, target, driver: '', driverOptions: new Map() }))];
 }
 
 /**
  * Checks the mounts of a labelled container.
  *
+ * @returns the name of the volume; empty when the engine is to invent one
  * @throws BirthmarkError `mount-missing` or `mount-illegal`
  */
-export function checkIdentityMount(self: Self, body: CreateBody): void {
-	const [mount, ...more] = identityMounts(self, body);
+export function checkIdentityMount(self: Self, body: CreateBody, isOurs: (volume: string) => boolean): string {
+	const [mount, ...more] = identityMounts(self, body, isOurs);
 	if (!mount) {
 		throw new BirthmarkError(
 			'mount-missing',
@@ -30,9 +38,7 @@ export function checkIdentityMount(self: Self, body: CreateBody): void {
 	if (mount.type.toLowerCase() !== 'volume') {
 		throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
 	}
-	if (mount.source !== '') {
-		throw new BirthmarkError('mount-illegal', `the volume of an identity has no name (here: ${quote(mount.source)}); leave the source away`);
-	}
+	if (mount.source === SENTINEL_VOLUME) throw new BirthmarkError('mount-illegal', `${SENTINEL_VOLUME} only tells about the plugin; use a volume of your own`);
 	if (mount.driverOptions.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
 	if (posix.resolve('/', mount.target) !== IDENTITY_DIRECTORY) {
 		throw new BirthmarkError(
@@ -42,7 +48,7 @@ export function checkIdentityMount(self: Self, body: CreateBody): void {
 	}
 	const others = [
 		...body.mounts.filter((other) => other !== mount).map((other) => other.target),
-		...body.binds.map((bind) => bind.split(':')[1] ?? bind),
+		...body.binds.filter((bind) => !isOurs(bind.split(':')[0]!)).map((bind) => bind.split(':')[1] ?? bind),
 		...body.otherTargets,
 	];
 	for (const target of others) {
@@ -52,4 +58,5 @@ export function checkIdentityMount(self: Self, body: CreateBody): void {
 			`nothing else may be mounted at or below ${IDENTITY_DIRECTORY} (here: ${quote(target)}); choose another place`,
 		);
 	}
+	return mount.source;
 }

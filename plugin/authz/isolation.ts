@@ -1,5 +1,6 @@
 /**
- * What no container may do, with or without labels: reach into the identity of another. Numbers are
+ * What no container may do, with or without labels: reach into the identity of another by way of
+ * the host's files or all of another container's volumes (one volume: identity-mount.ts). Numbers are
  * those of the abuse catalogue in docs/threat-model.md.
  */
 
@@ -14,7 +15,6 @@ export interface IsolationDeps {
 	readonly self: () => Promise<Self>;
 	/** where the host's file system is seen */
 	readonly hostRoot: string;
-	readonly records: { hasVolume(name: string): boolean };
 	readonly findLabelled: (reference: string) => Promise<unknown>;
 }
 
@@ -28,7 +28,7 @@ export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Pro
 	if (namesUs(self, body.volumeDriver)) {
 		throw new BirthmarkError('mount-illegal', `the birthmark driver cannot be the driver of every volume; use ${mountOption(self)}`);
 	}
-	for (const bind of body.binds) await checkSource(deps, bind.split(':')[0]!);
+	for (const bind of body.binds) await checkHostPath(deps, bind.split(':')[0]!);
 	await checkMounts(deps, body.mounts);
 	for (const entry of body.volumesFrom) {
 		const reference = entry.split(':')[0]!;
@@ -44,7 +44,7 @@ export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Pro
 /** Checks the mounts of a container or a service. @throws BirthmarkError `identity-isolated` */
 export async function checkMounts(deps: IsolationDeps, mounts: readonly MountSpec[]): Promise<void> {
 	for (const mount of mounts) {
-		await checkSource(deps, mount.source);
+		await checkHostPath(deps, mount.source);
 		await checkVolumeOptions(deps, mount.driverOptions);
 	}
 }
@@ -52,22 +52,13 @@ export async function checkMounts(deps: IsolationDeps, mounts: readonly MountSpe
 /** Options of the local driver can bind any directory of the host (26): every path in them counts. */
 export async function checkVolumeOptions(deps: IsolationDeps, options: ReadonlyMap<string, string>): Promise<void> {
 	for (const value of options.values()) {
-		for (const part of value.split(/[,:=]/)) if (part.startsWith('/')) await checkHostPath(deps, part);
+		for (const part of value.split(/[,:=]/)) await checkHostPath(deps, part);
 	}
 }
 
-/** A volume's name (23) or a path on the host (25). */
-async function checkSource(deps: IsolationDeps, source: string): Promise<void> {
-	if (source.startsWith('/')) return checkHostPath(deps, source);
-	if (deps.records.hasVolume(source)) {
-		throw new BirthmarkError(
-			'identity-isolated',
-			`the volume ${quote(source)} holds the identity of a container and cannot be mounted by name; leave the source away to get an identity of your own`,
-		);
-	}
-}
-
+/** What does not begin with a slash is the name of a volume: see identity-mount.ts. */
 async function checkHostPath(deps: IsolationDeps, path: string): Promise<void> {
+	if (!path.startsWith('/')) return;
 	const { protectedPaths } = await deps.self();
 	const resolved = await resolveOnHost(deps.hostRoot, path);
 	for (const directory of protectedPaths) {

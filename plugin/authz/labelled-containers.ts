@@ -24,6 +24,15 @@ export async function findLabelledContainer(deps: LabelledContainersDeps, refere
 	return labelled.find((container) => container.Names?.includes(name)) ?? labelled.find((container) => reference !== '' && container.Id.startsWith(reference));
 }
 
+/** As the engine says now, e.g. `running`; `gone` when there is no such container, `unknown` when it does not answer. */
+export async function containerState(deps: LabelledContainersDeps, containerId: string): Promise<string> {
+	try {
+		return (await deps.engine.containers({ id: [containerId] })).find(({ Id }) => Id === containerId)?.State ?? 'gone';
+	} catch {
+		return 'unknown';
+	}
+}
+
 /** A rule's check for calls whose path names the container. @param why what the user is told, and what to do instead */
 export function refuseLabelled(why: string): Rule['check'] {
 	return async (deps, _, reference) => {

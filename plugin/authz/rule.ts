@@ -6,8 +6,7 @@ import type { IdentityCreateDeps } from './identity-create.ts';
 import type { IsolationDeps } from './isolation.ts';
 import type { OwnCalls } from './own-calls.ts';
 
-export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'records' | 'logger'>, Omit<IsolationDeps, 'records'> {
-	readonly records: IdentityCreateDeps['records'] & IsolationDeps['records'];
+export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger'>, IsolationDeps {
 	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;
 	/** a call of our own came by, with this nonce */
 	readonly onProof: (nonce: string) => void;

@@ -19,7 +19,7 @@ export async function checkService(deps: AuthorizerDeps, call: EngineCall): Prom
 	const mounts = parseMounts(container.get('mounts'), 'ContainerSpec.Mounts');
 	await checkMounts(deps, mounts);
 	const self = await deps.self();
-	if (mounts.some((mount) => namesUs(self, mount.driver))) {
+	if (mounts.some((mount) => namesUs(self, mount.driver) || deps.records.hasVolume(mount.source))) {
 		throw new BirthmarkError('mount-illegal', 'tasks of a service cannot have identities; run it as a container');
 	}
 }

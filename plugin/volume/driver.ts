@@ -1,6 +1,6 @@
 /**
  * docker.volumedriver/1.0 (moby, docs/extend/plugins_volume.md). A volume is made by the engine
- * together with its container; the sentinel is the plugin's own. No answer here depends on the CA,
+ * together with its container, or by name before it; the sentinel is the plugin's own. No answer here depends on the CA,
  * except that of Mount.
  */
 
@@ -9,9 +9,7 @@ import { quote } from '#common/protocol/names.ts';
 import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-status.ts';
 import type { Records } from '../records.ts';
 import type { IdentityVolumes } from './identity-volumes.ts';
-
-/** The engine's names for volumes without one. */
-const ANONYMOUS = /^[0-9a-f]{64}$/;
+import { isVolumeName } from './volume-name.ts';
 
 export interface VolumeDriverDeps {
 	readonly records: Pick<Records, 'addVolume' | 'hasVolume' | 'volumes' | 'removeVolume'>;
@@ -36,12 +34,7 @@ export function createVolumeDriver({ records, volumes, path, status }: VolumeDri
 
 		'VolumeDriver.Create': async (request) => {
 			const name = nameOf(request);
-			if (name !== SENTINEL_VOLUME && !ANONYMOUS.test(name)) {
-				throw new BirthmarkError(
-					'mount-illegal',
-					`a birthmark volume has no name (here: ${quote(name)}); leave the source away in --mount`,
-				);
-			}
+			if (!isVolumeName(name)) throw new BirthmarkError('mount-illegal', `${quote(name)} cannot be the name of a birthmark volume; use letters, digits, "-", "_" and "."`);
 			if (typeof request.Opts === 'object' && request.Opts !== null && Object.keys(request.Opts).length > 0) {
 				throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
 			}

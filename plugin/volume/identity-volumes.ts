@@ -19,12 +19,14 @@ const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 2_000;
 
 export interface IdentityVolumesDeps {
-	readonly records: Pick<Records, 'identity' | 'identities' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume'>;
+	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume'>;
 	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
 	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
 	readonly revocationList: () => Promise<string>;
 	readonly openRelay: (directory: string) => Promise<Relay>;
 	readonly enforcement: { inChain(): boolean | null; engineAnswered(): boolean };
+	/** as the engine says now, e.g. `running`; `gone` when there is no such container, `unknown` when it does not answer */
+	readonly containerState: (containerId: string) => Promise<string>;
 	/** the records hold something for the CA */
 	readonly onEnded: () => void;
 	/** for containers that reach the CA over the network */
@@ -71,7 +73,7 @@ export class IdentityVolumes {
 						'(an image with files at /run/birthmark also needs volume-nocopy in --mount)',
 				);
 			}
-			await this.#start(identity, mountId);
+			await this.#start(await this.#owner(volume, identity), mountId);
 			return tmpfs.path(volume);
 		});
 	}
@@ -83,7 +85,12 @@ export class IdentityVolumes {
 		});
 	}
 
-	/** The container is gone: its authorization ends. */
+	/** A container is gone: its authorization ends, and the volume goes to the next one of the same names, if any. */
+	forget(volume: string, containerId: string): Promise<void> {
+		return this.#lock(volume, () => this.#forget(volume, containerId));
+	}
+
+	/** The volume is gone: the authorizations of all that it belonged to end. */
 	remove(volume: string): Promise<void> {
 		return this.#lock(volume, async () => {
 			this.#deps.records.removeVolume(volume);
@@ -154,6 +161,34 @@ export class IdentityVolumes {
 	async close(): Promise<void> {
 		await Promise.all([...this.#relays.values()].map((relay) => relay.close()));
 		this.#relays.clear();
+	}
+
+	/**
+	 * Whose turn it is. Mount does not say which container starts: where another one waits for the
+	 * volume, only the engine can tell, and while it cannot (it starts itself) it is the older one.
+	 *
+	 * @throws BirthmarkError `identity-isolated` when it could be either
+	 */
+	async #owner(volume: string, owner: IdentityRecord): Promise<IdentityRecord> {
+		const { records, containerState } = this.#deps;
+		const next = records.identitiesOf(volume)[1];
+		if (!next) return owner;
+		const state = await containerState(owner.containerId);
+		if (state === 'unknown' || state === 'restarting') return owner;
+		if (state !== 'gone') {
+			const id = owner.containerId.slice(0, 12);
+			throw new BirthmarkError('identity-isolated', `the volume belongs to the container ${id} as long as that exists; remove it first (docker rm --force ${id})`);
+		}
+		await this.#forget(volume, owner.containerId);
+		return this.#owner(volume, next);
+	}
+
+	async #forget(volume: string, containerId: string): Promise<void> {
+		const { records, onEnded } = this.#deps;
+		const hadVolume = records.identity(volume)?.containerId === containerId;
+		records.endIdentity(volume, containerId);
+		if (hadVolume) await this.#tearDown(volume);
+		else onEnded();
 	}
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<void> {

@@ -7,7 +7,7 @@ import tmp from 'tmp';
 import { openRecords, type IdentityRecord } from '../../../plugin/records.ts';
 
 const VOLUME = 'a'.repeat(64);
-const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', uid: 1000, gid: 0, mode: 0o700, caWay: 'relay' };
+const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: 1000, gid: 0, mode: 0o700, caWay: 'relay' };
 
 function file(t: ExecutionContext): string {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
@@ -29,12 +29,27 @@ test('an identity is found by its volume, as it was written', (t) => {
 	t.is(records.identity('other'), undefined);
 });
 
-test('the same identity twice is one; another container on the volume is refused', (t) => {
+test('a container of the same names waits for the volume until the first is gone', (t) => {
+	const records = opened(t);
+	const next = { ...IDENTITY, containerId: 'd'.repeat(64), authorizationId: 'auth-2' };
+	records.addIdentity(IDENTITY);
+	records.addIdentity(next);
+	records.beginStart(VOLUME, 'start-1', 'm1');
+	t.deepEqual(records.identitiesOf(VOLUME), [{ ...IDENTITY, startId: 'start-1' }, next]);
+	records.endIdentity(VOLUME, IDENTITY.containerId);
+	t.deepEqual(records.identity(VOLUME), next);
+	t.false(records.isHeldBy(VOLUME, 'm1'));
+});
+
+test('the same identity twice is one; a container of other names on the volume is refused', (t) => {
 	const records = opened(t);
 	records.addIdentity(IDENTITY);
 	records.addIdentity(IDENTITY);
 	t.is(records.identities().length, 1);
-	t.throws(() => records.addIdentity({ ...IDENTITY, containerId: 'd'.repeat(64) }), { code: 'identity-isolated' });
+	const other = { ...IDENTITY, containerId: 'd'.repeat(64) };
+	for (const change of [{ commonName: 'api02' }, { organizationalUnit: 'admin' }, { dnsNames: ['x'] }]) {
+		t.throws(() => records.addIdentity({ ...other, ...change }), { code: 'identity-isolated' }, JSON.stringify(change));
+	}
 	t.deepEqual(records.identity(VOLUME), IDENTITY);
 });
 

@@ -6,13 +6,13 @@ import { engineContainer, FakeEngine } from '../../fakes/plugin-engine.ts';
 
 const CONTAINER = 'c'.repeat(64);
 const VOLUME = 'a'.repeat(64);
-const identity: IdentityRecord = { volume: VOLUME, containerId: CONTAINER, authorizationId: 'auth-1', commonName: 'api01', uid: 0, gid: 0, mode: 0o700, caWay: 'relay', startId: 'start-1' };
+const identity: IdentityRecord = { volume: VOLUME, containerId: CONTAINER, authorizationId: 'auth-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: 0, gid: 0, mode: 0o700, caWay: 'relay', startId: 'start-1' };
 
 function world(identities: IdentityRecord[], outlived = true) {
 	const engine = new FakeEngine();
 	const done: string[] = [];
 	const volumes = {
-		remove: async (volume: string) => void done.push(`remove ${volume.slice(0, 2)}`),
+		forget: async (volume: string, containerId: string) => void done.push(`forget ${volume.slice(0, 2)} ${containerId.slice(0, 2)}`),
 		endStart: async (_: string, startId: string) => void done.push(`end ${startId}`),
 		outlivedPlugin: () => outlived,
 	};
@@ -22,8 +22,15 @@ function world(identities: IdentityRecord[], outlived = true) {
 test('a container that is gone is ended, its volume removed', async (t) => {
 	const { engine, done, deps } = world([identity]);
 	await sweepOnce(deps);
-	t.deepEqual(done, ['remove aa']);
+	t.deepEqual(done, ['forget aa cc']);
 	t.deepEqual(engine.removedVolumes, [VOLUME]);
+});
+
+test('a volume that a person named outlives its container', async (t) => {
+	const { engine, done, deps } = world([{ ...identity, volume: 'project_identity' }]);
+	await sweepOnce(deps);
+	t.deepEqual(done, ['forget pr cc']);
+	t.deepEqual(engine.removedVolumes, []);
 });
 
 for (const State of ['running', 'paused', 'restarting']) {
@@ -72,7 +79,7 @@ test('a volume that cannot be removed does not keep the others from being swept'
 	const { engine, done, deps } = world([identity, { ...identity, volume: 'b'.repeat(64), containerId: 'd'.repeat(64) }]);
 	engine.removeVolume = () => Promise.reject(new Error('busy'));
 	await sweepOnce(deps);
-	t.deepEqual(done, ['remove aa', 'remove bb']);
+	t.deepEqual(done, ['forget aa cc', 'forget bb dd']);
 });
 
 test('without identities the engine is not asked', async (t) => {

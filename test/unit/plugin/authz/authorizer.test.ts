@@ -15,6 +15,10 @@ import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
 const VICTIM = 'c'.repeat(64);
 const VICTIM_VOLUME = 'a'.repeat(64);
+const UNUSED_VOLUME = 'project_identity';
+const VICTIM_IDENTITY: IdentityRecord = {
+	volume: VICTIM_VOLUME, containerId: VICTIM, authorizationId: 'auth-0', commonName: 'victim01', organizationalUnit: 'web-api', dnsNames: [], uid: 0, gid: 0, mode: 0o700, caWay: 'relay',
+};
 const NEW = 'd'.repeat(64);
 const NEW_VOLUME = 'b'.repeat(64);
 const PLUGIN_ID = 'feed' + '0'.repeat(60);
@@ -34,20 +38,26 @@ function world() {
 	const ownCalls = createOwnCalls();
 	const identities: IdentityRecord[] = [];
 	const proofs: string[] = [];
+	const forgotten: string[] = [];
 	let removals = 0;
 	const deps: AuthorizerDeps = {
 		self: async () => ({ id: PLUGIN_ID, name: 'birthmark:latest', protectedPaths: ['/var/lib/docker/plugins', '/run/birthmark'] }),
 		hostRoot: '/nonexistent',
 		engine,
 		ca,
-		records: { hasVolume: (name) => name === VICTIM_VOLUME, addIdentity: (record) => void identities.push(record) },
+		records: {
+			hasVolume: (name) => [VICTIM_VOLUME, UNUSED_VOLUME, 'birthmark-sentinel'].includes(name),
+			identitiesOf: (name) => (name === VICTIM_VOLUME ? [VICTIM_IDENTITY] : []),
+			addIdentity: (record) => void identities.push(record),
+		},
+		forgetContainer: async (volume) => void forgotten.push(volume),
 		ownCalls,
 		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 		onProof: (nonce) => void proofs.push(nonce),
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
 	};
-	return { deps, engine, ca, ownCalls, identities, proofs, removals: () => removals };
+	return { deps, engine, ca, ownCalls, identities, proofs, forgotten, removals: () => removals };
 }
 
 function call(method: string, uri: string, body?: object | string, more: Partial<EngineCall> = {}): EngineCall {
@@ -98,10 +108,10 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a local volume that lays it under an overlay', localVolume({ type: 'overlay', o: 'lowerdir=/etc:/run/birthmark,upperdir=/a,workdir=/b' }), 'identity-isolated'],
 	['a local volume like that by itself', call('POST', '/volumes/create', { Name: 'x', DriverOpts: { o: 'bind', device: '/var/lib/docker/plugins' } }), 'identity-isolated'],
 	['our driver for every volume', host({ VolumeDriver: 'birthmark' }), 'mount-illegal'],
-	['a volume of our driver by hand', call('POST', '/volumes/create', { Name: 'x', Driver: 'docker.io/library/birthmark:latest' }), 'mount-illegal'],
-	['a volume of our driver by a prefix of its id', call('POST', '/volumes/create', { Driver: 'feed' }), 'mount-illegal'],
+	['a volume of our driver with options', call('POST', '/volumes/create', { Name: 'x', Driver: 'docker.io/library/birthmark:latest', DriverOpts: { size: '1g' } }), 'mount-illegal'],
+	['a volume of our driver by a prefix of its id, with options', call('POST', '/volumes/create', { Driver: 'feed', DriverOpts: { o: 'bind' } }), 'mount-illegal'],
 	['a volume whose body the engine did not show', call('POST', '/volumes/create'), 'engine-request-unseen'],
-	['a service with an identity volume', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Source: VICTIM_VOLUME, Target: '/x' }] } } }), 'identity-isolated'],
+	['a service with an identity volume', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Source: VICTIM_VOLUME, Target: '/x' }] } } }), 'mount-illegal'],
 	['a service with our driver', call('POST', '/services/x/update?version=1', { TaskTemplate: { ContainerSpec: { Mounts: [identityMount] } } }), 'mount-illegal'],
 	['a service whose body the engine did not show', call('POST', '/services/create'), 'engine-request-unseen'],
 	['a read of files of a labelled container', call('GET', '/containers/victim/archive?path=/run/birthmark'), 'identity-isolated'],
@@ -118,7 +128,12 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['an illegal name', labelledWith({ Labels: { ...named, 'birthmark.cn': '*.example.com' } }), 'name-illegal'],
 	['the identity at another place', labelledWith({}, { Mounts: [{ ...identityMount, Target: '/run/birthmarks' }] }), 'mount-illegal', /\/run\/birthmark,/],
 	['the identity twice', labelledWith({}, { Mounts: [identityMount, { ...identityMount, Target: '/x' }] }), 'mount-illegal', /once/],
-	['a name for the volume', labelledWith({}, { Mounts: [{ ...identityMount, Source: 'mine' }] }), 'mount-illegal', /no name/],
+	['the volume of another container, by mount', labelledWith({}, { Mounts: [{ ...identityMount, Source: VICTIM_VOLUME }] }), 'identity-isolated', /victim01.*a volume of its own/],
+	['the volume of another container, by bind', labelledWith({}, { Mounts: [], Binds: [`${VICTIM_VOLUME}:/run/birthmark`] }), 'identity-isolated', /victim01/],
+	['the volume of another container elsewhere beside its own', labelledWith({}, { Binds: [`${VICTIM_VOLUME}:/x`] }), 'mount-illegal', /once/],
+	['an unused volume elsewhere', labelledWith({}, { Mounts: [], Binds: [`${UNUSED_VOLUME}:/x`] }), 'mount-illegal', /not at "\/x"/],
+	['an unused volume without a label', host({ Binds: [`${UNUSED_VOLUME}:/run/birthmark`] }), 'label-missing'],
+	['the sentinel as its volume', labelledWith({}, { Mounts: [], Binds: ['birthmark-sentinel:/run/birthmark'] }), 'mount-illegal', /of your own/],
 	['options for the volume', labelledWith({}, { Mounts: [{ ...identityMount, VolumeOptions: { DriverConfig: { Name: 'birthmark', Options: { size: '1g' } } } }] }), 'mount-illegal', /options/],
 	['a bind below the identity', labelledWith({}, { Binds: ['/etc:/run/birthmark/bin'] }), 'mount-illegal', /nothing else/],
 	['a tmpfs over the identity', labelledWith({}, { Tmpfs: { '/run/../run/birthmark/': '' } }), 'mount-illegal', /nothing else/],
@@ -143,6 +158,7 @@ const ALLOWED: readonly (readonly [sentence: string, request: EngineCall])[] = [
 	['volumes from an unlabelled container', host({ VolumesFrom: ['other'] })],
 	['a create by an old client with limits at the top', create({ Memory: 1024, VolumeDriver: '', Binds: null })],
 	['a local volume of its own', localVolume({ type: 'nfs', o: 'addr=10.0.0.1', device: ':/export' })],
+	['a volume of our driver by name, for a container to come', call('POST', '/volumes/create', { Name: 'project_identity', Driver: 'birthmark' })],
 	['a named local volume', call('POST', '/volumes/create', { Name: 'x', Driver: 'local' })],
 	['a start without a body', call('POST', '/v1.41/containers/victim/start')],
 	['a start with an empty object', call('POST', '/v1.41/containers/victim/start', {})],
@@ -203,7 +219,7 @@ test('an unexpected error refuses, and keeps its detail to itself', async (t) =>
 
 test('our own calls pass, and only with our key', async (t) => {
 	const { deps, ownCalls, proofs } = world();
-	const own = call('POST', '/volumes/create', { Name: 'birthmark-sentinel', Driver: 'birthmark' }, { headers: ownCalls.headers });
+	const own = call('POST', '/volumes/create', { Name: 'birthmark-sentinel', Driver: 'birthmark', DriverOpts: { x: 'y' } }, { headers: ownCalls.headers });
 	t.true((await authorizeRequest(deps, own)).Allow);
 	const forged = createOwnCalls();
 	await refused(t, deps, { ...own, headers: forged.headers }, 'mount-illegal');
@@ -221,7 +237,7 @@ test('a created container is authorized by its id and recorded with its volume a
 	engine.list.push(newContainer());
 	t.deepEqual(await authorizeResponse(deps, created()), { Allow: true });
 	t.deepEqual(ca.authorized, [{ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], image: 'app:1', imageId: IMAGE_ID, containerId: NEW, containerName: 'api01' }]);
-	t.deepEqual(identities, [{ volume: NEW_VOLUME, containerId: NEW, authorizationId: 'authorization-1', commonName: 'api01', uid: 1000, gid: 1001, mode: 0o700, caWay: 'relay' }]);
+	t.deepEqual(identities, [{ volume: NEW_VOLUME, containerId: NEW, authorizationId: 'authorization-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: 1000, gid: 1001, mode: 0o700, caWay: 'relay' }]);
 });
 
 test('labels decide the owner over the user of the container', async (t) => {
@@ -263,4 +279,30 @@ test('removals of containers are noticed, failed ones and other calls are not', 
 	await done('POST', '/containers/create', 400);
 	await done('DELETE', '/images/x', 200);
 	t.is(removals(), 2);
+});
+
+for (const [sentence, request] of [
+	['a labelled container with a volume of our driver made before, by bind', labelledWith({}, { Mounts: [], Binds: [`${UNUSED_VOLUME}:/run/birthmark:rw`] })],
+	['a labelled container with a volume of our driver made before, by mount', labelledWith({}, { Mounts: [{ Type: 'volume', Source: UNUSED_VOLUME, Target: '/run/birthmark' }] })],
+	['a container made anew, of the same names as the one that has the volume', labelledWith({ Labels: { 'birthmark.cn': 'victim01', 'birthmark.ou': 'web-api' } }, { Mounts: [{ ...identityMount, Source: VICTIM_VOLUME }] })],
+] as const) {
+	test(`asks the CA for ${sentence}`, async (t) => {
+		const { deps, ca } = world();
+		t.deepEqual(await authorizeRequest(deps, request), { Allow: true });
+		t.is(ca.authorized.length, 1);
+	});
+}
+
+test('a volume whose container is gone is free for another', async (t) => {
+	const { deps, engine, forgotten } = world();
+	engine.list.length = 0;
+	const verdict = await authorizeRequest(deps, labelledWith({}, { Mounts: [{ ...identityMount, Source: VICTIM_VOLUME }] }));
+	t.true(verdict.Allow, verdict.Msg);
+	t.deepEqual(forgotten, [VICTIM_VOLUME]);
+});
+
+test('while the engine does not answer, a volume stays with its container', async (t) => {
+	const { deps, engine } = world();
+	engine.containers = () => Promise.reject(new BirthmarkError('engine-unavailable'));
+	await refused(t, deps, labelledWith({}, { Mounts: [{ ...identityMount, Source: VICTIM_VOLUME }] }), 'identity-isolated');
 });

@@ -49,7 +49,8 @@ test('the sentinel tells about the plugin and is not mounted', async (t) => {
 });
 
 for (const [what, method, request, code] of [
-	['a volume with a name of its own', 'Create', { Name: 'mine' }, 'mount-illegal'],
+	['a name too long for a socket below it', 'Create', { Name: 'x'.repeat(65) }, 'mount-illegal'],
+	['a dot for a name', 'Create', { Name: '..' }, 'mount-illegal'],
 	['a path for a name', 'Create', { Name: '../state' }, 'mount-illegal'],
 	['options', 'Create', { Name: VOLUME, Opts: { size: '1g' } }, 'mount-illegal'],
 	['a call without a name', 'Get', {}, 'request-malformed'],

@@ -10,7 +10,7 @@ import { FakeMounts } from '../../../fakes/mounts.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
 const VOLUME = 'a'.repeat(64);
-const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', uid: process.getuid!(), gid: process.getgid!(), mode: 0o700, caWay: 'relay' };
+const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: process.getuid!(), gid: process.getgid!(), mode: 0o700, caWay: 'relay' };
 
 function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}) {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
@@ -34,6 +34,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 			return { close: async () => void relays.delete(path) };
 		},
 		enforcement: { inChain: () => true, engineAnswered: () => true },
+		containerState: async () => 'running',
 		onEnded: () => undefined,
 		caUrl: 'https://ca:33004',
 		startGraceMs: 1000,
@@ -227,3 +228,57 @@ test('a new revocation list reaches every mounted volume, whatever one of them d
 	await volumes.writeRevocationList('newer');
 	t.is(readFileSync(join(path, 'crl.pem'), 'utf8'), 'newer');
 });
+
+const NEXT: IdentityRecord = { ...IDENTITY, containerId: 'd'.repeat(64), authorizationId: 'auth-2' };
+
+test('a container that was made to take the place of another gets its own identity once the other is gone', async (t) => {
+	const { volumes, records, ca, file } = world(t, { containerState: async (id) => (id === IDENTITY.containerId ? 'gone' : 'created') });
+	await volumes.mount(VOLUME, 'm1');
+	records.addIdentity(NEXT);
+	t.is(file('token'), 'token of start-1', 'the running one is not disturbed');
+	await volumes.unmount(VOLUME, 'm1');
+	await volumes.mount(VOLUME, 'm2');
+	t.is(records.identity(VOLUME)?.containerId, NEXT.containerId);
+	t.is(records.identity(VOLUME)?.startId, 'start-2');
+	t.deepEqual(ca.minted, ['start-1', 'start-2']);
+	t.deepEqual(outbox(records), [{ authorizationId: 'auth-1', startId: 'start-1' }, { authorizationId: 'auth-1' }]);
+});
+
+for (const state of ['running', 'exited', 'created']) {
+	test(`while the other is ${state}, neither of the two can be started on their volume`, async (t) => {
+		const { volumes, records, ca } = world(t, { containerState: async () => state });
+		records.addIdentity(NEXT);
+		await t.throwsAsync(volumes.mount(VOLUME, 'm2'), { code: 'identity-isolated', message: /docker rm --force cccccccccccc/ });
+		t.deepEqual(ca.minted, []);
+	});
+}
+
+for (const state of ['restarting', 'unknown']) {
+	test(`a mount while the other is ${state} is that of the other`, async (t) => {
+		const { volumes, records } = world(t, { containerState: async () => state });
+		records.addIdentity(NEXT);
+		await volumes.mount(VOLUME, 'm2');
+		t.is(records.identity(VOLUME)?.startId, 'start-1');
+		t.is(records.identitiesOf(VOLUME)[1]?.startId, undefined);
+	});
+}
+
+test('a container that waited for the volume and is removed leaves the other alone', async (t) => {
+	const { volumes, records, path } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	records.addIdentity(NEXT);
+	await volumes.forget(VOLUME, NEXT.containerId);
+	t.true(existsSync(join(path, 'token')));
+	t.is(records.identity(VOLUME)?.startId, 'start-1');
+	t.deepEqual(outbox(records), [{ authorizationId: 'auth-2' }]);
+});
+
+function outbox(records: ReturnType<typeof openRecords>): object[] {
+	const entries: object[] = [];
+	for (let entry = records.nextInOutbox(); entry; entry = records.nextInOutbox()) {
+		const { id, ...rest } = entry;
+		entries.push(rest);
+		records.removeFromOutbox(id);
+	}
+	return entries;
+}
