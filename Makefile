@@ -7,7 +7,7 @@ NODE := $(SUDO) $(BIN)/node
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo down build test test-unit test-integration check clean
+.PHONY: help deps demo down load bench build test test-unit test-integration check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: deps ## the main job on a private engine: two services, born with identiti
 down: deps ## end the demo and remove everything it made
 	@$(NODE) scripts/down.ts
 
+load: deps ## images and plugin onto your own engine (DOCKER_HOST)
+	@$(NODE) scripts/load.ts
+
 build: deps ## agent, bundles, root file systems (build/)
 	@$(NODE) scripts/build.ts
 
@@ -44,6 +47,9 @@ test-unit: deps ## unit tests only
 
 test-integration: build ## integration stories only; STORY=<name> for one
 	@$(NODE) scripts/test.ts --integration $(STORY)
+
+bench: build ## figures, as ratios to a reference taken in the same run
+	@$(NODE) bench/birth.ts
 
 clean: down ## also remove build results and npm packages
 	@$(SUDO) rm -rf build node_modules

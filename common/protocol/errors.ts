@@ -65,6 +65,7 @@ export const ERROR_CODES = {
 	'mount-missing': 'a labelled container without the volume that carries its identity',
 	'label-missing': 'a mount of the birthmark driver without the label birthmark.cn',
 	'mount-illegal': 'a mount of the birthmark driver that is not accepted',
+	'container-too-powerful': 'a container with these privileges gets no identity',
 	'volume-unknown': 'no container was authorized for this volume',
 	'mount-failed': 'the tmpfs for the identity could not be mounted',
 	'node-not-joined': 'the plugin has not joined a CA yet',

@@ -28,6 +28,9 @@ export interface CreateBody {
 	readonly mounts: readonly MountSpec[];
 	/** `CONTAINER[:MODE]` */
 	readonly volumesFrom: readonly string[];
+	readonly privileged: boolean;
+	/** capabilities added, as written: `SYS_ADMIN`, `cap_sys_admin`, `ALL` */
+	readonly capAdd: readonly string[];
 	/** where `Volumes` and `Tmpfs` mount */
 	readonly otherTargets: readonly string[];
 }
@@ -62,6 +65,8 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 		binds: strings(host, 'binds'),
 		mounts: parseMounts(host.get('mounts'), 'HostConfig.Mounts'),
 		volumesFrom: strings(host, 'volumesfrom'),
+		privileged: isSet(host.get('privileged')),
+		capAdd: [...strings(host, 'capadd'), ...strings(host, 'capabilities')],
 		otherTargets: [...mapEntries(top.get('volumes'), 'Volumes').keys(), ...mapEntries(host.get('tmpfs'), 'HostConfig.Tmpfs').keys()],
 	};
 }

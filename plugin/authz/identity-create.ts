@@ -17,6 +17,7 @@ import { namesUs, type Self } from '../self.ts';
 import { parseContainerUser, type Owner } from './container-user.ts';
 import type { CreateBody } from './create-body.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
+import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
 import { parseIdentityLabels, type IdentityLabels } from './labels.ts';
 
@@ -55,6 +56,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE',
 		);
 	}
+	checkPrivileges(body);
 	const volume = checkIdentityMount(self, body, isOurs);
 	if (volume !== '') await checkOwner(deps, volume, identity);
 	// The engine will refuse an image that it does not have; the client then pulls it and asks again.

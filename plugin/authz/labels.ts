@@ -1,5 +1,5 @@
 /**
- * The `birthmark.*` labels: how a user asks for an identity. Written in docs/labels.md; hook/ writes
+ * The `birthmark.*` labels: how a user asks for an identity. Written in docs/configuration.md; hook/ writes
  * them, this file reads them.
  */
 

@@ -34,6 +34,7 @@ refused('a lifetime that is none', [...MOUNT, ...labels('birthmark.cn=api01', 'b
 refused('a label without the volume', labels('birthmark.cn=api01', 'birthmark.ou=web-api'), /--mount type=volume,volume-driver=birthmark,dst=\/run\/birthmark.*\[mount-missing\]/);
 refused('the volume without a label', MOUNT, /birthmark\.cn.*\[label-missing\]/);
 refused('the volume at another place', ['--mount', 'type=volume,volume-driver=birthmark,dst=/elsewhere', ...labels('birthmark.cn=api01', 'birthmark.ou=web-api')], /\[mount-illegal\]/);
+refused('privileges that reach the agent of others', [...MOUNT, ...labels('birthmark.cn=api01', 'birthmark.ou=web-api'), '--cap-add', 'SYS_ADMIN'], /\[container-too-powerful\]/);
 
 test('a refusal leaves no identity and no authorization behind', async (t) => {
 	const before = (await world.identities(true)).length;

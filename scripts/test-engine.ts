@@ -1,0 +1,54 @@
+/** An engine with CA and plugin, set up for one run of tests or benchmarks and removed whatever happens. */
+
+import tmp from 'tmp';
+import { buildAll } from './build.ts';
+import { buildImages, dockerCommand, type Docker } from './images.ts';
+import { enginePaths, type EnginePaths } from './paths.ts';
+import { createPlugin, layOutPlugin, PLUGIN } from './plugin.ts';
+import { freePort } from './ports.ts';
+import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from './private-engine.ts';
+import { CA_CONTAINER, enablePlugin, makeToken, startCa, waitUntilEnforced } from './set-up.ts';
+import type { Steps } from './steps.ts';
+import { buildTestImages } from './test-images.ts';
+
+export interface TestEngine {
+	readonly paths: EnginePaths;
+	readonly docker: Docker;
+	readonly caUrl: string;
+}
+
+/** Short, so that a token that expires can be waited for. */
+const TOKEN_TTL_SECONDS = 6;
+
+/** @param use gets the engine ready; when it returns or throws the engine is removed */
+export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) => Promise<T>): Promise<T> {
+	const state = tmp.dirSync({ prefix: 'birthmark-test-', unsafeCleanup: true });
+	const paths = enginePaths(state.name);
+	const remove = (): Promise<void> => removeEngine(steps, paths);
+	for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void remove().finally(() => process.exit(1)));
+	try {
+		const rootFileSystems = await buildAll(steps);
+		const docker = dockerCommand(steps, paths.host);
+		await steps.step('Starting an engine of its own', () => startEngine(steps, paths));
+		await steps.step('Building the images', async () => {
+			await buildImages(steps, docker, rootFileSystems.base);
+			await buildTestImages(steps, docker);
+		});
+		await steps.step('Packaging the plugin', () => createPlugin(docker, layOutPlugin(rootFileSystems.mount), paths.state));
+		const caUrl = await steps.step('Starting CA and plugin', () => setUp(docker, paths));
+		return await use({ paths, docker, caUrl });
+	} finally {
+		await steps.step('Removing the engine', remove);
+	}
+}
+
+async function setUp(docker: Docker, paths: EnginePaths): Promise<string> {
+	const settings = { BIRTHMARK_CA_TRUST_DOMAIN: 'test.internal', BIRTHMARK_CA_ENVIRONMENT: 'test', BIRTHMARK_CA_TOKEN_TTL_SECONDS: String(TOKEN_TTL_SECONDS) };
+	const caUrl = await startCa(docker, { container: CA_CONTAINER, volume: 'birthmark-ca', port: await freePort(), settings });
+	const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'test-host', '--allow', 'api*/web-api', '--allow', 'web*/web']);
+	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug' });
+	writeDaemonJson(paths, [PLUGIN]);
+	reloadEngine(paths);
+	await waitUntilEnforced(paths.host);
+	return caUrl;
+}
