@@ -33,9 +33,10 @@ export function createApp({ routes, authenticate, logger }: AppDeps): RequestLis
 	for (const route of routes) {
 		if (route.roles.length === 0) throw new TypeError(`the route ${route.method} ${route.path} does not say who may call it`);
 		router.register(route.path, [route.method], async (context) => {
-			const caller = await admit(route.roles, () => authenticate(context.req));
+			const admitted = () => admit(route.roles, () => authenticate(context.req));
+			const caller = await admitted();
 			if (caller) context.state.caller = caller;
-			render(context, await route.handle(toRequest(context, caller)));
+			render(context, await route.handle(toRequest(context, caller, admitted)));
 		});
 	}
 	app.use(async (context, next) => {
@@ -65,7 +66,13 @@ async function admit(roles: readonly Admission[], authenticate: () => Promise<Ca
 	return caller;
 }
 
-function toRequest(context: Context, caller: Caller | undefined): ApiRequest {
+function toRequest(context: Context, caller: Caller | undefined, admitted: () => Promise<unknown>): ApiRequest {
+	// A body may take its time, and whoever sends it may be revoked meanwhile.
+	const whole = async <T>(body: Promise<T>): Promise<T> => {
+		const value = await body;
+		await admitted();
+		return value;
+	};
 	return {
 		get caller() {
 			if (!caller) throw new BirthmarkError('unauthenticated');
@@ -74,8 +81,8 @@ function toRequest(context: Context, caller: Caller | undefined): ApiRequest {
 		parameter: (name) => context.params[name] ?? '',
 		query: (name) => new URLSearchParams(context.querystring).get(name) ?? undefined,
 		header: (name) => context.get(name) || undefined,
-		json: (schema) => readJson(context.req, schema),
-		bytes: (limit) => readBytes(context.req, limit),
+		json: (schema) => whole(readJson(context.req, schema)),
+		bytes: (limit) => whole(readBytes(context.req, limit)),
 	};
 }
 

@@ -13,7 +13,8 @@ export interface ServerCredentials {
 }
 
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 16 * 1024 };
-const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** No longer than {@link CLOSE_GRACE_MS}: a connection that is not yet TLS cannot be closed in any other way. */
+const HANDSHAKE_TIMEOUT_MS = 5000;
 const MAX_CONNECTIONS = 8192;
 const CLOSE_GRACE_MS = 5000;
 /** AEAD and forward secrecy only; Node's defaults still offer CBC suites on TLS 1.2. The server key is ECDSA. */

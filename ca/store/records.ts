@@ -70,6 +70,8 @@ export interface JoinTokenRecord {
 	readonly allow: readonly string[];
 	readonly createdAt: Date;
 	readonly expiresAt: Date;
+	/** its node was cut off before it was redeemed */
+	readonly cancelled: boolean;
 	readonly redeemed?: Redeemed;
 }
 
@@ -78,6 +80,8 @@ export interface TokenRecord {
 	readonly authorization: AuthorizationRecord;
 	readonly startId: string;
 	readonly expiresAt: Date;
+	/** a newer token or a revocation came before it was redeemed */
+	readonly cancelled: boolean;
 	/** this start was closed by a revocation; its token is worth nothing any more */
 	readonly startClosed: boolean;
 	readonly redeemed?: Redeemed;

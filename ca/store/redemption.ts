@@ -10,6 +10,8 @@ export type RedemptionState = 'open' | 'repeat' | 'used' | 'expired' | 'revoked'
 
 export interface Redeemable {
 	readonly expiresAt: Date;
+	/** whatever the clock says: an attempt may have begun before, and clocks are set back */
+	readonly cancelled: boolean;
 	readonly redeemed?: Redeemed;
 	readonly authorization?: Pick<AuthorizationRecord, 'endedAt'>;
 	readonly startClosed?: boolean;
@@ -26,7 +28,7 @@ export interface RedemptionAttempt {
 export function redemptionState(token: Redeemable, { publicKeyHash, now, windowSeconds }: RedemptionAttempt): RedemptionState {
 	const { redeemed } = token;
 	if (token.authorization?.endedAt || token.startClosed) return 'ended';
-	if (!redeemed) return token.expiresAt > now ? 'open' : 'expired';
+	if (!redeemed) return !token.cancelled && token.expiresAt > now ? 'open' : 'expired';
 	const repeated = redeemed.certificate.publicKeyHash.equals(publicKeyHash) && now.getTime() - redeemed.at.getTime() <= windowSeconds * 1000;
 	if (!repeated) return 'used';
 	return redeemed.certificate.revokedAt ? 'revoked' : 'repeat';

@@ -95,4 +95,8 @@ export const MIGRATIONS: readonly string[] = [
 	) STRICT, WITHOUT ROWID;
 	INSERT INTO counters (name, value) VALUES ('crl-number', 0), ('health', 0);
 	`,
+	`
+	ALTER TABLE join_tokens ADD COLUMN cancelled_at INTEGER;
+	ALTER TABLE tokens ADD COLUMN cancelled_at INTEGER;
+	`,
 ];

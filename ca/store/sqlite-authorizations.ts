@@ -19,7 +19,7 @@ export function sqliteAuthorizations(db: DatabaseSync): AuthorizationStore {
 		UPDATE certificates SET revoked_at = :now, revocation_reason = 'cessationOfOperation'
 		WHERE authorization_id = :id AND revoked_at IS NULL AND not_after > :now`);
 	const insertToken = db.prepare('INSERT INTO tokens (hash, authorization_id, start_id, expires_at) VALUES (?, ?, ?, ?)');
-	const expireTokens = db.prepare('UPDATE tokens SET expires_at = min(expires_at, :now) WHERE authorization_id = :id AND redeemed_at IS NULL');
+	const cancelTokens = db.prepare('UPDATE tokens SET cancelled_at = :now WHERE authorization_id = :id AND redeemed_at IS NULL AND cancelled_at IS NULL');
 	const selectToken = db.prepare('SELECT * FROM tokens WHERE hash = ?');
 	const burnToken = db.prepare('UPDATE tokens SET redeemed_at = ?, serial = ? WHERE hash = ?');
 	const forget = db.prepare('DELETE FROM tokens WHERE expires_at < ?');
@@ -41,6 +41,7 @@ export function sqliteAuthorizations(db: DatabaseSync): AuthorizationStore {
 			authorization,
 			startId,
 			expiresAt: instant(row['expires_at']),
+			cancelled: row['cancelled_at'] !== null,
 			startClosed: isClosed.get(authorization.id, startId) !== undefined,
 			...(row['redeemed_at'] === null ? {} : {
 				redeemed: { at: instant(row['redeemed_at']), certificate: toCertificate(selectCertificate.get(row['serial'] as string)!) },
@@ -68,7 +69,7 @@ export function sqliteAuthorizations(db: DatabaseSync): AuthorizationStore {
 				if (authorization?.node !== node) return 'unknown';
 				if (authorization.endedAt) return 'ended';
 				if (isClosed.get(authorizationId, startId)) return 'start-closed';
-				expireTokens.run({ id: authorizationId, now: now.getTime() });
+				cancelTokens.run({ id: authorizationId, now: now.getTime() });
 				insertToken.run(hash, authorizationId, startId, expiresAt.getTime());
 				return 'minted';
 			});

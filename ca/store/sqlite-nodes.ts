@@ -10,7 +10,7 @@ import type { NodeStore } from './store.ts';
 export function sqliteNodes(db: DatabaseSync): NodeStore {
 	const insertToken = db.prepare('INSERT INTO join_tokens (hash, role, name, allow, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)');
 	const selectToken = db.prepare(`
-		SELECT t.role AS token_role, t.name AS token_name, t.allow, t.created_at, t.expires_at, t.redeemed_at, c.*
+		SELECT t.role AS token_role, t.name AS token_name, t.allow, t.created_at, t.expires_at, t.cancelled_at, t.redeemed_at, c.*
 		FROM join_tokens t LEFT JOIN certificates c ON c.serial = t.serial WHERE t.hash = ?`);
 	const burnToken = db.prepare('UPDATE join_tokens SET redeemed_at = ?, serial = ? WHERE hash = ?');
 	const selectNode = db.prepare('SELECT * FROM nodes WHERE name = ?');
@@ -30,6 +30,9 @@ export function sqliteNodes(db: DatabaseSync): NodeStore {
 	const revokeAll = db.prepare(`
 		UPDATE certificates SET revoked_at = :now, revocation_reason = 'privilegeWithdrawn'
 		WHERE node = :node AND revoked_at IS NULL AND not_after > :now`);
+	const cancelTokens = db.prepare(`
+		UPDATE join_tokens SET cancelled_at = :now
+		WHERE role = 'node' AND name = :node AND redeemed_at IS NULL AND cancelled_at IS NULL`);
 	const insertCertificate = certificateInserter(db);
 
 	const findToken = (hash: Buffer): JoinTokenRecord | undefined => {
@@ -78,6 +81,7 @@ export function sqliteNodes(db: DatabaseSync): NodeStore {
 				if (cutOff.run(node).changes === 0) return undefined;
 				const at = { node, now: now.getTime() };
 				endAuthorizations.run(at);
+				cancelTokens.run(at);
 				return Number(revokeAll.run(at).changes);
 			});
 		},
@@ -92,6 +96,7 @@ function toJoinToken(hash: Buffer, row: Row): JoinTokenRecord {
 		allow: JSON.parse(row['allow'] as string) as string[],
 		createdAt: instant(row['created_at']),
 		expiresAt: instant(row['expires_at']),
+		cancelled: row['cancelled_at'] !== null,
 		...(row['redeemed_at'] == null ? {} : { redeemed: { at: instant(row['redeemed_at']), certificate: toCertificate(row) } }),
 	};
 }

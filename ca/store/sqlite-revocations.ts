@@ -20,9 +20,9 @@ export function sqliteRevocations(db: DatabaseSync): RevocationStore {
 			UPDATE certificates SET revoked_at = :now, revocation_reason = :reason
 			WHERE ${certificates} AND (:startId IS NULL OR start_id = :startId) AND (:node IS NULL OR node = :node)
 				AND role <> 'ca' AND revoked_at IS NULL AND not_after > :now`),
-		expireTokens: authorizations === undefined ? undefined : db.prepare(`
-			UPDATE tokens SET expires_at = min(expires_at, :now)
-			WHERE redeemed_at IS NULL AND (:startId IS NULL OR start_id = :startId)
+		cancelTokens: authorizations === undefined ? undefined : db.prepare(`
+			UPDATE tokens SET cancelled_at = :now
+			WHERE redeemed_at IS NULL AND cancelled_at IS NULL AND (:startId IS NULL OR start_id = :startId)
 				AND authorization_id IN (SELECT id FROM authorizations WHERE ${authorizations} AND (:node IS NULL OR node = :node))`),
 	}]));
 	const certificateExists = db.prepare(`SELECT 1 FROM certificates WHERE serial = :value AND role <> 'ca' AND (:node IS NULL OR node = :node)`);
@@ -39,8 +39,8 @@ export function sqliteRevocations(db: DatabaseSync): RevocationStore {
 				if (selector.by === 'authorization' && !authorizationExists.get(scope)) return undefined;
 				const startId = selector.by === 'authorization' ? selector.startId ?? null : null;
 				if (startId !== null) closeStart.run(selector.value, startId, now.getTime());
-				const { revoke, expireTokens } = statements.get(selector.by)!;
-				expireTokens?.run({ ...scope, startId, now: now.getTime() });
+				const { revoke, cancelTokens } = statements.get(selector.by)!;
+				cancelTokens?.run({ ...scope, startId, now: now.getTime() });
 				return Number(revoke.run({ ...scope, startId, reason, now: now.getTime() }).changes);
 			});
 		},

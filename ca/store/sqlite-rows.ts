@@ -17,7 +17,8 @@ export function transaction<T>(db: DatabaseSync, work: () => T): T {
 		db.exec('COMMIT');
 		return result;
 	} catch (error) {
-		db.exec('ROLLBACK');
+		// After some faults, a full disk for one, SQLite has done so already.
+		if (db.isTransaction) db.exec('ROLLBACK');
 		throw error;
 	}
 }

@@ -33,7 +33,7 @@ export interface NewToken {
 }
 
 export interface NodeStore {
-	addJoinToken(token: Omit<JoinTokenRecord, 'redeemed'>): Promise<void>;
+	addJoinToken(token: Omit<JoinTokenRecord, 'cancelled' | 'redeemed'>): Promise<void>;
 	findJoinToken(hash: Buffer): Promise<JoinTokenRecord | undefined>;
 	/**
 	 * Burns the token for the certificate. For a node it also admits the node, or, when the token
@@ -47,7 +47,8 @@ export interface NodeStore {
 	/** @returns false when there is no such node */
 	setAllow(node: string, allow: readonly string[]): Promise<boolean>;
 	/**
-	 * Marks the node, ends all its authorizations, revokes its own certificates and all it authorized.
+	 * Marks the node, ends all its authorizations, revokes its own certificates and all it authorized,
+	 * cancels the join tokens that carry its name.
 	 *
 	 * @returns how many were revoked; undefined when there is no such node
 	 */
@@ -57,7 +58,7 @@ export interface NodeStore {
 export interface AuthorizationStore {
 	/** One per node and container: an earlier one with the same names is returned as it is. */
 	authorize(authorization: AuthorizationRecord): Promise<AuthorizeOutcome>;
-	/** Expires every unredeemed token of the authorization and adds this one. */
+	/** Cancels every unredeemed token of the authorization and adds this one. */
 	mintToken(token: NewToken, now: Date): Promise<'minted' | 'unknown' | 'ended' | 'start-closed'>;
 	findToken(hash: Buffer): Promise<TokenRecord | undefined>;
 	redeemToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<Redemption>;
@@ -101,7 +102,7 @@ export type RevocationSelector =
 
 export interface RevocationStore {
 	/**
-	 * Revokes the live certificates that match and expires the unredeemed tokens of the same
+	 * Revokes the live certificates that match and cancels the unredeemed tokens of the same
 	 * containers. A start that is named is closed: its token cannot be redeemed afterwards.
 	 *
 	 * @param node when given, reaches only what belongs to this node

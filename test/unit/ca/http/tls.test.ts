@@ -1,6 +1,7 @@
 /** The TLS side: who is let in as whom, on which connections, and the server's own certificate. */
 
 import test from 'ava';
+import { connect as connectTcp } from 'node:net';
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { once } from 'node:events';
 import { X509Certificate } from 'node:crypto';
@@ -122,4 +123,31 @@ test('an expired certificate is told so in the handshake\'s place', async (t) =>
 	const ca = await startCa(t, { clock: past, config: { lifetimes: { server: 300 * 86_400 } } });
 	const credentials = await ca.join('host1');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials })).json()['code'], 'identity-expired');
+});
+
+test('a body that arrives after the caller was cut off is not acted upon', async (t) => {
+	const ca = await startCa(t);
+	const mallory = await ca.join('mallory', [], 'operator');
+	const { serialNumber } = new X509Certificate(mallory.cert);
+	const socket = await handshake(ca, mallory);
+	const body = JSON.stringify({ role: 'operator', name: 'eve' });
+	socket.write(`POST /v1/join-tokens HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`);
+	t.regex(String((await once(socket, 'data'))[0]), /^HTTP\/1.1 100 /);
+	socket.write(body.slice(0, -1));
+	// Another request that was sent later and is answered: by then the first has long been admitted.
+	t.is((await ca.request('GET', '/v1/whoami', { credentials: mallory })).status, 200);
+	t.is((await ca.admin('POST', '/v1/revoke', { serial: serialNumber })).json()['revoked'], 1);
+	socket.write(body.slice(-1));
+	t.regex(String((await once(socket, 'data'))[0]), /^HTTP\/1.1 403 [^]*certificate-revoked/);
+	socket.destroy();
+});
+
+test('connections that never say anything do not keep the CA from stopping', async (t) => {
+	const ca = await startCa(t);
+	const silent = connectTcp(ca.port, '127.0.0.1');
+	t.teardown(() => silent.destroy());
+	await once(silent, 'connect');
+	// A service that takes ten seconds is killed.
+	t.timeout(9000);
+	await t.notThrowsAsync(ca.close());
 });

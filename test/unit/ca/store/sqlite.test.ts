@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { MIGRATIONS } from '../../../../ca/store/schema.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
+import { transaction } from '../../../../ca/store/sqlite-rows.ts';
 import { movableClock, newKey, startCa, temporaryFolder } from '../../../support/ca.ts';
 
 test('a new file gets the newest schema, an up-to-date one is left alone', async (t) => {
@@ -18,6 +19,28 @@ test('a new file gets the newest schema, an up-to-date one is left alone', async
 	t.is(database.prepare('SELECT version FROM schema_version').get()!['version'], MIGRATIONS.length);
 	t.is(database.prepare('PRAGMA journal_mode').get()!['journal_mode'], 'wal');
 	database.close();
+});
+
+test('a file of the first version is brought up to date, and what it holds stays', async (t) => {
+	const path = join(temporaryFolder(t), 'ca.db');
+	const database = new DatabaseSync(path);
+	database.exec(`CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (1); ${MIGRATIONS[0]}`);
+	const hash = Buffer.alloc(32, 7);
+	database.prepare(`INSERT INTO join_tokens (hash, role, name, allow, created_at, expires_at) VALUES (?, 'node', 'host1', '[]', 1, 2)`).run(hash);
+	database.close();
+	const store = openSqliteStore(path);
+	t.deepEqual(await store.findJoinToken(hash), { hash, role: 'node', name: 'host1', allow: [], createdAt: new Date(1), expiresAt: new Date(2), cancelled: false });
+	await store.close();
+});
+
+test('a transaction that the database has undone by itself fails with its own reason', (t) => {
+	const database = new DatabaseSync(':memory:');
+	t.teardown(() => database.close());
+	const work = () => {
+		database.exec('ROLLBACK');
+		throw new Error('database or disk is full');
+	};
+	t.throws(() => transaction(database, work), { message: 'database or disk is full' });
 });
 
 test('a file that a newer program has written is not touched', (t) => {
