@@ -69,6 +69,41 @@ for (const [kind, options] of Object.entries({
 	});
 }
 
+test('the volume belongs to the user of the container, and to nobody else', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, { ...SLEEP, User: '4242:4343' });
+	await eventually('the identity is live', () => world.identity(name));
+	const { stdout } = await world.exec(container, ['stat', '-L', '-c', '%n %u:%g %a', DIRECTORY, `${DIRECTORY}/identity.pem`, `${DIRECTORY}/tls.key`, `${DIRECTORY}/tls.crt`]);
+	t.is(stdout, `${DIRECTORY} 4242:4343 700\n${DIRECTORY}/identity.pem 4242:4343 600\n${DIRECTORY}/tls.key 4242:4343 600\n${DIRECTORY}/tls.crt 4242:4343 644\n`);
+	const other = await world.exec(container, ['cat', `${DIRECTORY}/tls.crt`], { user: '4244:4343' });
+	t.not(other.code, 0);
+});
+
+test('over the network, by label, there is no relay and the same identity', async (t) => {
+	const name = world.name();
+	// The CA of the tests listens on the host's loopback interface.
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', caWay: 'network' }, { ...SLEEP, HostConfig: { NetworkMode: 'host' } });
+	await eventually('the identity is live', () => world.identity(name));
+	t.not((await world.exec(container, ['ls', `${DIRECTORY}/ca.sock`])).code, 0);
+	const renewed = await world.exec(container, [AGENT, 'renew']);
+	t.is(renewed.code, 0, renewed.stderr);
+	t.is((await world.identity(name))?.renewals, 1);
+});
+
+test('an agent that was copied into an image does the same as the one on the volume', async (t) => {
+	const context = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(() => context.removeCallback());
+	writeFileSync(join(context.name, 'Dockerfile'), 'FROM test/scratch\nCOPY --from=birthmark/agent /opt/birthmark /opt/birthmark\nENTRYPOINT ["/opt/birthmark/bin/birthmark-agent", "exec", "--"]\nCMD ["/busybox", "sleep", "600"]\n');
+	const tag = `${world.name('agent')}:test`;
+	const built = await world.cli(['build', '--quiet', '--tag', tag, context.name]);
+	t.is(built.code, 0, built.stderr);
+	t.teardown(() => world.cli(['image', 'rm', '--force', tag]));
+	const name = world.name();
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, { Image: tag, Entrypoint: ['/opt/birthmark/bin/birthmark-agent', 'exec', '--'], Cmd: ['/busybox', 'sleep', '600'] });
+	await eventually('the identity is live', () => world.identity(name));
+	t.is((await world.exec(container, ['/opt/birthmark/bin/birthmark-agent', 'status'])).code, 0);
+});
+
 test('two services talk mutual TLS with the identities they were born with, and a stranger does not', async (t) => {
 	const network = await world.network(t);
 	const [server, client] = [world.name(), world.name('web')];
