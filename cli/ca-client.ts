@@ -1,7 +1,7 @@
 /** Calls to the CA's API, over the admin socket or over mutual TLS to a pinned CA. */
 
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpsRequest, type RequestOptions as HttpsOptions } from 'node:https';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
@@ -10,6 +10,8 @@ import type { Profile } from './profile.ts';
 const TIMEOUT_MS = 10_000;
 /** `ls --all` of a large fleet. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Verification failures of Node and OpenSSL, as against failures to connect. */
+const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
 
 export interface CaAnswer {
 	readonly body: string;
@@ -18,7 +20,7 @@ export interface CaAnswer {
 }
 
 export interface CaClient {
-	/** @throws BirthmarkError the CA's own code, or `ca-unavailable` */
+	/** @throws BirthmarkError the CA's own code, `ca-unavailable`, `ca-protocol` */
 	call(method: string, path: string, json?: unknown): Promise<CaAnswer>;
 	/** the same for an answer in JSON */
 	json<T>(method: string, path: string, json?: unknown): Promise<T>;
@@ -28,9 +30,10 @@ export function createCaClient(profile: Profile): CaClient {
 	const call = async (method: string, path: string, json?: unknown): Promise<CaAnswer> => {
 		const body = json === undefined ? undefined : JSON.stringify(json);
 		const headers = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
-		const shared: RequestOptions = { method, path, headers, timeout: TIMEOUT_MS };
-		const where = profile.way === 'socket' ? profile.path : profile.url;
-		const { status, text, date } = await send(shared, body, profile, where);
+		const shared: RequestOptions = { method, headers, timeout: TIMEOUT_MS };
+		const { status, text, date } = profile.way === 'socket'
+			? await send(profile.path, body, (answered) => httpRequest({ ...shared, path, socketPath: profile.path }, answered))
+			: await send(profile.url, body, (answered) => httpsRequest(new URL(path, profile.url), { ...shared, ...trusting(profile.bundle), key: profile.key, cert: profile.certificate }, answered));
 		if (status >= 200 && status < 300) return { body: text, date };
 		throw errorFromProblem(status, text);
 	};
@@ -47,14 +50,15 @@ export async function callAnonymously(url: string, bundle: string | undefined, m
 	const headers: Record<string, string> = {};
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
 	if (options.token !== undefined) headers['Authorization'] = `Bearer ${options.token}`;
-	const trust = bundle === undefined ? { rejectUnauthorized: false } : { ca: bundle, servername: CA_SERVER_NAME };
-	const { status, text } = await new Promise<Answer>((resolve, reject) => {
-		const call = httpsRequest(new URL(path, url), { method, headers, timeout: TIMEOUT_MS, agent: false, ...trust }, (message) => read(message).then(resolve, reject));
-		fail(call, url, reject);
-		call.end(body);
-	});
+	const trust: HttpsOptions = bundle === undefined ? { agent: false, rejectUnauthorized: false } : trusting(bundle);
+	const { status, text } = await send(url, body, (answered) => httpsRequest(new URL(path, url), { method, headers, timeout: TIMEOUT_MS, ...trust }, answered));
 	if (status >= 200 && status < 300) return text;
 	throw errorFromProblem(status, text);
+}
+
+/** Nothing but this bundle, and whatever NODE_TLS_REJECT_UNAUTHORIZED says. */
+function trusting(bundle: string): HttpsOptions {
+	return { agent: false, ca: bundle, servername: CA_SERVER_NAME, rejectUnauthorized: true };
 }
 
 interface Answer {
@@ -63,21 +67,18 @@ interface Answer {
 	readonly date: Date | undefined;
 }
 
-function send(shared: RequestOptions, body: string | undefined, profile: Profile, where: string): Promise<Answer> {
-	return new Promise((resolve, reject) => {
-		const answered = (message: IncomingMessage) => void read(message).then(resolve, reject);
-		const call =
-			profile.way === 'socket'
-				? httpRequest({ ...shared, socketPath: profile.path }, answered)
-				: httpsRequest(new URL(shared.path!, profile.url), { ...shared, agent: false, key: profile.key, cert: profile.certificate, ca: profile.bundle, servername: CA_SERVER_NAME }, answered);
-		fail(call, where, reject);
-		call.end(body);
-	});
-}
-
-function fail(call: ReturnType<typeof httpRequest>, where: string, reject: (error: Error) => void): void {
-	call.on('timeout', () => call.destroy(new Error('no answer in time')));
-	call.on('error', (cause) => reject(cause instanceof BirthmarkError ? cause : new BirthmarkError('ca-unavailable', `the CA at ${where} could not be reached: ${cause.message}`, { cause })));
+/** @throws BirthmarkError `ca-unavailable`, `ca-protocol`; `config-invalid` when the key or a certificate of the login is damaged */
+async function send(where: string, body: string | undefined, begin: (answered: (message: IncomingMessage) => void) => ClientRequest): Promise<Answer> {
+	try {
+		return await new Promise((resolve, reject) => {
+			const call = begin((message) => void read(message).then(resolve, reject));
+			call.on('timeout', () => call.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)));
+			call.on('error', reject);
+			call.end(body);
+		});
+	} catch (cause) {
+		throw describeFailure(where, cause);
+	}
 }
 
 async function read(message: IncomingMessage): Promise<Answer> {
@@ -88,8 +89,18 @@ async function read(message: IncomingMessage): Promise<Answer> {
 		if (length > MAX_ANSWER_BYTES) throw new BirthmarkError('ca-protocol', 'the answer of the CA is too large');
 		chunks.push(chunk);
 	}
-	const date = message.headers.date === undefined ? undefined : new Date(message.headers.date);
-	return { status: message.statusCode ?? 0, text: Buffer.concat(chunks).toString(), date };
+	const date = new Date(message.headers.date ?? Number.NaN);
+	return { status: message.statusCode ?? 0, text: Buffer.concat(chunks).toString(), date: Number.isNaN(date.getTime()) ? undefined : date };
+}
+
+function describeFailure(where: string, cause: unknown): BirthmarkError {
+	if (cause instanceof BirthmarkError) return cause;
+	const { message, code = '' } = cause as NodeJS.ErrnoException;
+	if (NOT_TRUSTED.test(code)) return new BirthmarkError('ca-protocol', `what answers at ${where} cannot prove that it is the CA (${code}): check the address and the clocks, or log in again if the CA was made anew`, { cause });
+	if (code.startsWith('HPE_') || code === 'EPROTO' || code.startsWith('ERR_SSL_')) return new BirthmarkError('ca-protocol', `what answers at ${where} is not the CA (${code})`, { cause });
+	if (code.startsWith('ERR_OSSL_')) return new BirthmarkError('config-invalid', 'the key or a certificate of the saved login is damaged; run "birthmark login" again', { cause });
+	// Refused on every address of a name, Node leaves the message empty.
+	return new BirthmarkError('ca-unavailable', `the CA at ${where} could not be reached: ${message || code}`, { cause });
 }
 
 function parseJson<T>(text: string): T {

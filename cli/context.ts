@@ -8,5 +8,6 @@ export interface Context {
 	now(): Date;
 	/** made on first use, so that commands without a CA work without a login */
 	ca(): CaClient;
+	/** `--json`, before the command or after it */
 	wantsJson(): boolean;
 }

@@ -29,7 +29,9 @@ export function diagnoseEngine(engine: EngineView | Error, pluginName: string, n
 	findings.push(status.joined ? ok('node', `joined as ${status.node ?? '?'}`) : fault('node', 'the plugin has not joined a CA', 'birthmark node token …, then docker plugin set birthmark CA_URL=… JOIN_TOKEN=… and enable it'));
 	if (status.nodeCertificateExpires !== null) {
 		const left = Date.parse(status.nodeCertificateExpires) - now.getTime();
-		findings.push(left > NODE_CERTIFICATE_WARNING_MS ? ok('node certificate', `valid until ${status.nodeCertificateExpires}`) : warning('node certificate', `expires at ${status.nodeCertificateExpires}`, 'is the CA reachable from the plugin? it renews by itself'));
+		if (left > NODE_CERTIFICATE_WARNING_MS) findings.push(ok('node certificate', `valid until ${status.nodeCertificateExpires}`));
+		else if (left > 0) findings.push(warning('node certificate', `expires at ${status.nodeCertificateExpires}`, 'is the CA reachable from the plugin? it renews by itself'));
+		else findings.push(fault('node certificate', `expired at ${status.nodeCertificateExpires}`, 'join again: birthmark node token --name …, then docker plugin set … JOIN_TOKEN=…'));
 	}
 	findings.push(status.ca === 'reachable' ? ok('CA from the node', 'reachable') : fault('CA from the node', status.ca, 'is CA_URL of the plugin right, and does the CA run?'));
 	if (status.clockSkewSeconds !== null) {

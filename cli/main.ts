@@ -32,8 +32,15 @@ const context: Context = {
 	output: createOutput(),
 	now: () => new Date(),
 	ca: () => createCaClient(loadProfile(program.opts<{ caSocket?: string }>().caSocket)),
-	wantsJson: () => program.opts<{ json?: boolean }>().json === true,
+	wantsJson: () => wantsJson,
 };
+
+let wantsJson = false;
+program.hook('preAction', (_, command) => {
+	wantsJson = command.optsWithGlobals<{ json?: boolean }>().json === true;
+});
+// The reader of a pipe may have seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
 for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addLogin, addDoctor, addCa, addCompletion]) add(program, context);
 overrideExit(program);

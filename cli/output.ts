@@ -1,5 +1,7 @@
 /** What a person reads: tables, colours on a terminal only, spans of time. */
 
+import { printable } from '#common/protocol/names.ts';
+
 export interface Output {
 	/** one line to standard output */
 	line(text: string): void;
@@ -20,9 +22,12 @@ export function createOutput(stream: NodeJS.WriteStream = process.stdout, enviro
 	};
 }
 
-/** Columns as wide as their widest cell, two spaces between; no trailing blanks. */
+/**
+ * Columns as wide as their widest cell, two spaces between; no trailing blanks. Cells hold what nodes
+ * and containers called themselves: nothing in them steers the terminal.
+ */
 export function formatTable(header: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
-	const all = [header, ...rows];
+	const all = [header, ...rows].map((row) => row.map(printable));
 	const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
 	return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
 }

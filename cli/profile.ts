@@ -3,9 +3,9 @@
  * may open it is an operator), or over mutual TLS with a certificate got by `birthmark login`.
  */
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
@@ -15,32 +15,43 @@ export type Profile =
 	| { readonly way: 'socket'; readonly path: string }
 	| { readonly way: 'tls'; readonly url: string; readonly key: string; readonly certificate: string; readonly bundle: string };
 
-const savedSchema = z.strictObject({ version: z.literal(1), url: z.url(), key: z.string(), certificate: z.string(), bundle: z.string() });
+const savedSchema = z.strictObject({ version: z.literal(1), url: z.url({ protocol: /^https$/ }), key: z.string(), certificate: z.string(), bundle: z.string() });
 
 /** `$BIRTHMARK_HOME`, else `$XDG_CONFIG_HOME/birthmark`, else `~/.config/birthmark`. */
 export function profileDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-	return environment['BIRTHMARK_HOME'] ?? join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'birthmark');
+	const { BIRTHMARK_HOME: own, XDG_CONFIG_HOME: shared } = environment;
+	if (own) return own;
+	// Empty or relative, the XDG specification wants it ignored: a login is not taken from wherever one happens to be.
+	return join(shared && isAbsolute(shared) ? shared : join(homedir(), '.config'), 'birthmark');
 }
 
 /**
  * @param socket path from `--ca-socket`; `$BIRTHMARK_CA_SOCKET` when absent
- * @throws BirthmarkError `unauthenticated` when there is neither a socket nor a login
+ * @throws BirthmarkError `unauthenticated` when there is neither a socket nor a login, `config-invalid` for a login that cannot be used
  */
 export function loadProfile(socket: string | undefined, environment: NodeJS.ProcessEnv = process.env): Profile {
 	const path = socket ?? environment['BIRTHMARK_CA_SOCKET'];
 	if (path !== undefined && path !== '') return { way: 'socket', path };
 	const file = join(profileDirectory(environment), 'operator.json');
-	if (!existsSync(file)) {
+	const { url, key, certificate, bundle } = parseConfig(savedSchema, readSaved(file), file);
+	return { way: 'tls', url, key, certificate, bundle };
+}
+
+function readSaved(file: string): unknown {
+	let text: string;
+	try {
+		text = readFileSync(file, 'utf8');
+	} catch (cause) {
+		const { code } = cause as NodeJS.ErrnoException;
+		if (code !== 'ENOENT') throw new BirthmarkError('config-invalid', `${file} cannot be read (${code})`, { cause });
 		throw new BirthmarkError('unauthenticated', 'not logged in to a CA: run "birthmark login --ca https://HOST:33004" with an operator token, or name the admin socket of a CA on this machine with --ca-socket');
 	}
-	let content: unknown;
 	try {
-		content = JSON.parse(readFileSync(file, 'utf8'));
-	} catch (cause) {
-		throw new BirthmarkError('config-invalid', `${file} is not JSON; run "birthmark login" again`, { cause });
+		return JSON.parse(text);
+	} catch {
+		// Without the cause, which quotes from the file, and that holds a key.
+		throw new BirthmarkError('config-invalid', `${file} is not JSON; run "birthmark login" again`);
 	}
-	const { url, key, certificate, bundle } = parseConfig(savedSchema, content, file);
-	return { way: 'tls', url, key, certificate, bundle };
 }
 
 /** Saves a login, readable by this user only. @returns the file's path */

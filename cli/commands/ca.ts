@@ -11,16 +11,25 @@ import type { Context } from '../context.ts';
 const PLACES = [fileURLToPath(new URL('../../ca/main.ts', import.meta.url)), '/app/ca.mjs'];
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
+const HELP = `
+  init   --state DIR [--trust-domain NAME] [--environment NAME] [--json]
+         makes root, intermediate and database, and prints the SHA-256 of the trust bundle
+  serve  --state DIR [--init] [--check-config]
+         runs the CA in the foreground; --init makes it first if there is none; --check-config only checks the configuration
+
+DIR may come from $BIRTHMARK_CA_STATE.`;
+
 export function addCa(program: Command, _context: Context): void {
 	program
 		.command('ca')
-		.description('make and run a certificate authority (ca init --help, ca serve --help)')
+		.description('make and run a certificate authority')
 		.argument('<init|serve>')
 		.argument('[options...]')
 		.allowUnknownOption()
-		.helpOption(false)
 		.passThroughOptions()
-		.action(async (action: string, options: string[]) => {
+		.addHelpText('after', HELP)
+		.action(async (action: string, options: string[], _own: object, command: Command) => {
+			if (options.includes('--help') || options.includes('-h')) command.help();
 			const main = [process.env['BIRTHMARK_CA_MAIN'], ...PLACES].find((path) => path !== undefined && existsSync(path));
 			if (main === undefined) throw new BirthmarkError('usage', 'the CA is not part of this installation; set BIRTHMARK_CA_MAIN to its program, or use the image birthmark/ca');
 			const child = spawn(process.execPath, [main, action, ...options], { stdio: 'inherit' });

@@ -15,11 +15,11 @@ export function addDoctor(program: Command, context: Context): void {
 		.description('check engine, plugin, enforcement, CA, clock and tmpfs on this host')
 		.option('--plugin <name>', 'name under which the plugin is installed', 'birthmark')
 		.option('--json', 'print JSON')
-		.action(async ({ plugin, json }: { plugin: string; json?: boolean }) => {
+		.action(async ({ plugin }: { plugin: string }) => {
 			const engine = await inspectEngine(plugin).catch((error: unknown) => error as Error);
 			const findings = [...diagnoseEngine(engine, plugin, context.now()), await checkOperator(context)];
 			const healthy = findings.every((finding) => finding.verdict !== 'fault');
-			if (json || context.wantsJson()) context.output.json({ healthy, findings });
+			if (context.wantsJson()) context.output.json({ healthy, findings });
 			else for (const finding of findings) print(context, finding);
 			if (!healthy) process.exitCode = ExitCode.unhealthy;
 		});

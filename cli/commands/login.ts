@@ -1,7 +1,7 @@
 /** `birthmark login`: an operator's certificate in exchange for a one-time token. */
 
-import { generateKeyPairSync, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { generateKeyPairSync, timingSafeEqual, X509Certificate, type KeyObject } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinAnswer, JoinRequest } from '#common/protocol/messages.ts';
@@ -11,6 +11,9 @@ import { callAnonymously } from '../ca-client.ts';
 import type { Context } from '../context.ts';
 import { saveProfile } from '../profile.ts';
 
+/** A token has 85 characters. */
+const MAX_TOKEN_FILE = 1024;
+
 export function addLogin(program: Command, context: Context): void {
 	program
 		.command('login')
@@ -18,19 +21,49 @@ export function addLogin(program: Command, context: Context): void {
 		.requiredOption('--ca <url>', 'address of the CA, e.g. https://ca.example:33004')
 		.option('--token-file <path>', 'file with the token (default: standard input; never the command line, where others could read it)')
 		.option('--json', 'print JSON')
-		.action(async ({ ca, tokenFile, json }: { ca: string; tokenFile?: string; json?: boolean }) => {
-			if (!ca.startsWith('https://')) throw new BirthmarkError('usage', 'the address of the CA begins with https://');
-			if (tokenFile === undefined && process.stdin.isTTY) process.stderr.write('token: ');
-			const text = readFileSync(tokenFile ?? 0, 'utf8').trim();
+		.action(async ({ ca, tokenFile }: { ca: string; tokenFile?: string }) => {
+			checkAddress(ca);
+			const text = await readToken(tokenFile);
 			const token = parseToken(text, 'join');
 			const bundle = await callAnonymously(ca, undefined, 'GET', '/v1/roots');
 			if (!timingSafeEqual(bundleDigest(bundle), token.bundleDigest)) throw new BirthmarkError('bundle-digest-mismatch', `the trust bundle of ${ca} is not the one that the token was made for: this is another CA, or somebody in between`);
 			const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 			const request: JoinRequest = { csr: encodeCsr({ privateKey, publicKey }) };
-			const answer = JSON.parse(await callAnonymously(ca, bundle, 'POST', '/v1/join', { json: request, token: text })) as JoinAnswer;
+			const answer = parseAnswer(await callAnonymously(ca, bundle, 'POST', '/v1/join', { json: request, token: text }), privateKey);
 			if (answer.role !== 'operator') throw new BirthmarkError('forbidden', 'this is the token of a node, not of an operator');
 			const file = await saveProfile({ way: 'tls', url: ca, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), certificate: answer.certificate, bundle });
-			if (json || context.wantsJson()) return context.output.json({ name: answer.name, trustDomain: answer.trustDomain, environment: answer.environment, file });
+			if (context.wantsJson()) return context.output.json({ name: answer.name, trustDomain: answer.trustDomain, environment: answer.environment, file });
 			context.output.line(`logged in to ${ca} as ${answer.name} (trust domain ${answer.trustDomain}, environment ${answer.environment})`);
 		});
+}
+
+function checkAddress(ca: string): void {
+	const url = URL.parse(ca);
+	if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') throw new BirthmarkError('usage', 'write the address of the CA as https://HOST:PORT');
+}
+
+/** The first line of the file, or of standard input. Not by readFileSync(0): commander loads `process.stdin`, which makes a pipe non-blocking. */
+async function readToken(file: string | undefined): Promise<string> {
+	if (file === undefined && process.stdin.isTTY) process.stderr.write('token: ');
+	let text = '';
+	try {
+		for await (const chunk of file === undefined ? process.stdin : createReadStream(file)) {
+			text += String(chunk);
+			if (text.includes('\n') || text.length > MAX_TOKEN_FILE) break;
+		}
+	} catch (cause) {
+		throw new BirthmarkError('usage', `the token cannot be read: ${(cause as Error).message}`, { cause });
+	}
+	return text.split('\n')[0]!.trim();
+}
+
+/** What the CA says is checked before a login that works is replaced by one that does not. */
+function parseAnswer(text: string, privateKey: KeyObject): JoinAnswer {
+	try {
+		const answer = JSON.parse(text) as JoinAnswer;
+		if (new X509Certificate(answer.certificate).checkPrivateKey(privateKey)) return answer;
+	} catch (cause) {
+		throw new BirthmarkError('ca-protocol', 'the CA answered something that is no certificate', { cause });
+	}
+	throw new BirthmarkError('ca-protocol', 'the certificate that the CA sent is for another key');
 }

@@ -11,10 +11,10 @@ export function addLs(program: Command, context: Context): void {
 		.description('list live identities')
 		.option('-a, --all', 'also revoked, expired and renewed ones')
 		.option('--json', 'print JSON')
-		.action(async ({ all, json }: { all?: boolean; json?: boolean }) => {
+		.action(async ({ all }: { all?: boolean }) => {
 			const { identities } = await context.ca().json<IdentityList>('GET', all ? '/v1/identities?all=1' : '/v1/identities');
 			const workloads = identities.filter((identity) => identity.role === 'workload');
-			if (json || context.wantsJson()) return context.output.json({ identities: workloads });
+			if (context.wantsJson()) return context.output.json({ identities: workloads });
 			if (workloads.length === 0) return context.output.line(all ? 'no identities yet' : 'no live identities (--all shows the dead too)');
 			const header = ['CN', 'ROLE', 'SPIFFE ID', 'CONTAINER', 'IMAGE', 'SERIAL', ...(all ? ['STATUS'] : []), 'EXPIRES IN', 'RENEWALS'];
 			const [head, ...rows] = formatTable(header, workloads.map((identity) => row(identity, context.now(), all === true))).split('\n');

@@ -16,10 +16,10 @@ export function addNode(program: Command, context: Context): void {
 		.option('--allow <cn/ou...>', 'names that the node may authorize, e.g. "api*/web-api"; * and ? are wildcards', [])
 		.option('--ttl <span>', 'how long it is good, e.g. 30m or 2h', parseSeconds)
 		.option('--json', 'print JSON')
-		.action(async ({ name, allow, ttl, json }: { name?: string; allow: string[]; ttl?: number; json?: boolean }) => {
+		.action(async ({ name, allow, ttl }: { name?: string; allow: string[]; ttl?: number }) => {
 			const request: JoinTokenRequest = { role: 'node', allow, ...(name === undefined ? {} : { name }), ...(ttl === undefined ? {} : { ttlSeconds: ttl }) };
 			const minted = await context.ca().json<MintedToken>('POST', '/v1/join-tokens', request);
-			if (json || context.wantsJson()) return context.output.json(minted);
+			if (context.wantsJson()) return context.output.json(minted);
 			context.output.line(minted.token);
 			if (allow.length === 0) process.stderr.write('note: without --allow the node may authorize no name; add some later with "birthmark node allow"\n');
 		});
@@ -28,9 +28,9 @@ export function addNode(program: Command, context: Context): void {
 		.command('ls')
 		.description('list nodes')
 		.option('--json', 'print JSON')
-		.action(async ({ json }: { json?: boolean }) => {
+		.action(async () => {
 			const { nodes } = await context.ca().json<{ nodes: NodeInfo[] }>('GET', '/v1/nodes');
-			if (json || context.wantsJson()) return context.output.json({ nodes });
+			if (context.wantsJson()) return context.output.json({ nodes });
 			context.output.line(formatTable(['NODE', 'STATUS', 'LIVE', 'JOINED', 'MAY AUTHORIZE'], nodes.map((item) => [item.name, item.status, String(item.liveIdentities), item.joinedAt, item.allow.join(', ') || '(nothing)'])));
 		});
 
@@ -41,12 +41,12 @@ export function addNode(program: Command, context: Context): void {
 		.argument('<cn/ou...>', 'e.g. "api*/web-api"')
 		.option('--replace', 'these names only, instead of adding them')
 		.option('--json', 'print JSON')
-		.action(async (name: string, patterns: string[], { replace, json }: { replace?: boolean; json?: boolean }) => {
+		.action(async (name: string, patterns: string[], { replace }: { replace?: boolean }) => {
 			const ca = context.ca();
 			const { nodes } = await ca.json<{ nodes: NodeInfo[] }>('GET', '/v1/nodes');
 			const before = replace ? [] : (nodes.find((item) => item.name === name)?.allow ?? []);
 			const changed = await ca.json<NodeInfo>('PATCH', `/v1/nodes/${encodeURIComponent(name)}`, { allow: [...new Set([...before, ...patterns])] });
-			if (json || context.wantsJson()) return context.output.json(changed);
+			if (context.wantsJson()) return context.output.json(changed);
 			context.output.line(`${changed.name} may authorize: ${changed.allow.join(', ')}`);
 		});
 
@@ -55,9 +55,9 @@ export function addNode(program: Command, context: Context): void {
 		.description('cut a node off: its certificate and everything it authorized is revoked at once')
 		.argument('<node>')
 		.option('--json', 'print JSON')
-		.action(async (name: string, { json }: { json?: boolean }) => {
+		.action(async (name: string) => {
 			const answer = await context.ca().json<RevokeAnswer>('DELETE', `/v1/nodes/${encodeURIComponent(name)}`);
-			if (json || context.wantsJson()) return context.output.json(answer);
+			if (context.wantsJson()) return context.output.json(answer);
 			context.output.line(`${name} is cut off; revoked ${answer.revoked} certificate${answer.revoked === 1 ? '' : 's'}`);
 		});
 }

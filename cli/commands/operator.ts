@@ -14,10 +14,10 @@ export function addOperator(program: Command, context: Context): void {
 		.requiredOption('--name <name>', 'the name that goes into the certificate and the audit trail')
 		.option('--ttl <span>', 'how long it is good, e.g. 30m or 2h', parseSeconds)
 		.option('--json', 'print JSON')
-		.action(async ({ name, ttl, json }: { name: string; ttl?: number; json?: boolean }) => {
+		.action(async ({ name, ttl }: { name: string; ttl?: number }) => {
 			const request: JoinTokenRequest = { role: 'operator', name, ...(ttl === undefined ? {} : { ttlSeconds: ttl }) };
 			const minted = await context.ca().json<MintedToken>('POST', '/v1/join-tokens', request);
-			if (json || context.wantsJson()) return context.output.json(minted);
+			if (context.wantsJson()) return context.output.json(minted);
 			context.output.line(minted.token);
 		});
 }

@@ -12,7 +12,6 @@ interface Options {
 	readonly cn?: string;
 	readonly node?: string;
 	readonly reason: RevocationReason;
-	readonly json?: boolean;
 }
 
 export function addRevoke(program: Command, context: Context): void {
@@ -34,7 +33,7 @@ export function addRevoke(program: Command, context: Context): void {
 			};
 			if (Object.keys(request).length !== 1) throw new BirthmarkError('usage', 'name exactly one of: a serial, --container, --cn, --node');
 			const answer = await context.ca().json<RevokeAnswer>('POST', '/v1/revoke', { ...request, reason: options.reason });
-			if (options.json || context.wantsJson()) return context.output.json(answer);
+			if (context.wantsJson()) return context.output.json(answer);
 			context.output.line(answer.revoked === 0 ? 'nothing to revoke: no live certificate matches' : `revoked ${answer.revoked} certificate${answer.revoked === 1 ? '' : 's'}; revocation list number ${answer.crlNumber}`);
 		});
 }

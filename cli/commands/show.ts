@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { Identity, IdentityList } from '#common/protocol/messages.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { quote } from '#common/protocol/names.ts';
+import { printable, quote } from '#common/protocol/names.ts';
 import type { Context } from '../context.ts';
 import { formatSpan } from '../output.ts';
 
@@ -13,19 +13,18 @@ export function addShow(program: Command, context: Context): void {
 		.description('show the identities of one name, or one certificate by its serial')
 		.argument('<name-or-serial>')
 		.option('--json', 'print JSON')
-		.action(async (key: string, { json }: { json?: boolean }) => {
+		.action(async (key: string) => {
 			const { identities } = await context.ca().json<IdentityList>('GET', `/v1/identities/${encodeURIComponent(key)}`);
 			if (identities.length === 0) throw new BirthmarkError('certificate-unknown', `the CA knows no identity ${quote(key)}; "birthmark ls --all" lists them`);
-			if (json || context.wantsJson()) return context.output.json({ identities });
+			if (context.wantsJson()) return context.output.json({ identities });
 			context.output.line(identities.map((identity) => describe(identity, context)).join('\n\n'));
 		});
 }
 
 function describe(identity: Identity, { now, output }: Context): string {
-	const status = identity.status === 'live' ? output.paint('green', 'live') : output.paint('red', identity.status);
 	const fields: Array<[string, string | undefined]> = [
 		['serial', identity.serial],
-		['status', status],
+		['status', identity.status],
 		['revoked', identity.revokedAt && `${identity.revokedAt} (${identity.revocationReason ?? 'unspecified'})`],
 		['subject', `CN=${identity.commonName}, OU=${identity.organizationalUnit}, O=${identity.organization}`],
 		['SPIFFE ID', identity.spiffeId],
@@ -36,5 +35,5 @@ function describe(identity: Identity, { now, output }: Context): string {
 		['container', identity.containerId && `${identity.containerName ?? ''} ${identity.containerId}`.trim()],
 		['image', identity.image && `${identity.image} ${identity.imageId ?? ''}`.trim()],
 	];
-	return fields.filter(([, value]) => value).map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n');
+	return fields.filter(([, value]) => value).map(([name, value]) => `${name.padEnd(10)} ${name === 'status' ? output.paint(identity.status === 'live' ? 'green' : 'red', value!) : printable(value!)}`).join('\n');
 }
