@@ -36,6 +36,7 @@ export function checkName(kind: NameKind, value: string): string {
 	if (value.toLowerCase().startsWith(RESERVED_PREFIX)) fail(`names that begin with "${RESERVED_PREFIX}" are reserved`);
 	if (kind === 'common name' || kind === 'node name') {
 		if (!DNS_NAME.test(value)) fail('use a host name: lower-case letters, digits, "-" and ".", no underscore');
+		if (readsAsAddress(value)) fail('it reads as an IP address');
 	} else if (!NAME.test(value) || value.includes('..')) {
 		fail('use letters, digits, "-", "_" and "." and begin and end with a letter or digit');
 	}
@@ -45,13 +46,23 @@ export function checkName(kind: NameKind, value: string): string {
 /** @throws BirthmarkError `name-illegal` when it is not a host name in lower case (RFC 1123), or reserved */
 export function checkDnsName(value: string): string {
 	if (!DNS_NAME.test(value)) throw new BirthmarkError('name-illegal', `the DNS name ${quote(value)} is not accepted: use lower-case host names without wildcard, underscore or trailing dot`);
-	if (/^\d+$/.test(value.split('.').at(-1)!)) throw new BirthmarkError('name-illegal', `the DNS name ${quote(value)} is not accepted: it reads as an IP address`);
+	if (readsAsAddress(value)) throw new BirthmarkError('name-illegal', `the DNS name ${quote(value)} is not accepted: it reads as an IP address`);
 	if (value.startsWith(RESERVED_PREFIX)) throw new BirthmarkError('name-illegal', `the DNS name ${quote(value)} is not accepted: names that begin with "${RESERVED_PREFIX}" are reserved`);
 	return value;
 }
 
-/** A name as it may be shown in a message: quoted, bounded, without control characters. */
+/** True for host names that URL parsers take for IPv4: those whose last label is a number. */
+function readsAsAddress(value: string): boolean {
+	return /^\d+$/.test(value.split('.').at(-1)!);
+}
+
+/** A name as it may be shown in a message: quoted, bounded, without characters that steer a terminal or reorder text. */
 export function quote(value: string): string {
 	const shown = value.length > 80 ? value.slice(0, 80) + '…' : value;
-	return JSON.stringify(shown).replace(/[\u007f-\u009f\u2028\u2029]/g, '?');
+	return printable(JSON.stringify(shown));
+}
+
+/** The text with `?` for control characters and for those that are invisible or reorder what stands around them. */
+export function printable(text: string): string {
+	return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
 }

@@ -1,6 +1,6 @@
 /** Listening and closing of servers as promises. */
 
-import { chmodSync, rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
@@ -16,22 +16,26 @@ export function listenTcp(server: Server, port: number, host: string): Promise<A
 }
 
 /**
- * Listens on a unix socket; a socket file left by an earlier process is replaced.
+ * Listens on a unix socket; a socket left by an earlier process is replaced, any other file is not.
+ *
+ * The mode comes from the umask, not from a chmod afterwards: there is no moment with another mode,
+ * and nobody who may write to the directory can put a link in the socket's place in between.
  *
  * @param mode permission bits of the socket: who may connect
  */
 export function listenUnix(server: Server, path: string, mode: number): Promise<void> {
 	return new Promise((resolve, reject) => {
-		rmSync(path, { force: true });
-		server.once('error', reject);
-		// No moment at which others may connect: the socket is made under a umask, then opened up.
-		const before = process.umask(0o177);
-		server.listen({ path }, () => {
-			server.off('error', reject);
-			chmodSync(path, mode);
-			resolve();
-		});
-		process.umask(before);
+		if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+		const before = process.umask(0o777 & ~mode);
+		try {
+			server.once('error', reject);
+			server.listen({ path }, () => {
+				server.off('error', reject);
+				resolve();
+			});
+		} finally {
+			process.umask(before);
+		}
 	});
 }
 

@@ -1,8 +1,9 @@
 /**
  * Structured logs: one JSON object a line on standard error, from one list of field names.
  *
- * A field that is not in the list does not compile, which is how secrets stay out: there is no
- * field for a token, a key, a body or a URL.
+ * A field that is not in the list does not compile, and is left out where a variable holds more
+ * than its type says. That is how secrets stay out: there is no field for a token, a key, a body or
+ * a URL.
  */
 
 import { BirthmarkError } from '../protocol/errors.ts';
@@ -37,6 +38,15 @@ export interface LogFields {
 	readonly error?: unknown;
 }
 
+/** All that a line may hold, in this order, its causes included. */
+const LINE_FIELDS = Object.keys({
+	time: true, level: true, component: true, message: true,
+	code: true, reason: true, method: true, route: true, status: true, durationMs: true, role: true, node: true, commonName: true, serial: true,
+	authorizationId: true, startId: true, containerId: true, image: true, volume: true, address: true, path: true, count: true, seconds: true,
+	signal: true, version: true, digest: true,
+	error: true, stack: true, cause: true,
+} satisfies Record<keyof LogFields | 'time' | 'level' | 'component' | 'message' | 'stack' | 'cause', true>);
+
 export interface Logger {
 	debug(message: string, fields?: LogFields): void;
 	info(message: string, fields?: LogFields): void;
@@ -53,7 +63,7 @@ export function createLogger(component: string, level: LogLevel = 'info', write:
 	const at = (name: LogLevel) => (message: string, fields: LogFields = {}) => {
 		if (LOG_LEVELS.indexOf(name) < threshold) return;
 		const { error, ...rest } = fields;
-		write(JSON.stringify({ time: new Date().toISOString(), level: name, component, message, ...rest, ...describe(error) }));
+		write(JSON.stringify({ ...rest, time: new Date().toISOString(), level: name, component, message, ...describe(error) }, LINE_FIELDS));
 	};
 	return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

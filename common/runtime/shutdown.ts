@@ -9,27 +9,27 @@ const DEADLINE_SECONDS = 10;
 
 /**
  * Runs `close` once at the first SIGTERM or SIGINT, then exits: 0 when it succeeded, 1 when it
- * failed or took longer than ten seconds.
+ * failed or took longer than ten seconds. Further signals change nothing.
  */
-export function onShutdown(logger: Logger, close: () => Promise<void>): void {
+export function onShutdown(logger: Pick<Logger, 'info' | 'error'>, close: () => Promise<void>): void {
 	let closing = false;
-	const handle = (signal: NodeJS.Signals) => {
+	const handle = async (signal: NodeJS.Signals) => {
 		if (closing) return;
 		closing = true;
 		logger.info('stopping', { signal });
-		const deadline = setTimeout(() => {
+		// Keeps the process alive: when all that is left is a promise, Node would end it, with 0.
+		setTimeout(() => {
 			logger.error('stopping took too long', { seconds: DEADLINE_SECONDS });
 			process.exit(1);
 		}, DEADLINE_SECONDS * 1000);
-		deadline.unref();
-		close().then(
-			() => process.exit(0),
-			(error: unknown) => {
-				logger.error('stopping failed', { error });
-				process.exit(1);
-			},
-		);
+		try {
+			await close();
+			process.exit(0);
+		} catch (error) {
+			logger.error('stopping failed', { error });
+			process.exit(1);
+		}
 	};
-	process.on('SIGTERM', handle);
-	process.on('SIGINT', handle);
+	process.on('SIGTERM', (signal) => void handle(signal));
+	process.on('SIGINT', (signal) => void handle(signal));
 }
