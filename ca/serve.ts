@@ -87,7 +87,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 
 	const lookAfter = async (): Promise<void> => {
 		const now = clock.now();
-		if (credentials.renewAt <= now) {
+		if (credentials.renewAt <= now || now < credentials.notBefore) {
 			credentials = await makeServerCertificate(serverDeps);
 			replaceCredentials(server, credentials, bundle);
 			logger.info('server certificate replaced');

@@ -18,6 +18,8 @@ export interface ServerCertificateDeps {
 }
 
 export interface ServerCertificate extends ServerCredentials {
+	/** before this, which happens when the clock was set back, nobody takes it */
+	readonly notBefore: Date;
 	/** when to make the next one */
 	readonly renewAt: Date;
 }
@@ -34,5 +36,5 @@ export async function makeServerCertificate({ store, issue, domain, intermediate
 	});
 	await store.addCertificate(certificate);
 	const half = (certificate.issuedAt.getTime() + certificate.notAfter.getTime()) / 2;
-	return { key: exportSigningKey(key), certificate: chainPem(certificate, intermediate), renewAt: new Date(half) };
+	return { key: exportSigningKey(key), certificate: chainPem(certificate, intermediate), notBefore: certificate.notBefore, renewAt: new Date(half) };
 }

@@ -51,15 +51,27 @@ export async function writeState(state: string, authority: NewAuthority, configT
 	if (caExists(state)) throw caExistsError(state);
 	await mkdir(state, { recursive: true, mode: 0o700 });
 	await chmod(state, 0o700);
-	for (const name of await readdir(state)) {
-		if (name.startsWith(UNFINISHED_PREFIX)) await rm(join(state, name), { recursive: true });
-	}
 	const { config, ca } = statePaths(state);
 	if (!existsSync(config)) await writeFileAtomic(config, configText, 0o600);
 
 	const unfinished = join(state, UNFINISHED_PREFIX + randomBytes(6).toString('hex'));
-	await mkdir(unfinished, { mode: 0o700 });
-	const paths = authorityPaths(unfinished);
+	try {
+		await mkdir(unfinished, { mode: 0o700 });
+		await writeAuthority(unfinished, authority);
+		await rename(unfinished, ca);
+	} catch (cause) {
+		await rm(unfinished, { recursive: true, force: true });
+		throw caExists(state) ? caExistsError(state) : cause;
+	}
+	await syncFolder(state);
+	// Not before: until now one of these may have been the work of another process that was about to finish.
+	for (const name of await readdir(state)) {
+		if (name.startsWith(UNFINISHED_PREFIX)) await rm(join(state, name), { recursive: true, force: true, maxRetries: 3 });
+	}
+}
+
+async function writeAuthority(folder: string, authority: NewAuthority): Promise<void> {
+	const paths = authorityPaths(folder);
 	await writeFileAtomic(paths.rootKey, authority.rootKey, 0o600);
 	await writeFileAtomic(paths.intermediateKey, authority.intermediateKey, 0o600);
 	await writeFileAtomic(paths.bundle, authority.bundle, 0o644);
@@ -67,14 +79,7 @@ export async function writeState(state: string, authority: NewAuthority, configT
 	await writeFileAtomic(paths.rootRevocationList, authority.rootRevocationList, 0o644);
 	await openSqliteStore(paths.database).close();
 	await chmod(paths.database, 0o600);
-	await syncFolder(unfinished);
-	try {
-		await rename(unfinished, ca);
-	} catch (cause) {
-		await rm(unfinished, { recursive: true, force: true });
-		throw existsSync(ca) ? caExistsError(state) : cause;
-	}
-	await syncFolder(state);
+	await syncFolder(folder);
 }
 
 /** What `serve` needs of the CA; the root key is not among it. */

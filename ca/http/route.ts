@@ -39,4 +39,3 @@ export interface ApiAnswer {
 	/** holds a credential or is about one: never cached */
 	readonly isPrivate?: boolean;
 }
-

@@ -12,7 +12,14 @@ export interface ServerCredentials {
 	readonly certificate: string;
 }
 
-const LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000, maxHeaderSize: 16 * 1024 };
+const LIMITS = {
+	headersTimeout: 10_000,
+	requestTimeout: 30_000,
+	keepAliveTimeout: 65_000,
+	/** How often Node looks for connections that are past these; by default so rarely that 10 seconds become 40. */
+	connectionsCheckingInterval: 5000,
+	maxHeaderSize: 16 * 1024,
+};
 /** No longer than {@link CLOSE_GRACE_MS}: a connection that is not yet TLS cannot be closed in any other way. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
 const MAX_CONNECTIONS = 8192;

@@ -23,7 +23,7 @@ export interface RevocationLists {
 	latest(): Promise<PublishedList>;
 	/** Resolves when a list is out that was begun after this call. */
 	publish(): Promise<PublishedList>;
-	/** Publishes when the present list is older than its refresh time, or a later one could not be made. */
+	/** Publishes when the present list is older than its refresh time or from the future, or a later one could not be made. */
 	refresh(): Promise<void>;
 }
 
@@ -43,7 +43,8 @@ export async function openRevocationLists(deps: RevocationListDeps): Promise<Rev
 	const { store, issuer, clock, rootRevocationList, refreshSeconds, lifetimeSeconds, backdateSeconds } = deps;
 	const make = async (): Promise<PublishedList> => {
 		const madeAt = clock.now();
-		const { number, entries } = await store.nextRevocationList(madeAt);
+		// RFC 5280 §3.3: an entry stays until it was on a list made after its certificate's end. In the life of a list there is one.
+		const { number, entries } = await store.nextRevocationList(new Date(madeAt.getTime() - lifetimeSeconds * 1000));
 		const der = signRevocationList({
 			number,
 			entries,
@@ -78,7 +79,9 @@ export async function openRevocationLists(deps: RevocationListDeps): Promise<Rev
 			return isStale ? publish() : current;
 		},
 		async refresh() {
-			if (isStale || clock.now().getTime() - current.madeAt.getTime() >= refreshSeconds * 1000) await publish();
+			const ageSeconds = (clock.now().getTime() - current.madeAt.getTime()) / 1000;
+			// Where the clock was set back, the list is not valid yet.
+			if (isStale || ageSeconds >= refreshSeconds || ageSeconds < -backdateSeconds) await publish();
 		},
 	};
 }

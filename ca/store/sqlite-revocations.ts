@@ -44,10 +44,10 @@ export function sqliteRevocations(db: DatabaseSync): RevocationStore {
 				return Number(revoke.run({ ...scope, startId, reason, now: now.getTime() }).changes);
 			});
 		},
-		async nextRevocationList(now) {
+		async nextRevocationList(endsAfter) {
 			return transaction(db, () => ({
 				number: takeNumber.get()!['value'] as number,
-				entries: revoked.all(now.getTime()).map((row) => ({
+				entries: revoked.all(endsAfter.getTime()).map((row) => ({
 					serial: row['serial'] as string,
 					revokedAt: instant(row['revoked_at']),
 					reason: row['revocation_reason'] as RevocationReason,

@@ -109,8 +109,8 @@ export interface RevocationStore {
 	 * @returns how many this call revoked; undefined when a serial or authorization does not exist there
 	 */
 	revoke(selector: RevocationSelector, node: string | undefined, reason: RevocationReason, now: Date): Promise<number | undefined>;
-	/** Takes the next CRL number for good, with what has to be in that list; revoked certificates that have expired are left out. */
-	nextRevocationList(now: Date): Promise<{ readonly number: number; readonly entries: readonly RevokedCertificate[] }>;
+	/** Takes the next CRL number for good, with what has to be in that list: every revoked certificate that ends after this instant. */
+	nextRevocationList(endsAfter: Date): Promise<{ readonly number: number; readonly entries: readonly RevokedCertificate[] }>;
 }
 
 export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore {

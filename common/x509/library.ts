@@ -15,7 +15,6 @@ export {
 	KeyUsagesExtension,
 	Name,
 	Pkcs10CertificateRequest,
-	PublicKey,
 	SubjectAlternativeNameExtension,
 	SubjectKeyIdentifierExtension,
 	X509Certificate as DecodedCertificate,

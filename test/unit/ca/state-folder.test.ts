@@ -3,9 +3,13 @@
 import test from 'ava';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { systemClock } from '#common/runtime/clock.ts';
 import { sha256, startCa, temporaryFolder } from '../../support/ca.ts';
+import { createAuthority } from '../../../ca/issuance/authority.ts';
 import { initCa } from '../../../ca/init.ts';
-import { readState } from '../../../ca/state-folder.ts';
+import { readState, writeState } from '../../../ca/state-folder.ts';
 
 test('init tells the digest of the trust bundle and leaves keys that only their owner reads', async (t) => {
 	const state = join(temporaryFolder(t), 'state');
@@ -31,6 +35,24 @@ test('of several that make a CA in one folder at once, one does', async (t) => {
 	const made = results.filter((result) => result.status === 'fulfilled');
 	t.is(made.length, 1);
 	t.is(sha256(readFileSync(join(state, 'ca/bundle.pem'))), made[0]!.value.digest);
+});
+
+test('making a CA never touches what another process is still making', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	const [authority, other] = await Promise.all([1, 2].map(() => createAuthority('birthmark.internal', { clock: systemClock, random: randomBytes, backdateSeconds: 60 })));
+	const files = ['bundle.pem', 'ca.db', 'intermediate.key', 'intermediate.pem', 'root.crl.pem', 'root.key'];
+	for (const file of files) {
+		const first = writeState(state, authority!, '{}');
+		// The second begins when the first has come as far as this file.
+		const isThere = () => existsSync(state) && readdirSync(state).some((name) => name.startsWith('.ca-unfinished-') && existsSync(join(state, name, file)));
+		while (!isThere() && !existsSync(join(state, 'ca'))) await setImmediate();
+		const results = await Promise.allSettled([first, writeState(state, other!, '{}')]);
+		t.is(results.filter(({ status }) => status === 'fulfilled').length, 1);
+		for (const result of results) if (result.status === 'rejected') t.is((result.reason as { code?: unknown }).code, 'ca-exists');
+		t.deepEqual(readdirSync(join(state, 'ca')).sort(), files);
+		t.deepEqual(readdirSync(state).sort(), ['ca', 'config.json']);
+		rmSync(state, { recursive: true });
+	}
 });
 
 test('what a crash left of a half-made CA is no CA, and is cleared away by the next attempt', async (t) => {

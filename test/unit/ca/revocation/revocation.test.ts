@@ -140,23 +140,38 @@ test('whoever knows the newest list is told so by its entity tag', async (t) => 
 
 test('a list is made anew before it runs out, its number only grows, and the expired leave it', async (t) => {
 	const clock = movableClock();
-	const ca = await startCa(t, { clock, config: { crl: { refreshSeconds: 60, lifetimeSeconds: 120 } } });
+	const ca = await startCa(t, { clock, config: { crl: { refreshSeconds: 10, lifetimeSeconds: 40 } } });
 	const node = await ca.join('host1');
 	const { id } = await ca.authorize(node, { commonName: 'web01' }, { lifetimeSeconds: 10 });
 	await ca.sign(await ca.mint(node, id), newKey());
 	await ca.admin('POST', '/v1/revoke', { commonName: 'web01' });
 	t.regex(await listText(ca), /Serial Number:/);
 	const before = Number((await ca.request('GET', '/v1/crl')).headers.etag!.slice(1, -1));
-	clock.advance(59);
+	clock.advance(9);
 	await ca.lookAfter();
 	t.is(Number((await ca.request('GET', '/v1/crl')).headers.etag!.slice(1, -1)), before);
 	clock.advance(1);
 	await ca.lookAfter();
 	t.is(Number((await ca.request('GET', '/v1/crl')).headers.etag!.slice(1, -1)), before + 1);
+	// RFC 5280 §3.3: an entry stays until it was on a list made after the certificate's end.
+	t.regex(await listText(ca), /Serial Number:/);
+	clock.advance(40);
+	await ca.lookAfter();
 	t.regex(await listText(ca), /No Revoked Certificates/);
 	await ca.close();
 	const again = await startCa(t, { clock, state: ca.state });
 	t.true(Number((await again.request('GET', '/v1/crl')).headers.etag!.slice(1, -1)) > before + 1);
+});
+
+test('a list that is from the future, because the clock was set back, is made anew', async (t) => {
+	const clock = movableClock();
+	const ca = await startCa(t, { clock });
+	clock.advance(-30);
+	await ca.lookAfter();
+	const tag = (await ca.request('GET', '/v1/crl')).headers.etag!;
+	clock.advance(-7200);
+	await ca.lookAfter();
+	t.is((await ca.request('GET', '/v1/crl', { headers: { 'if-none-match': tag } })).status, 200);
 });
 
 test('lists of identities show the live unless all are asked for, a node its own only, and never the CA itself', async (t) => {
