@@ -11,7 +11,7 @@ import { callAnonymously } from '../ca-client.ts';
 import type { Context } from '../context.ts';
 import { saveProfile } from '../profile.ts';
 
-/** A token has 85 characters. */
+/** A token has 85 or 86 characters. */
 const MAX_TOKEN_FILE = 1024;
 
 export function addLogin(program: Command, context: Context): void {

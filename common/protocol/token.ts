@@ -36,7 +36,7 @@ export function createToken(kind: TokenKind, bundleDigest: Uint8Array, random: (
 	return { kind, bundleDigest: Buffer.from(bundleDigest), secret: Buffer.from(random(SECRET_BYTES)) };
 }
 
-/** The token as text, 84 or 85 characters. */
+/** The token as text, 85 or 86 characters. */
 export function formatToken(token: Token): string {
 	return `${PREFIXES[token.kind]}-1-${encodeBase36(token.bundleDigest, DIGEST_DIGITS)}-${encodeBase36(token.secret, SECRET_DIGITS)}`;
 }
