@@ -85,13 +85,15 @@ export function readCaConfig(text: string, environment: Readonly<Record<string, 
 	} catch (cause) {
 		throw new BirthmarkError('config-invalid', 'config.json is not JSON', { cause });
 	}
-	if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-		throw new BirthmarkError('config-invalid', 'config.json is not a JSON object');
-	}
-	return parseConfig(schema, override(value as Tree, schema.parse({}), environment, 'BIRTHMARK_CA'), 'the configuration of the CA');
+	if (!isTree(value)) throw new BirthmarkError('config-invalid', 'config.json is not a JSON object');
+	return parseConfig(schema, override(value, schema.parse({}), environment, 'BIRTHMARK_CA'), 'the configuration of the CA');
 }
 
 type Tree = { [key: string]: unknown };
+
+function isTree(value: unknown): value is Tree {
+	return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** A copy of `value` in which the leaves of `shape` are replaced by what the environment says. */
 function override(value: Tree, shape: object, environment: Readonly<Record<string, string | undefined>>, prefix: string): Tree {
@@ -100,8 +102,8 @@ function override(value: Tree, shape: object, environment: Readonly<Record<strin
 		const name = `${prefix}_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 		const text = environment[name];
 		if (typeof fallback === 'object') {
-			const inner = result[key] ?? {};
-			if (typeof inner === 'object') result[key] = override(inner as Tree, fallback, environment, name);
+			const inner = key in result ? result[key] : {};
+			if (isTree(inner)) result[key] = override(inner, fallback, environment, name);
 		} else if (text !== undefined && text !== '') {
 			result[key] = typeof fallback === 'number' && /^\d+$/.test(text) ? Number(text) : text;
 		}

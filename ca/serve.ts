@@ -2,7 +2,7 @@
 
 import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { systemClock, type Clock } from '#common/runtime/clock.ts';
@@ -82,7 +82,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	let credentials = await makeServerCertificate(serverDeps);
 	const server = createTlsServer(createApp({ routes, authenticate: authenticateByCertificate({ store, clock }), logger }), credentials, bundle);
 	const admin = createAdminServer(createApp({ routes, authenticate: authenticateLocally, logger }));
-	const address = await listenTcp(server, config.listen.port, config.listen.host);
+	const address = await listen(server, config.listen);
 	await listenUnix(admin, adminSocket, 0o600);
 
 	const lookAfter = async (): Promise<void> => {
@@ -111,6 +111,14 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 			await store.close();
 		},
 	};
+}
+
+async function listen(server: Server, { host, port }: CaConfig['listen']): Promise<AddressInfo> {
+	try {
+		return await listenTcp(server, port, host);
+	} catch (cause) {
+		throw new BirthmarkError('config-invalid', `the CA cannot listen on ${host} port ${port} (${(cause as Error).message}): free the address or configure another`, { cause });
+	}
 }
 
 /** The trust domain is for life: identities of two of them under one root could not be told apart by whoever trusts the root. */

@@ -1,5 +1,6 @@
 /** Who is asking, after authentication. */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Role } from '#common/protocol/messages.ts';
 import type { CertificateRecord } from '../store/records.ts';
 
@@ -11,7 +12,14 @@ export interface Caller {
 	readonly certificate?: CertificateRecord;
 }
 
-/** What a caller's reach is limited to: nothing for operators, its own for a node. */
-export function nodeScope(caller: Caller): string | undefined {
-	return caller.role === 'node' ? caller.name : undefined;
+/**
+ * @returns the node to whose things the caller's reach is limited; undefined for operators, who reach everything
+ * @throws BirthmarkError `forbidden` for workloads, who reach nothing
+ */
+export function nodeScope({ role, name }: Caller): string | undefined {
+	switch (role) {
+		case 'operator': return undefined;
+		case 'node': return name;
+		case 'workload': throw new BirthmarkError('forbidden');
+	}
 }

@@ -36,6 +36,8 @@ const FAULTS: Readonly<Record<string, string>> = {
 	'a fraction of a second': '{"tokenTtlSeconds": 0.5}',
 	'a reserved environment': '{"environment": "birthmark"}',
 	'a string where a section belongs': '{"listen": "0.0.0.0:1"}',
+	'nothing where a section belongs': '{"listen": null}',
+	'a list where a section belongs': '{"lifetimes": []}',
 };
 for (const [name, text] of Object.entries(FAULTS)) {
 	test(`${name} is a fault`, (t) => {

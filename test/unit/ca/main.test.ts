@@ -3,6 +3,7 @@
 import test from 'ava';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -74,6 +75,17 @@ test('serving where there is no CA fails, and a configuration is checked without
 	const faulty = await run(['serve', '--state', state, '--check-config'], { BIRTHMARK_CA_LOG_LEVEL: 'loud' });
 	t.is(faulty.code, 78);
 	t.regex(faulty.stderr, /logLevel/);
+});
+
+test('an address that is taken is told in one line', async (t) => {
+	const folder = temporaryFolder(t);
+	const taken = createServer().listen(0, '127.0.0.1');
+	t.teardown(() => taken.close());
+	await once(taken, 'listening');
+	const { port } = taken.address() as AddressInfo;
+	const { code, stderr } = await run(['serve', '--init', '--state', join(folder, 'state')], { BIRTHMARK_CA_LISTEN_HOST: '127.0.0.1', BIRTHMARK_CA_LISTEN_PORT: String(port) });
+	t.is(code, 78);
+	t.regex(stderr, /^ca: .*127\.0\.0\.1.*EADDRINUSE.*\[config-invalid\]\n$/);
 });
 
 test('what was answered is still there after kill -9', async (t) => {
