@@ -48,6 +48,7 @@ const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_
  */
 export async function requestCa(address: CaAddress, { method, path, headers, body, trust, credentials, signal }: CaRequest): Promise<CaAnswer> {
 	const deadline = AbortSignal.timeout(TIMEOUT_MS);
+	const ended = AbortSignal.any([signal, deadline]);
 	try {
 		return await new Promise<CaAnswer>((resolve, reject) => {
 			const outgoing = request(
@@ -62,11 +63,17 @@ export async function requestCa(address: CaAddress, { method, path, headers, bod
 					// Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED of the application must not decide it.
 					...(trust === 'unverified' ? { rejectUnauthorized: false } : { rejectUnauthorized: true, ca: trust }),
 					...(credentials === undefined ? {} : { key: credentials.key, cert: credentials.chain }),
-					signal: AbortSignal.any([signal, deadline]),
+					signal: ended,
 				},
 				(answer) => readAnswer(answer).then(resolve, reject),
 			);
 			outgoing.on('error', reject);
+			// A connection that leaves HTTP tells its request nothing any more, not even that time is up.
+			outgoing.on('upgrade', (_, socket) => {
+				socket.destroy();
+				reject(noHttp('it wants another protocol'));
+			});
+			ended.addEventListener('abort', () => reject(ended.reason));
 			outgoing.end(body);
 		});
 	} catch (cause) {
@@ -98,17 +105,15 @@ function describeFailure(cause: unknown, timedOut: boolean): BirthmarkError {
 			{ cause },
 		);
 	}
-	if (code.startsWith('HPE_')) {
-		return new BirthmarkError(
-			'ca-protocol',
-			`what answers at the CA's address does not speak HTTP (${code})`,
-			{ cause },
-		);
-	}
+	if (code.startsWith('HPE_')) return noHttp(code, cause);
 	const why = timedOut ? `no answer in ${TIMEOUT_MS / 1000} s` : code || (cause instanceof Error ? cause.message : 'unknown failure');
 	return new BirthmarkError(
 		'ca-unavailable',
 		`the CA could not be reached (${why}): check that it runs and that the plugin can reach it`,
 		{ cause },
 	);
+}
+
+function noHttp(why: string, cause?: unknown): BirthmarkError {
+	return new BirthmarkError('ca-protocol', `what answers at the CA's address does not speak HTTP (${why})`, { cause });
 }

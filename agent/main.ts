@@ -1,6 +1,7 @@
 /** The agent in the container: wires the commands. Everything it needs is in this folder and in node:. */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { VERSION } from '#common/protocol/version.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readCaAddress } from './ca-address.ts';
@@ -17,7 +18,6 @@ import { systemSleep } from './sleep.ts';
 import { describeStatus, formatStatus } from './status.ts';
 import { publishedAt } from './store.ts';
 import { isNotExecutable } from './supervise.ts';
-import { VERSION } from './version.ts';
 
 async function run(line: CommandLine): Promise<number> {
 	const { directory, timeoutSeconds } = line;

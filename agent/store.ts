@@ -50,6 +50,10 @@ export function publish(directory: string, { key, chain, bundle }: Pick<Identity
 	const folder = join(directory, PREFIX + next);
 	try {
 		mkdirSync(folder);
+	} catch (cause) {
+		throw describe(directory, cause); // it may be another agent's, which publishes right now: hands off
+	}
+	try {
 		chmodSync(folder, GENERATION_MODE);
 		writeNew(join(folder, VolumeFile.identity), key + chain, PRIVATE);
 		writeNew(join(folder, VolumeFile.key), key, PRIVATE);
@@ -71,7 +75,7 @@ export function publish(directory: string, { key, chain, bundle }: Pick<Identity
 /**
  * The files of one generation, resolved once, so that they belong together.
  *
- * @returns the published identity, undefined when there is none
+ * @returns the published identity, undefined when there is none or its files are gone
  * @throws BirthmarkError `directory-unusable`, `certificate-invalid`
  */
 export function readIdentity(directory: string): Identity | undefined {
@@ -87,6 +91,7 @@ export function readIdentity(directory: string): Identity | undefined {
 			leaf: readLeaf(chain),
 		};
 	} catch (cause) {
+		if (systemCode(cause) === 'ENOENT') return undefined;
 		throw describe(directory, cause);
 	}
 }
@@ -101,7 +106,8 @@ function currentGeneration(directory: string): number | undefined {
 		const match = GENERATION.exec(readlinkSync(join(directory, VolumeFile.current)));
 		return match ? Number(match[1]) : undefined;
 	} catch (cause) {
-		if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+		// EINVAL: something that is no link, which the next publication replaces.
+		if (['ENOENT', 'EINVAL'].includes(systemCode(cause))) return undefined;
 		throw describe(directory, cause);
 	}
 }
@@ -134,7 +140,7 @@ function linkAtomically(directory: string, name: string, target: string, generat
 
 function describe(directory: string, cause: unknown): BirthmarkError {
 	if (cause instanceof BirthmarkError) return cause;
-	const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown failure';
+	const code = systemCode(cause);
 	if (code === 'ENOSPC' || code === 'EDQUOT') {
 		return new BirthmarkError(
 			'directory-full',
@@ -147,4 +153,8 @@ function describe(directory: string, cause: unknown): BirthmarkError {
 		`${directory} cannot be used (${code}): run the container as the user it was created for (labels birthmark.uid and birthmark.gid)`,
 		{ cause },
 	);
+}
+
+function systemCode(cause: unknown): string {
+	return cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown failure';
 }

@@ -1,6 +1,7 @@
 /**
  * A process that reads an identity file over and over, as fast as it can, and counts what it must
- * never see: a file that is missing, cut off, or holds a key that is not the certificate's.
+ * never see: a file that is missing, cut off, or holds a key that is not the certificate's. It answers
+ * each message with what it saw so far, between two reads.
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
@@ -12,6 +13,7 @@ const faults: string[] = [];
 const good = new Set<string>();
 let reads = 0;
 let asked = false;
+let ended = false;
 
 function readOnce(): void {
 	try {
@@ -28,12 +30,16 @@ function readOnce(): void {
 
 function readOn(): void {
 	for (let count = 0; count < 50; count++) readOnce();
-	if (asked) process.send!({ reads, different: good.size, faults: faults.slice(0, 5) }, () => process.disconnect!());
-	else setImmediate(readOn);
+	if (asked) process.send!({ reads, different: good.size, faults: faults.slice(0, 5) });
+	asked = false;
+	if (!ended) setImmediate(readOn);
 }
 
 process.on('message', () => {
 	asked = true;
+});
+process.on('disconnect', () => {
+	ended = true;
 });
 readOnce();
 process.send!('reading');

@@ -1,7 +1,5 @@
 import test from 'ava';
-import { readFileSync } from 'node:fs';
 import { exitCodeFor, exitCodeForSignal } from '../../../agent/exit-codes.ts';
-import { VERSION } from '../../../agent/version.ts';
 
 for (const [code, expected] of [
 	['usage', 64], ['identity-missing', 66], ['ca-unavailable', 69], ['internal', 70], ['clock-skew', 71],
@@ -16,8 +14,4 @@ for (const [code, expected] of [
 test('a signal becomes 128 and its number', (t) => {
 	t.is(exitCodeForSignal('SIGTERM'), 143);
 	t.is(exitCodeForSignal('SIGKILL'), 137);
-});
-
-test('the agent has the version of the package', (t) => {
-	t.is(VERSION, JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version);
 });

@@ -1,7 +1,8 @@
 import test from 'ava';
 import { fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -54,6 +55,45 @@ test('a name that an application put in the way is replaced', async (t) => {
 	t.is(readFileSync(join(directory, 'tls.crt'), 'utf8'), identity.chain);
 });
 
+test('a link that an application put in place of the current generation is replaced', async (t) => {
+	const directory = tmpfsDirectory(t);
+	writeFileSync(join(directory, 'current'), 'mine');
+	const identity = await makeIdentity();
+	t.is(readIdentity(directory), undefined);
+	publish(directory, identity);
+	t.is(readIdentity(directory)!.leaf.serial, serialOf(identity.chain));
+});
+
+test('an identity whose generation is gone is no identity', async (t) => {
+	const directory = tmpfsDirectory(t);
+	publish(directory, await makeIdentity());
+	rmSync(join(directory, '.generation-1'), { recursive: true });
+	t.is(readIdentity(directory), undefined);
+	symlinkSync('nowhere', join(directory, '.generation-1'));
+	t.is(readIdentity(directory), undefined);
+});
+
+test.serial('of two agents that publish at the same moment one fails, and takes nothing of the other away', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const [first, second] = [await makeIdentity(), await makeIdentity()];
+	const { mkdirSync: original } = fs;
+	t.teardown(() => {
+		fs.mkdirSync = original;
+		syncBuiltinESMExports();
+	});
+	// Between the choice of the number and the directory of that number the other one does all its work.
+	fs.mkdirSync = ((path: string) => {
+		fs.mkdirSync = original;
+		syncBuiltinESMExports();
+		publish(directory, first);
+		return original(path);
+	}) as typeof fs.mkdirSync;
+	syncBuiltinESMExports();
+	const error = t.throws(() => publish(directory, second), { instanceOf: BirthmarkError });
+	t.is(error.code, 'directory-unusable');
+	t.is(readIdentity(directory)?.leaf.serial, serialOf(first.chain));
+});
+
 test('a publication that fails leaves the identity before readable and nothing else behind', async (t) => {
 	const directory = tmpfsDirectory(t);
 	const first = await makeIdentity();
@@ -87,9 +127,16 @@ test('a reader never sees a key beside another key\'s certificate', async (t) =>
 	const reader = fork(new URL('../../fakes/identity-reader.ts', import.meta.url), [join(directory, 'identity.pem')]);
 	t.teardown(() => void reader.kill());
 	await once(reader, 'message'); // it reads now
-	for (let count = 1; count <= 400; count++) publish(directory, identities[count % identities.length]!);
-	reader.send('report');
-	const [report] = (await once(reader, 'message')) as [{ reads: number; different: number; faults: string[] }];
+	// The generation before stays, not the one before that: no read may last longer than one rotation.
+	let report: { reads: number; different: number; faults: string[] } | undefined;
+	for (let count = 1; count <= 400; count++) {
+		publish(directory, identities[count % identities.length]!);
+		reader.send('report');
+		[report] = (await once(reader, 'message')) as [typeof report];
+	}
+	reader.disconnect();
+	t.truthy(report);
+	if (!report) return;
 	t.deepEqual(report.faults, []);
 	t.true(report.different > 1, `the reader saw ${report.different} identities in ${report.reads} reads`);
 });

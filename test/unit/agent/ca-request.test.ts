@@ -1,0 +1,128 @@
+import test, { type ExecutionContext } from 'ava';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { createServer } from 'node:https';
+import { connect, createServer as createRelay, type AddressInfo, type Server } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { TlsOptions } from 'node:tls';
+import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
+import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import type { CaAddress } from '../../../agent/ca-address.ts';
+import { requestCa } from '../../../agent/ca-request.ts';
+import { createPki, issueLeaf, leafDefaults, type LeafInput } from '../../fakes/ca.ts';
+import type { RequesterInput } from '../../fakes/ca-requester.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+const pki = await createPki();
+const otherPki = await createPki('Other');
+const requester = fileURLToPath(new URL('../../fakes/ca-requester.ts', import.meta.url));
+/** The tests run on the one, containers on the other. */
+const runtimes = { node: process.execPath, bun: fileURLToPath(new URL('../../../node_modules/bun/bin/bun.exe', import.meta.url)) };
+
+async function certificate(change: Partial<LeafInput> = {}) {
+	const key = generateSigningKey();
+	return { key: exportSigningKey(key), cert: await issueLeaf({ ...leafDefaults(CA_SERVER_NAME, pki, 3600), publicKey: key.publicKey, ...change }) };
+}
+
+async function serve(t: ExecutionContext, options: TlsOptions, listener: RequestListener = (_, response) => void response.end('hello')) {
+	const server = createServer(options, listener);
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	t.teardown(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	return { server, address: { host: '127.0.0.1', port: (server.address() as AddressInfo).port } };
+}
+
+/** The same server as the plugin's socket shows it: bytes, back and forth. */
+async function relay(t: ExecutionContext, { host, port }: { host: string; port: number }): Promise<CaAddress> {
+	const socketPath = join(tmpfsDirectory(t), 'ca.sock');
+	const server: Server = createRelay((near) => {
+		const far = connect(port, host);
+		near.pipe(far).pipe(near);
+		near.on('error', () => far.destroy());
+		far.on('error', () => near.destroy());
+	});
+	server.listen(socketPath);
+	await once(server, 'listening');
+	t.teardown(() => void server.close());
+	return { socketPath };
+}
+
+/** @returns what {@link requester} printed, by runtime */
+async function ask(t: ExecutionContext, input: RequesterInput, environment: Record<string, string> = {}): Promise<Record<string, string>> {
+	const file = join(tmpfsDirectory(t), 'request.json');
+	writeFileSync(file, JSON.stringify(input));
+	const env = { PATH: process.env['PATH'], ...environment };
+	const answers = Object.entries(runtimes).map(async ([name, runtime]) => {
+		const { stdout } = await promisify(execFile)(runtime, [requester, file], { env });
+		return [name, stdout.trim()] as const;
+	});
+	return Object.fromEntries(await Promise.all(answers));
+}
+
+const bundle = pki.bundle.toString();
+
+test('the CA is known by its name in either runtime, over the network and through the relay', async (t) => {
+	const { address } = await serve(t, await certificate());
+	for (const way of [address, await relay(t, address)]) t.deepEqual(await ask(t, { address: way, trust: bundle }), { node: '200 5', bun: '200 5' });
+});
+
+const impostors: ReadonlyArray<readonly [string, Partial<LeafInput>, string]> = [
+	['another name', { dnsNames: ['api01'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+	['the CA\'s name as CN only', { commonName: CA_SERVER_NAME, dnsNames: ['api01'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+	['a certificate of another CA', { issuer: otherPki }, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+	['a certificate that has expired', { notAfter: new Date(Date.now() - 1000) }, 'CERT_HAS_EXPIRED'],
+	['a certificate that is not valid yet', { notBefore: new Date(Date.now() + 600_000) }, 'CERT_NOT_YET_VALID'],
+	['a certificate for clients', { purposes: ['clientAuth'] }, 'INVALID_PURPOSE'],
+];
+for (const [what, change, code] of impostors) {
+	test(`a server with ${what} is not the CA in either runtime, whatever the environment says`, async (t) => {
+		const { address } = await serve(t, await certificate(change));
+		const other = join(tmpfsDirectory(t), 'other.pem');
+		writeFileSync(other, otherPki.bundle);
+		const hostile = { NODE_TLS_REJECT_UNAUTHORIZED: '0', NODE_EXTRA_CA_CERTS: other, SSL_CERT_FILE: other, NODE_NO_WARNINGS: '1' };
+		for (const way of [address, await relay(t, address)]) {
+			const answers = await ask(t, { address: way, trust: bundle }, hostile);
+			for (const answer of Object.values(answers)) t.regex(answer, new RegExp(`^ca-protocol .*\\(${code}\\)`));
+		}
+	});
+}
+
+test('a server that does not accept the client\'s certificate is told from one that does, in either runtime', async (t) => {
+	const { address } = await serve(t, { ...(await certificate()), ca: pki.bundle, requestCert: true, rejectUnauthorized: true });
+	const credentials = async (issuer: typeof pki) => {
+		const { key, cert } = await certificate({ commonName: 'api01', dnsNames: ['api01'], issuer });
+		return { key, chain: cert };
+	};
+	t.deepEqual(await ask(t, { address, trust: bundle, credentials: await credentials(pki) }), { node: '200 5', bun: '200 5' });
+	for (const answer of Object.values(await ask(t, { address, trust: bundle, credentials: await credentials(otherPki) }))) t.regex(answer, /^ca-unavailable /);
+});
+
+test('no session is resumed: every connection proves itself anew', async (t) => {
+	const { server, address } = await serve(t, await certificate());
+	const reused: boolean[] = [];
+	server.on('secureConnection', (socket) => reused.push(socket.isSessionReused()));
+	for (let count = 0; count < 3; count++) await requestCa(address, { method: 'GET', path: '/', trust: pki.bundle, signal: new AbortController().signal });
+	t.deepEqual(reused, [false, false, false]);
+});
+
+test('a proxy of the environment is not used', async (t) => {
+	const { address } = await serve(t, await certificate());
+	const proxy = 'http://127.0.0.1:9';
+	t.deepEqual(await ask(t, { address, trust: bundle }, { HTTPS_PROXY: proxy, https_proxy: proxy, ALL_PROXY: proxy, NODE_USE_ENV_PROXY: '1' }), { node: '200 5', bun: '200 5' });
+});
+
+test('a server that wants to speak another protocol does not hold the agent up', async (t) => {
+	const { server, address } = await serve(t, await certificate());
+	server.removeAllListeners('request');
+	server.on('secureConnection', (socket) => {
+		socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: anything\r\n\r\n'));
+	});
+	for (const answer of Object.values(await ask(t, { address, trust: 'unverified' }))) t.regex(answer, /^ca-protocol .*does not speak HTTP/);
+});
