@@ -19,8 +19,8 @@ import { closeGracefully, createAdminServer, createTlsServer, replaceCredentials
 import { createIssue } from './issuance/issue.ts';
 import { openRevocationLists } from './revocation/lists.ts';
 import { makeServerCertificate } from './server-certificate.ts';
-import { requireOnlyInstance } from './single-instance.ts';
 import { readState, statePaths } from './state-folder.ts';
+import { holdLock } from './store/lock.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 
 /** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
@@ -64,8 +64,7 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
  */
 export async function serveCa({ state, config, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
 	const authority = await readState(state);
-	const { adminSocket, database } = statePaths(state);
-	await requireOnlyInstance(adminSocket);
+	const { adminSocket, database, lock: lockFile } = statePaths(state);
 	const { intermediate, rootRevocationList } = authority;
 	const bundle = Buffer.from(authority.bundle);
 	const digest = bundleDigest(bundle);
@@ -73,6 +72,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const { trustDomain, environment, backdateSeconds } = config;
 	requireTrustDomain(authority.bundle, trustDomain);
 	const domain = { trustDomain, environment };
+	const lock = holdLock(lockFile);
 	const store = openSqliteStore(database);
 	const issue = createIssue({ issuer, clock, random, backdateSeconds });
 	const lists = await openRevocationLists({ store, issuer, clock, rootRevocationList, backdateSeconds, ...config.crl });
@@ -109,6 +109,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 			clearInterval(timer);
 			await Promise.all([closeGracefully(server), closeGracefully(admin)]);
 			await store.close();
+			lock.release();
 		},
 	};
 }

@@ -3,6 +3,7 @@
  *
  *     config.json      configuration
  *     admin.sock       while the CA serves
+ *     serve.lock       held by the process that serves
  *     ca/              keys, certificates and database: the CA itself
  *
  * The CA is made in a folder beside `ca` that gets this name, by one rename, when it is whole; so a
@@ -23,7 +24,7 @@ const UNFINISHED_PREFIX = '.ca-unfinished-';
 
 export function statePaths(state: string) {
 	const ca = join(state, 'ca');
-	return { ca, config: join(state, 'config.json'), adminSocket: join(state, 'admin.sock'), ...authorityPaths(ca) };
+	return { ca, config: join(state, 'config.json'), adminSocket: join(state, 'admin.sock'), lock: join(state, 'serve.lock'), ...authorityPaths(ca) };
 }
 
 function authorityPaths(folder: string) {

@@ -81,9 +81,3 @@ test('tokens are remembered for a day after their end, and forgotten then', asyn
 	await ca.lookAfter();
 	t.is((await ca.sign(web.token, newKey())).json()['code'], 'token-unknown');
 });
-
-test('a second process on the same folder is refused while the first serves', async (t) => {
-	const ca = await startCa(t);
-	t.like(await t.throwsAsync(startCa(t, { state: ca.state })), { code: 'ca-exists' });
-	t.is((await ca.admin('GET', '/readyz')).status, 200);
-});
