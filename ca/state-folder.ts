@@ -12,7 +12,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -88,20 +88,18 @@ export async function readState(state: string): Promise<Omit<NewAuthority, 'root
 	const paths = statePaths(state);
 	if (!existsSync(paths.ca)) throw new BirthmarkError('ca-missing', `there is no CA in ${state}: make one with "init --state ${state}"`);
 	for (const key of [paths.rootKey, paths.intermediateKey]) await checkKeyFile(key);
-	const read = async (path: string): Promise<string> => {
-		try {
-			return await readFile(path, 'utf8');
-		} catch (cause) {
-			throw new BirthmarkError('ca-missing', `the CA in ${state} is not whole: ${path} cannot be read; restore it from a backup`, { cause });
+	const { bundle, intermediateKey, intermediate, rootRevocationList, database } = paths;
+	// The database too: a new one in place of what was lost would forget every revocation.
+	for (const path of [bundle, intermediateKey, intermediate, rootRevocationList, database]) {
+		if (!statSync(path, { throwIfNoEntry: false })?.size) {
+			throw new BirthmarkError('ca-missing', `the CA in ${state} is not whole: ${path} is missing or empty; restore it from a backup`);
 		}
-	};
-	// An empty database in place of a lost one would forget every revocation.
-	if (!existsSync(paths.database)) throw new BirthmarkError('ca-missing', `the CA in ${state} has lost its database; restore it from a backup`);
+	}
 	return {
-		bundle: await read(paths.bundle),
-		intermediateKey: await read(paths.intermediateKey),
-		intermediate: await read(paths.intermediate),
-		rootRevocationList: await read(paths.rootRevocationList),
+		bundle: await readFile(bundle, 'utf8'),
+		intermediateKey: await readFile(intermediateKey, 'utf8'),
+		intermediate: await readFile(intermediate, 'utf8'),
+		rootRevocationList: await readFile(rootRevocationList, 'utf8'),
 	};
 }
 

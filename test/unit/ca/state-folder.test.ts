@@ -1,7 +1,7 @@
 /** Making a CA, finding it again, and refusing what is not whole. */
 
 import test from 'ava';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
@@ -125,6 +125,13 @@ for (const file of ['ca.db', 'bundle.pem', 'intermediate.key', 'intermediate.pem
 		t.like(await t.throwsAsync(readState(state)), { code: 'ca-missing' });
 		t.like(await t.throwsAsync(initCa({ state, env: {} })), { code: 'ca-exists' });
 		t.false(existsSync(join(state, 'ca', file)));
+	});
+
+	test(`a CA whose ${file} is empty does not start`, async (t) => {
+		const state = join(temporaryFolder(t), 'state');
+		await initCa({ state, env: {} });
+		truncateSync(join(state, 'ca', file));
+		t.like(await t.throwsAsync(readState(state)), { code: 'ca-missing' });
 	});
 }
 
