@@ -70,6 +70,18 @@ test('a revoked container cannot renew', async (t) => {
 	t.regex(renewal.stderr, /\[certificate-revoked\]/);
 });
 
+test('an operator revokes by the name or the first digits of a container', async (t) => {
+	for (const reference of [(id: string) => id.slice(0, 12), (_: string, name: string) => name]) {
+		const name = world.name();
+		const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, { ...SLEEP, name });
+		await eventually('the identity is live', () => world.identity(name));
+		const revoked = await world.birthmark(['revoke', '--container', reference(container.id, name), '--json']);
+		t.is(revoked.code, 0, revoked.stderr);
+		t.is(await world.identity(name), undefined);
+	}
+	t.is((await world.birthmark(['revoke', '--container', 'nobody'])).code, 6);
+});
+
 function promisifiedWithInput(command: string, args: readonly string[], input: string): Promise<{ stdout: string }> {
 	const promise = run(command, args);
 	promise.child.stdin?.end(input);
