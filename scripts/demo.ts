@@ -90,12 +90,16 @@ async function caPort(docker: Docker): Promise<number> {
 }
 
 async function login(steps: Steps, docker: Docker, caUrl: string): Promise<string> {
-	if (!existsSync(join(home, 'operator.json')) || (await birthmarkResult(steps, ['ls'])).code !== 0) {
+	if (savedLogin()?.url !== caUrl || (await birthmarkResult(steps, ['ls'])).code !== 0) {
 		const token = await makeToken(docker, CA_CONTAINER, ['operator', 'token', '--name', 'demo-operator']);
 		await birthmark(steps, ['login', '--ca', caUrl], token);
 	}
-	const { bundle } = JSON.parse(readFileSync(join(home, 'operator.json'), 'utf8')) as { bundle: string };
-	return `sha256:${bundleDigest(bundle).toString('hex')}`;
+	return `sha256:${bundleDigest(savedLogin()!.bundle).toString('hex')}`;
+}
+
+function savedLogin(): { url: string; bundle: string } | undefined {
+	const file = join(home, 'operator.json');
+	return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { url: string; bundle: string }) : undefined;
 }
 
 async function joinNode(docker: Docker, engine: DemoEngine, caUrl: string, created: boolean): Promise<string> {

@@ -13,7 +13,8 @@ import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
 import type { Identity, IdentityList } from '#common/protocol/messages.ts';
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
-import { enginePaths, type EnginePaths } from '../../scripts/paths.ts';
+import { toolEnvironment } from '../../scripts/packages.ts';
+import { enginePaths, TOOLS, type EnginePaths } from '../../scripts/paths.ts';
 import { pluginStatus } from '../../scripts/set-up.ts';
 import { provision, type ContainerIdentity } from '../../hook/provision.ts';
 
@@ -130,7 +131,8 @@ export function openWorld(): World {
 			const log = (await container.logs({ stdout: true, stderr: true, follow: false })) as unknown as Buffer;
 			return stripHeaders(log);
 		},
-		cli: (args, input) => run('docker', args, { DOCKER_HOST: setting.host }, input),
+		// The machine may have no docker command of its own.
+		cli: (args, input) => run('docker', args, { ...toolEnvironment(TOOLS), DOCKER_HOST: setting.host }, input),
 		birthmark: (args, input) => run(join(PROJECT, 'bin/birthmark'), args, { BIRTHMARK_CA_SOCKET: adminSocket, DOCKER_HOST: setting.host }, input),
 		identities: async (all = false) => {
 			const ran = await world.birthmark(['ls', '--json', ...(all ? ['--all'] : [])]);
