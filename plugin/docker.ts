@@ -68,6 +68,11 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		return JSON.parse(answer.body) as T;
 	}
 
+	/** All containers, running or not, that match. `/containers/json` takes no container lock. */
+	async function containers(filters: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
+		return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`))!;
+	}
+
 	return {
 		/** Throws when the API does not answer. @param headers beside the plugin's own */
 		async ping(headers: Record<string, string>): Promise<void> {
@@ -83,9 +88,10 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		image(reference: string): Promise<EngineImage | undefined> {
 			return get<EngineImage>(`/images/${reference.split('/').map(encodeURIComponent).join('/')}/json`, 404);
 		},
-		/** All containers, running or not, that match. `/containers/json` takes no container lock. */
-		async containers(filters: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
-			return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`))!;
+		containers,
+		/** All containers, running or not, that have the volume; the engine's filter takes destinations for volumes as well. */
+		async containersOf(volume: string): Promise<EngineContainer[]> {
+			return (await containers({ volume: [volume] })).filter(({ Mounts }) => Mounts?.some(({ Name }) => Name === volume));
 		},
 		/** Succeeds when the volume is there already. */
 		async createVolume(name: string, driver: string): Promise<void> {

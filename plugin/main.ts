@@ -9,7 +9,7 @@ import { closeServer, listenUnix } from '#common/runtime/listen.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
-import { containerState, findLabelledContainer } from './authz/labelled-containers.ts';
+import { findLabelledContainer } from './authz/labelled-containers.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
 import { createCaClient } from './ca-client.ts';
@@ -82,7 +82,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	revocationList: () => revocationLists.current(),
 	openRelay: (directory) => openRelay({ target: caTarget, logger }, directory),
 	enforcement,
-	containerState: (containerId) => containerState({ engine }, containerId),
+	containersOf: (volume) => engine.containersOf(volume),
 	onEnded: () => outbox.wake(),
 	caUrl: config.CA_URL,
 	startGraceMs: config.START_GRACE_SECONDS * 1000,

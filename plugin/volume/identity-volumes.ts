@@ -6,8 +6,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
+import { quote } from '#common/protocol/names.ts';
 import { VolumeFile, type AgentFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { EngineContainer } from '../docker.ts';
 import { OUT_OF_CHAIN } from '../enforcement.ts';
 import type { IdentityRecord, Records } from '../records.ts';
 import { createKeyedLock } from './keyed-lock.ts';
@@ -25,8 +27,8 @@ export interface IdentityVolumesDeps {
 	readonly revocationList: () => Promise<string>;
 	readonly openRelay: (directory: string) => Promise<Relay>;
 	readonly enforcement: { inChain(): boolean | null; engineAnswered(): boolean };
-	/** as the engine says now, e.g. `running`; `gone` when there is no such container, `unknown` when it does not answer */
-	readonly containerState: (containerId: string) => Promise<string>;
+	/** every container that has the volume, running or not; throws when the engine does not answer */
+	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State'>[]>;
 	/** the records hold something for the CA */
 	readonly onEnded: () => void;
 	/** for containers that reach the CA over the network */
@@ -66,14 +68,8 @@ export class IdentityVolumes {
 				return tmpfs.path(volume);
 			}
 			if (enforcement.inChain() === false) throw new BirthmarkError('enforcement-missing', `no identity is issued: ${OUT_OF_CHAIN}`);
-			if (!identity) {
-				throw new BirthmarkError(
-					'volume-unknown',
-					'no container was authorized for this volume: remove the container and create it again while the plugin runs ' +
-						'(an image with files at /run/birthmark also needs volume-nocopy in --mount)',
-				);
-			}
-			await this.#start(await this.#owner(volume, identity), mountId);
+			if (!identity) throw volumeUnknown();
+			await this.#start(await this.#starting(volume, identity), mountId);
 			return tmpfs.path(volume);
 		});
 	}
@@ -164,23 +160,36 @@ export class IdentityVolumes {
 	}
 
 	/**
-	 * Whose turn it is. Mount does not say which container starts: where another one waits for the
-	 * volume, only the engine can tell, and while it cannot (it starts itself) it is the older one.
+	 * The container that starts, which Mount does not say. It is the one whose turn it is when that does
+	 * not run yet and no other has the volume; one that was created without the plugin's yes may have it.
 	 *
-	 * @throws BirthmarkError `identity-isolated` when it could be either
+	 * @throws BirthmarkError `identity-isolated` when it could be another
 	 */
-	async #owner(volume: string, owner: IdentityRecord): Promise<IdentityRecord> {
-		const { records, containerState } = this.#deps;
-		const next = records.identitiesOf(volume)[1];
-		if (!next) return owner;
-		const state = await containerState(owner.containerId);
-		if (state === 'unknown' || state === 'restarting') return owner;
-		if (state !== 'gone') {
+	async #starting(volume: string, owner: IdentityRecord): Promise<IdentityRecord> {
+		const { records, containersOf, enforcement } = this.#deps;
+		// The engine itself starts and cannot tell; what it starts has run before, so it had its turn.
+		if (enforcement.inChain() === null) return owner;
+		const containers = await containersOf(volume);
+		const state = containers.find(({ Id }) => Id === owner.containerId)?.State;
+		if (state === undefined) {
+			await this.#forget(volume, owner.containerId);
+			const next = records.identity(volume);
+			if (!next) throw volumeUnknown();
+			return this.#starting(volume, next);
+		}
+		const identities = records.identitiesOf(volume);
+		const stranger = containers.find(({ Id }) => !identities.some(({ containerId }) => containerId === Id));
+		if (stranger) {
+			const id = stranger.Id.slice(0, 12);
+			throw new BirthmarkError('identity-isolated', `the container ${id} has the volume of ${quote(owner.commonName)} without being authorized for it; remove it first (docker rm --force ${id})`);
+		}
+		// With a restart policy on its side it can only be the owner.
+		if (state === 'restarting') return owner;
+		if (containers.length > 1 || state === 'running' || state === 'paused') {
 			const id = owner.containerId.slice(0, 12);
 			throw new BirthmarkError('identity-isolated', `the volume belongs to the container ${id} as long as that exists; remove it first (docker rm --force ${id})`);
 		}
-		await this.#forget(volume, owner.containerId);
-		return this.#owner(volume, next);
+		return owner;
 	}
 
 	async #forget(volume: string, containerId: string): Promise<void> {
@@ -247,4 +256,12 @@ export class IdentityVolumes {
 		await relay?.close();
 		await this.#deps.tmpfs.unmount(volume);
 	}
+}
+
+function volumeUnknown(): BirthmarkError {
+	return new BirthmarkError(
+		'volume-unknown',
+		'no container was authorized for this volume: remove the container and create it again while the plugin runs ' +
+			'(an image with files at /run/birthmark also needs volume-nocopy in --mount)',
+	);
 }

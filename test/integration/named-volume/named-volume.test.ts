@@ -78,3 +78,29 @@ test('two containers with volumes of their own have identities of their own', as
 	});
 	t.is(new Set(identities.map(({ serial }) => serial)).size, 2);
 });
+
+test('of two containers created for one volume at the same time, the one without a record never gets the identity of the other', async (t) => {
+	const [name, cn, other] = [await volume(t), world.name(), world.name()];
+	t.teardown(() => world.cli(['rm', '--force', cn, other]));
+	const created = await Promise.all([cn, other].map((container) => world.cli(['create', ...labelled(container, container, name)])));
+	if (created.every(({ code }) => code === 0)) return t.fail('one volume was given to two names');
+	for (const container of [cn, other]) await world.cli(['start', container]);
+	t.true((await world.identities()).filter(({ commonName }) => [cn, other].includes(commonName)).length <= 1);
+	const running = (await world.docker.listContainers()).filter(({ Names }) => [cn, other].some((container) => Names.includes(`/${container}`)));
+	t.true(running.length <= 1, 'nobody else runs with that volume');
+});
+
+test('creating another container with files at our place does not disturb the one that has the volume', async (t) => {
+	const [name, cn] = [await volume(t), world.name()];
+	const image = `test/${cn}`;
+	t.teardown(() => world.cli(['rm', '--force', cn, `${cn}-b`]));
+	const built = await world.cli(['build', '--quiet', '--tag', image, '-'], 'FROM test/busybox\nRUN mkdir -p /run/birthmark && echo x > /run/birthmark/file\n');
+	t.is(built.code, 0, built.stderr);
+	t.teardown(() => world.cli(['rmi', '--force', image]));
+	await works(t, 'run', '--detach', ...labelled(cn, cn, name));
+	const first = await eventually('the identity is live', () => world.identity(cn));
+	await world.cli(['create', ...labelled(`${cn}-b`, cn, name).map((word) => (word === 'test/busybox' ? image : word))]);
+	const renewed = await world.cli(['exec', cn, AGENT, 'renew']);
+	t.is(renewed.code, 0, renewed.stderr);
+	t.is((await world.identity(cn))?.authorizationId, first.authorizationId);
+});

@@ -34,7 +34,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 			return { close: async () => void relays.delete(path) };
 		},
 		enforcement: { inChain: () => true, engineAnswered: () => true },
-		containerState: async () => 'running',
+		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created' }],
 		onEnded: () => undefined,
 		caUrl: 'https://ca:33004',
 		startGraceMs: 1000,
@@ -230,11 +230,52 @@ test('a new revocation list reaches every mounted volume, whatever one of them d
 });
 
 const NEXT: IdentityRecord = { ...IDENTITY, containerId: 'd'.repeat(64), authorizationId: 'auth-2' };
+const both = (state: string) => [{ Id: NEXT.containerId, State: 'created' }, { Id: IDENTITY.containerId, State: state }];
+
+for (const state of ['created', 'running', 'exited', 'restarting']) {
+	test(`a container that has the volume without a record gets nothing of the one that is ${state}, and keeps it from starting`, async (t) => {
+		const list = [{ Id: IDENTITY.containerId, State: 'created' }];
+		const { volumes, ca, records, file } = world(t, { containersOf: async () => list });
+		await volumes.mount(VOLUME, 'm1');
+		list[0]!.State = state;
+		list.push({ Id: 'e'.repeat(64), State: 'created' });
+		await t.throwsAsync(volumes.mount(VOLUME, 'm2'), { code: 'identity-isolated', message: /docker rm --force eeeeeeeeeeee/ });
+		t.deepEqual(ca.minted, ['start-1']);
+		t.is(file('token'), 'token of start-1', 'the one that has it is not disturbed');
+		t.is(records.outboxLength(), 0);
+	});
+}
+
+for (const state of ['running', 'paused']) {
+	test(`another mount while its container is ${state}, as a create makes to copy files of an image, is refused`, async (t) => {
+		const list = [{ Id: IDENTITY.containerId, State: 'created' }];
+		const { volumes, records, file } = world(t, { containersOf: async () => list });
+		await volumes.mount(VOLUME, 'm1');
+		list[0]!.State = state;
+		await t.throwsAsync(volumes.mount(VOLUME, 'throwaway'), { code: 'identity-isolated' });
+		t.is(file('token'), 'token of start-1');
+		t.is(records.outboxLength(), 0);
+	});
+}
+
+test('a volume whose container is gone is not mounted', async (t) => {
+	const { volumes, ca } = world(t, { containersOf: async () => [] });
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'volume-unknown' });
+	t.deepEqual(ca.minted, []);
+});
+
+test('an engine that does not tell who has the volume gets no identity', async (t) => {
+	const { volumes, ca } = world(t, { containersOf: () => Promise.reject(new BirthmarkError('engine-unavailable')) });
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'engine-unavailable' });
+	t.deepEqual(ca.minted, []);
+});
 
 test('a container that was made to take the place of another gets its own identity once the other is gone', async (t) => {
-	const { volumes, records, ca, file } = world(t, { containerState: async (id) => (id === IDENTITY.containerId ? 'gone' : 'created') });
+	let list = [{ Id: IDENTITY.containerId, State: 'created' }];
+	const { volumes, records, ca, file } = world(t, { containersOf: async () => list });
 	await volumes.mount(VOLUME, 'm1');
 	records.addIdentity(NEXT);
+	list = [{ Id: NEXT.containerId, State: 'created' }];
 	t.is(file('token'), 'token of start-1', 'the running one is not disturbed');
 	await volumes.unmount(VOLUME, 'm1');
 	await volumes.mount(VOLUME, 'm2');
@@ -246,16 +287,19 @@ test('a container that was made to take the place of another gets its own identi
 
 for (const state of ['running', 'exited', 'created']) {
 	test(`while the other is ${state}, neither of the two can be started on their volume`, async (t) => {
-		const { volumes, records, ca } = world(t, { containerState: async () => state });
+		const { volumes, records, ca } = world(t, { containersOf: async () => both(state) });
 		records.addIdentity(NEXT);
 		await t.throwsAsync(volumes.mount(VOLUME, 'm2'), { code: 'identity-isolated', message: /docker rm --force cccccccccccc/ });
 		t.deepEqual(ca.minted, []);
 	});
 }
 
-for (const state of ['restarting', 'unknown']) {
-	test(`a mount while the other is ${state} is that of the other`, async (t) => {
-		const { volumes, records } = world(t, { containerState: async () => state });
+for (const [what, overrides] of [
+	['the other is being restarted', { containersOf: async () => both('restarting') }],
+	['the engine itself starts', { enforcement: { inChain: () => null, engineAnswered: () => false } }],
+] as const) {
+	test(`a mount while ${what} is that of the other`, async (t) => {
+		const { volumes, records } = world(t, overrides);
 		records.addIdentity(NEXT);
 		await volumes.mount(VOLUME, 'm2');
 		t.is(records.identity(VOLUME)?.startId, 'start-1');
