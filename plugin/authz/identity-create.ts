@@ -16,6 +16,7 @@ import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import { parseContainerUser, type Owner } from './container-user.ts';
 import type { CreateBody } from './create-body.ts';
+import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
 import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
@@ -80,6 +81,9 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 	if (!container || container.Id !== containerId || !mount?.Name) {
 		throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
 	}
+	// The image may declare volumes of its own (34).
+	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
+	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
 	const authorization = await deps.ca.authorize({

@@ -49,8 +49,17 @@ export async function checkMounts(deps: IsolationDeps, mounts: readonly MountSpe
 	}
 }
 
-/** Options of the local driver can bind any directory of the host (26): every path in them counts. */
+/**
+ * Options of the local driver can bind any directory of the host (26): every path in them counts. What
+ * would be read otherwise than it is written is refused: a relative path starts at the engine's
+ * directory, overlayfs takes backslashes away, Swarm fills in templates (`{{…}}`).
+ */
 export async function checkVolumeOptions(deps: IsolationDeps, options: ReadonlyMap<string, string>): Promise<void> {
+	const flags = options.get('o') ?? '';
+	const directories = [...flags.matchAll(/dir\+?=([^,]*)/g)].flatMap(([, paths]) => paths!.split(':')).filter((path) => path !== '');
+	if (/(?:^|,)r?bind(?:,|$)/.test(flags)) directories.push(options.get('device') ?? '');
+	const unclear = directories.find((path) => !/^\/[^\\{]*$/.test(path));
+	if (unclear !== undefined) throw new BirthmarkError('identity-isolated', `the host path ${quote(unclear)} in the options of a volume is not plain; write it from the root, without backslashes and braces`);
 	for (const value of options.values()) {
 		for (const part of value.split(/[,:=]/)) await checkHostPath(deps, part);
 	}

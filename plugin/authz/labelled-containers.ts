@@ -12,16 +12,25 @@ export interface LabelledContainersDeps {
 }
 
 /**
- * Finds a labelled container by id, by a prefix of it or by name, as the engine resolves a reference
- * (moby, daemon/container.go GetContainer). Asks the list: it takes no lock of any container.
+ * Finds a labelled container by id, by name or by a prefix of the id, in the order in which the engine
+ * resolves a reference (moby, daemon/container.go GetContainer): the name `db` of another one is also
+ * the beginning of some ids. Asks the list: it takes no lock of any container.
  *
  * @returns undefined when the reference means none of ours
  * @throws BirthmarkError `engine-unavailable`
  */
 export async function findLabelledContainer(deps: LabelledContainersDeps, reference: string): Promise<EngineContainer | undefined> {
 	const name = '/' + reference.replace(/^\//, '');
-	const labelled = await deps.engine.containers({ label: [COMMON_NAME_LABEL] });
-	return labelled.find((container) => container.Names?.includes(name)) ?? labelled.find((container) => reference !== '' && container.Id.startsWith(reference));
+	const all = await deps.engine.containers({});
+	const found =
+		all.find(({ Id }) => Id === reference) ??
+		all.find(({ Names }) => Names?.includes(name)) ??
+		all.find(({ Id, Labels }) => reference !== '' && Id.startsWith(reference) && isLabelled(Labels));
+	return found && isLabelled(found.Labels) ? found : undefined;
+}
+
+function isLabelled(labels: EngineContainer['Labels']): boolean {
+	return Object.hasOwn(labels ?? {}, COMMON_NAME_LABEL);
 }
 
 /** As the engine says now, e.g. `running`; `gone` when there is no such container, `unknown` when it does not answer. */

@@ -17,6 +17,10 @@ export async function checkService(deps: AuthorizerDeps, call: EngineCall): Prom
 	const task = structFields(service.get('tasktemplate'), 'TaskTemplate');
 	const container = structFields(task.get('containerspec'), 'ContainerSpec');
 	const mounts = parseMounts(container.get('mounts'), 'ContainerSpec.Mounts');
+	// Swarm fills in templates when it makes the tasks. In the name of a volume they do no harm: its Mount is judged as well.
+	if (mounts.some(({ type, source, driverOptions }) => (type !== 'volume' && source.includes('{{')) || driverOptions.get('o')?.includes('{{'))) {
+		throw new BirthmarkError('mount-illegal', 'a template in a bind cannot be judged before the task is made; write it out');
+	}
 	await checkMounts(deps, mounts);
 	const self = await deps.self();
 	if (mounts.some((mount) => namesUs(self, mount.driver) || deps.records.hasVolume(mount.source))) {

@@ -106,6 +106,11 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a bind by a roundabout way', host({ Mounts: [{ Type: 'bind', Source: '/etc/../run//birthmark/', Target: '/x' }] }), 'identity-isolated'],
 	['a local volume that binds it', localVolume({ type: 'none', o: 'bind', device: '/run/birthmark' }), 'identity-isolated'],
 	['a local volume that lays it under an overlay', localVolume({ type: 'overlay', o: 'lowerdir=/etc:/run/birthmark,upperdir=/a,workdir=/b' }), 'identity-isolated'],
+	['a local volume of an overlay that hides the path by backslashes', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc:/run/birthm\\ark/x' }), 'identity-isolated', /backslash/],
+	['a local volume of an overlay that hides a separator', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc\\,/run' }), 'identity-isolated'],
+	['a local volume that binds a relative path', localVolume({ type: 'none', o: 'rbind,ro', device: 'run/birthmark' }), 'identity-isolated', /from the root/],
+	['a local volume that binds a relative path, whatever its type', localVolume({ type: 'nfs', o: 'bind', device: './run/birthmark' }), 'identity-isolated'],
+	['a local volume of an overlay over a relative path', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc:run/birthmark' }), 'identity-isolated'],
 	['a local volume like that by itself', call('POST', '/volumes/create', { Name: 'x', DriverOpts: { o: 'bind', device: '/var/lib/docker/plugins' } }), 'identity-isolated'],
 	['our driver for every volume', host({ VolumeDriver: 'birthmark' }), 'mount-illegal'],
 	['a volume of our driver with options', call('POST', '/volumes/create', { Name: 'x', Driver: 'docker.io/library/birthmark:latest', DriverOpts: { size: '1g' } }), 'mount-illegal'],
@@ -113,6 +118,9 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a volume whose body the engine did not show', call('POST', '/volumes/create'), 'engine-request-unseen'],
 	['a service with an identity volume', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Source: VICTIM_VOLUME, Target: '/x' }] } } }), 'mount-illegal'],
 	['a service with our driver', call('POST', '/services/x/update?version=1', { TaskTemplate: { ContainerSpec: { Mounts: [identityMount] } } }), 'mount-illegal'],
+	['a service that binds what a template will say', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'bind', Source: '/run/birth{{"mark"}}', Target: '/x' }] } } }), 'mount-illegal', /template/],
+	['a service with a local volume whose options a template will say', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Name: 'local', Options: { o: 'bind', device: '/run/birth{{"mark"}}' } } } }] } } }), 'identity-isolated', /braces/],
+	['a service with a local volume that becomes a bind by a template', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Name: 'local', Options: { o: '{{.Service.Name}}', device: 'run/birthmark' } } } }] } } }), 'mount-illegal', /template/],
 	['a service whose body the engine did not show', call('POST', '/services/create'), 'engine-request-unseen'],
 	['a read of files of a labelled container', call('GET', '/containers/victim/archive?path=/run/birthmark'), 'identity-isolated'],
 	['a look at files of a labelled container', call('HEAD', `/v1.41/containers/${VICTIM.slice(0, 12)}/archive?path=/`), 'identity-isolated'],
@@ -162,6 +170,10 @@ const ALLOWED: readonly (readonly [sentence: string, request: EngineCall])[] = [
 	['an unlabelled container with something at our path', host({ Tmpfs: { '/run/birthmark': '' } })],
 	['volumes from an unlabelled container', host({ VolumesFrom: ['other'] })],
 	['a create by an old client with limits at the top', create({ Memory: 1024, VolumeDriver: '', Binds: null })],
+	['a local volume that binds a directory of its own', localVolume({ type: 'none', o: 'rw,bind', device: '/srv/data' })],
+	['a local volume of an overlay of its own', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/srv/a:/srv/b,upperdir=/srv/c,workdir=/srv/d' })],
+	['a volume of a share with a backslash in its user', localVolume({ type: 'cifs', device: '//server/share', o: 'username=DOMAIN\\user' })],
+	['a service with a volume for each of its tasks', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Source: 'data-{{.Task.Slot}}', Target: '/x', VolumeOptions: { DriverConfig: { Options: { type: 'nfs', o: 'addr=10.0.0.1', device: ':/export/{{.Task.Slot}}' } } } }] } } })],
 	['a local volume of its own', localVolume({ type: 'nfs', o: 'addr=10.0.0.1', device: ':/export' })],
 	['a volume of our driver by name, for a container to come', call('POST', '/volumes/create', { Name: 'project_identity', Driver: 'birthmark' })],
 	['a privileged container without an identity', host({ Privileged: true, CapAdd: ['ALL'] })],
@@ -267,6 +279,27 @@ test('a created container without the volume gets no identity', async (t) => {
 	const { deps, engine } = world();
 	engine.list.push({ ...newContainer(), Mounts: [] });
 	t.regex((await authorizeResponse(deps, created())).Msg!, /\[mount-missing\]$/);
+});
+
+test('a container whose image declares a volume below the identity gets none', async (t) => {
+	const { deps, engine, ca } = world();
+	const container = newContainer();
+	engine.list.push({ ...container, Mounts: [{ Type: 'volume', Name: 'f'.repeat(64), Driver: 'local', Destination: '/run/birthmark/keys' }, ...container.Mounts!] });
+	t.regex((await authorizeResponse(deps, created())).Msg!, /\/run\/birthmark\/keys.*\[mount-illegal\]$/);
+	t.is(ca.authorized.length, 0);
+});
+
+test('an unlabelled container whose name is the beginning of the id of a labelled one is itself', async (t) => {
+	const { deps, engine } = world();
+	engine.list.push(engineContainer({ Id: 'e'.repeat(64), Names: ['/cc'], Labels: {} }));
+	t.true((await authorizeRequest(deps, call('GET', '/containers/cc/archive'))).Allow);
+	await refused(t, deps, call('GET', '/containers/ccc/archive'), 'identity-isolated');
+});
+
+test('an unlabelled container whose name is the id of a labelled one does not stand for it', async (t) => {
+	const { deps, engine } = world();
+	engine.list.unshift(engineContainer({ Id: 'e'.repeat(64), Names: [`/${VICTIM}`], Labels: {} }));
+	await refused(t, deps, call('GET', `/containers/${VICTIM}/archive`), 'identity-isolated');
 });
 
 test('creates that failed and containers without labels leave nothing behind', async (t) => {
