@@ -59,7 +59,7 @@ export function parseCommandLine(args: readonly string[], environment: Readonly<
 	const separator = rest.indexOf('--');
 	const options = separator === -1 ? rest : rest.slice(0, separator);
 	const application = separator === -1 ? [] : rest.slice(separator + 1);
-	if (command === 'exec' && application.length === 0) throw usage('exec needs an application: birthmark-agent exec -- APPLICATION [ARGUMENTS…]');
+	if (command === 'exec' && !application[0]) throw usage('exec needs an application: birthmark-agent exec -- APPLICATION [ARGUMENTS…]');
 	if (command !== 'exec' && separator !== -1) throw usage(`${command} takes no application`);
 
 	const values = new Map<ValueOption, string>();

@@ -1,24 +1,30 @@
 /** The identity directory as the plugin left it: a tmpfs, with a one-time token in it. */
 
-import { readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { readFileSync, rmSync, statfsSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 
 /** TMPFS_MAGIC, statfs(2) */
 const TMPFS_MAGIC = 0x01021994;
+/** for the group and for everybody */
+const WRITABLE_BY_OTHERS = 0o022;
 /** A token has 84 characters; whatever is much larger is some other file. */
 const MAX_TOKEN_FILE_BYTES = 1024;
 
 /**
- * Refuses any directory that could reach a disk: a private key must not.
+ * Refuses a directory that could reach a disk: a private key must not. And one into which another
+ * user can write: with links in the way it would have the agent's rights used elsewhere, which
+ * matters most when the agent is root and the application is not.
  *
- * @throws BirthmarkError `directory-unusable` when it is missing, `directory-not-tmpfs`
+ * @throws BirthmarkError `directory-unusable` when it is missing or not the agent's alone, `directory-not-tmpfs`
  */
-export function requireTmpfs(directory: string): void {
+export function requireDirectory(directory: string): void {
 	let type: number;
+	let status: Stats;
 	try {
 		type = statfsSync(directory).type;
+		status = statSync(directory);
 	} catch (cause) {
 		throw new BirthmarkError(
 			'directory-unusable',
@@ -32,6 +38,17 @@ export function requireTmpfs(directory: string): void {
 			`${directory} is not a tmpfs, a private key would reach the disk: mount a volume of the birthmark driver at it`,
 		);
 	}
+	const user = process.geteuid!();
+	if (status.uid !== user) {
+		throw new BirthmarkError(
+			'directory-unusable',
+			`${directory} belongs to user ${status.uid}, but the agent runs as user ${user}: ` +
+				'run the container as the user it was created for (labels birthmark.uid and birthmark.gid)',
+		);
+	}
+	if ((status.mode & WRITABLE_BY_OTHERS) !== 0) {
+		throw new BirthmarkError('directory-unusable', `other users can write into ${directory}: give it a mode like 0700 or 0750 (label birthmark.mode)`);
+	}
 }
 
 export function tokenPath(directory: string, tokenFile?: string): string {
@@ -40,11 +57,13 @@ export function tokenPath(directory: string, tokenFile?: string): string {
 
 /**
  * @returns the text of the token file without surrounding white space, not yet parsed
- * @throws BirthmarkError `token-missing`, `directory-unusable`
+ * @throws BirthmarkError `token-missing`, `token-malformed` when it cannot be one, `directory-unusable`
  */
 export function readTokenFile(path: string): string {
 	try {
-		if (statSync(path).size > MAX_TOKEN_FILE_BYTES) throw new BirthmarkError('token-malformed', `${path} is too large to be a token`);
+		const status = statSync(path);
+		// A pipe could keep the agent waiting for ever, a device give it data without end.
+		if (!status.isFile() || status.size > MAX_TOKEN_FILE_BYTES) throw new BirthmarkError('token-malformed', `${path} is not a file with a token in it`);
 		return readFileSync(path, 'utf8').trim();
 	} catch (cause) {
 		if (cause instanceof BirthmarkError) throw cause;

@@ -8,7 +8,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
 import type { CaClient, FetchedBundle } from './ca-client.ts';
-import { deleteToken, readTokenFile, requireTmpfs } from './directory.ts';
+import { deleteToken, readTokenFile, requireDirectory } from './directory.ts';
 import type { Identity } from './identity.ts';
 import { generateKey } from './key.ts';
 import { retryWhileUnavailable, type RetryDeps } from './retry.ts';
@@ -35,7 +35,7 @@ export interface EnrolDeps extends RetryDeps {
  */
 export async function enrol(options: EnrolOptions, deps: EnrolDeps): Promise<Identity> {
 	const { directory, tokenPath } = options;
-	requireTmpfs(directory);
+	requireDirectory(directory);
 	const existing = await usableIdentity(directory);
 	if (existing) {
 		discardToken(tokenPath, deps);

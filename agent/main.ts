@@ -1,13 +1,14 @@
 /** The agent in the container: wires the commands. Everything it needs is in this folder and in node:. */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { printable } from '#common/protocol/names.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readCaAddress } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
 import { HELP, parseCommandLine, type CommandLine } from './command-line.ts';
-import { requireTmpfs, tokenPath } from './directory.ts';
+import { requireDirectory, tokenPath } from './directory.ts';
 import { enrol } from './enrol.ts';
 import { execWithIdentity } from './exec.ts';
 import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
@@ -42,7 +43,7 @@ async function run(line: CommandLine): Promise<number> {
 			await enrol({ ...options, signal }, deps);
 			return ExitCode.ok;
 		case 'renew': {
-			requireTmpfs(directory);
+			requireDirectory(directory);
 			const deadline = new Date(systemClock.now().getTime() + timeoutSeconds * 1000);
 			await retryWhileUnavailable(() => renew(directory, signal, deps), deadline, signal, deps);
 			return ExitCode.ok;
@@ -61,7 +62,8 @@ function fail(error: unknown): number {
 	const code = errorCode(error);
 	const message = error instanceof Error ? error.message : String(error);
 	const sentence = error instanceof BirthmarkError ? message : `unexpected failure: ${message}`;
-	process.stderr.write(`birthmark: ${sentence} [${code}]\n`);
+	// Parts of it can come from a server that has not proved yet who it is: one line, whatever it says.
+	process.stderr.write(`birthmark: ${printable(sentence.replaceAll('\n', ' '))} [${code}]\n`);
 	if (error instanceof BirthmarkError && code === 'application-not-started') {
 		return isNotExecutable(error) ? ExitCode.notExecutable : ExitCode.notFound;
 	}

@@ -57,7 +57,9 @@ async function compile(steps: Steps, output: string, installedAt: string): Promi
 	try {
 		writeFileSync(runtime, withoutEnvironment(readFileSync(bunExecutable())), { mode: 0o755 });
 		const env = toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS);
-		await steps.run('patchelf', ['--set-interpreter', `${installedAt}/ld-linux-x86-64.so.2`, '--set-rpath', installedAt, runtime], { env });
+		// RPATH, not RUNPATH, which an application's LD_LIBRARY_PATH would come before: its libc does not fit our loader.
+		const search = ['--force-rpath', '--set-rpath', installedAt];
+		await steps.run('patchelf', ['--set-interpreter', `${installedAt}/ld-linux-x86-64.so.2`, ...search, runtime], { env });
 		const args = ['build', '--compile', ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY];
 		await steps.run(bunExecutable(), args, { cwd: PROJECT });
 		chmodSync(output, 0o755);
@@ -89,10 +91,8 @@ async function runtimeLibraries(steps: Steps): Promise<string[]> {
 /** Changes when the program, the runtime, its libraries or the way of building do. */
 async function contentStamp(steps: Steps, libraries: readonly string[]): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
-	const way = [COMPILE_FLAGS, TARGETS, ENVIRONMENT_OF_RUNTIME, statSync(bunExecutable()).size];
-	const hash = createHash('sha256').update(bundle.stdout).update(JSON.stringify(way));
-	hash.update(readFileSync(join(PROJECT, 'node_modules/bun/package.json')));
-	for (const library of libraries) hash.update(readFileSync(library));
+	const hash = createHash('sha256').update(bundle.stdout).update(String(statSync(bunExecutable()).size));
+	for (const file of [import.meta.filename, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
 	return hash.digest('hex');
 }
 

@@ -24,6 +24,7 @@ const refused: ReadonlyArray<readonly [string, readonly string[]]> = [
 	['an unknown option', ['once', '--force']],
 	['--json where it means nothing', ['once', '--json']],
 	['exec without an application', ['exec', '--']],
+	['exec with an application without a name', ['exec', '--', '', 'x']],
 	['exec without --', ['exec', 'app']],
 	['an application for another command', ['once', '--', 'app']],
 	['an option without its value', ['once', '--dir']],

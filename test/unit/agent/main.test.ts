@@ -49,6 +49,15 @@ test('an application that cannot get an identity is not started', async (t) => {
 	t.false(existsSync(join(directory, 'current')));
 });
 
+test('what a stranger in the CA\'s place says cannot pass for anything but one line of the agent', async (t) => {
+	const { ca, start, network } = await prepare(t);
+	const detail = `gone\u001b[2J\nbirthmark: all is well [ok]\r\u009b\u2028${'x'.repeat(10_000)}`;
+	ca.faults.roots.push({ kind: 'problem', status: 410, code: 'token-expired', detail });
+	const { code, stderr } = await start('once', ...network).ended;
+	t.is(code, 77);
+	t.regex(stderr, /^birthmark: gone\?\[2J birthmark: all is well \[ok\]\?\?\?x{1,5000} \[token-expired\]\n$/);
+});
+
 test('SIGTERM reaches the application, whose answer counts', async (t) => {
 	const { start, network } = await prepare(t);
 	const { child, printed, ended } = start('exec', ...network, '--', 'sh', '-c', 'trap "echo bye; exit 5" TERM; echo ready; while :; do sleep 0.05; done');

@@ -1,0 +1,38 @@
+/** The compiled agent as it lies on an identity volume, when `make build` has made it. */
+
+import test from 'ava';
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { VERSION } from '#common/protocol/version.ts';
+import { AGENT_PATH } from '../../../hook/command.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+const build = fileURLToPath(new URL('../../../build/agent', import.meta.url));
+// A mount namespace of one's own, which some machines keep from their users, stands for the container.
+const canRun = existsSync(build) && spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status === 0;
+const MOUNT = 'mount -t tmpfs tmpfs /run && mkdir /run/birthmark && mount --bind "$1" /run/birthmark && shift && exec env "$@"';
+
+/** Runs `birthmark-agent version` with more in its environment. */
+function version(directory: string, ...environment: string[]): { stdout: string; stderr: string } {
+	return spawnSync('unshare', ['--map-root-user', '--mount', 'sh', '-c', MOUNT, 'sh', build, ...environment, AGENT_PATH, 'version'], { encoding: 'utf8', cwd: directory });
+}
+
+const expected = `birthmark-agent ${VERSION}\n`;
+
+(canRun ? test : test.skip)('the agent runs with its own C library, whatever library path the application has', (t) => {
+	const directory = tmpfsDirectory(t);
+	writeFileSync(join(directory, 'libc.so.6'), 'the libc of some image');
+	t.like(version(directory, `LD_LIBRARY_PATH=${directory}`), { stdout: expected, stderr: '' });
+});
+
+(canRun ? test : test.skip)('the agent reads no settings of its runtime, neither from the environment nor from the working directory', (t) => {
+	const directory = tmpfsDirectory(t);
+	const evil = join(directory, 'evil.js');
+	writeFileSync(evil, 'console.log("evil")');
+	writeFileSync(join(directory, '.env'), 'BIRTHMARK_LOG=debug');
+	writeFileSync(join(directory, 'bunfig.toml'), `preload = ["${evil}"]`);
+	const hostile = ['BUN_BE_BUN=1', 'BUN_OPTIONS=--version', 'BUN_INSPECT=1', `BUN_INSPECT_PRELOAD=${evil}`, `NODE_OPTIONS=--require ${evil}`];
+	t.like(version(directory, ...hostile), { stdout: expected, stderr: '' });
+});
