@@ -1,7 +1,8 @@
 /**
  * Delivers to the CA what it must hear about the end of starts and containers: in order, from the
- * durable outbox, again and again until the CA has taken it. Each message may arrive twice; both
- * calls are idempotent.
+ * durable outbox, again and again until the CA has taken it. After a failure it goes on with the
+ * message after that, so that none keeps the others waiting. Each may arrive twice; both calls are
+ * idempotent.
  */
 
 import { errorCode, type ErrorCode } from '#common/protocol/errors.ts';
@@ -15,7 +16,7 @@ const LAST_RETRY_MS = 30_000;
 const FINAL: readonly ErrorCode[] = ['authorization-unknown', 'authorization-ended', 'not-found', 'request-malformed'];
 
 export interface OutboxDeps {
-	readonly records: { nextInOutbox(): OutboxEntry | undefined; removeFromOutbox(id: number): void };
+	readonly records: { nextInOutbox(after?: number): OutboxEntry | undefined; removeFromOutbox(id: number): void };
 	readonly ca: { revoke(request: RevokeRequest): Promise<void>; endAuthorization(authorizationId: string): Promise<void> };
 	/** something was revoked */
 	readonly onDelivered: () => void;
@@ -31,15 +32,20 @@ export interface Outbox {
 export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): Outbox {
 	let retryMs = FIRST_RETRY_MS;
 	let timer: NodeJS.Timeout | undefined;
+	/** the message that failed last */
+	let failed = 0;
 	let running = false;
 	let closed = false;
+
+	const next = (): OutboxEntry | undefined => records.nextInOutbox(failed) ?? records.nextInOutbox();
 
 	async function run(): Promise<void> {
 		if (running || closed) return;
 		running = true;
 		clearTimeout(timer);
+		let entry: OutboxEntry | undefined;
 		try {
-			for (let entry = records.nextInOutbox(); entry && !closed; entry = records.nextInOutbox()) {
+			for (entry = next(); entry && !closed; entry = next()) {
 				await deliver(entry);
 				if (closed) return;
 				records.removeFromOutbox(entry.id);
@@ -48,6 +54,7 @@ export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): O
 			}
 		} catch (error) {
 			if (closed) return;
+			failed = entry?.id ?? 0;
 			logger.warn('a revocation could not be delivered, trying again', { code: errorCode(error), seconds: retryMs / 1000, error });
 			timer = setTimeout(() => void run(), retryMs);
 			retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);

@@ -173,9 +173,9 @@ export class Records {
 		});
 	}
 
-	/** The oldest undelivered entry. */
-	nextInOutbox(): OutboxEntry | undefined {
-		const row = this.#get('SELECT id, authorization_id AS authorizationId, start_id AS startId FROM outbox ORDER BY id LIMIT 1');
+	/** The oldest undelivered entry after the one with this id. */
+	nextInOutbox(after = 0): OutboxEntry | undefined {
+		const row = this.#get('SELECT id, authorization_id AS authorizationId, start_id AS startId FROM outbox WHERE id > ? ORDER BY id LIMIT 1', after);
 		if (!row) return undefined;
 		const { startId, ...entry } = row as { id: number; authorizationId: string; startId: string | null };
 		return startId === null ? entry : { ...entry, startId };

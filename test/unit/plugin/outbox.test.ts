@@ -11,9 +11,9 @@ function outboxOver(t: ExecutionContext, entries: OutboxEntry[], ca = new FakePl
 	let delivered = 0;
 	const outbox = startOutbox({
 		records: {
-			nextInOutbox: () => entries[0],
+			nextInOutbox: (after = 0) => entries.find(({ id }) => id > after),
 			removeFromOutbox: (id) => {
-				t.is(entries.shift()?.id, id);
+				entries.splice(entries.findIndex((entry) => entry.id === id), 1);
 				if (entries.length === 0) resolve();
 			},
 		},
@@ -45,6 +45,20 @@ test('what the CA could not take stays and is delivered later', async (t) => {
 	outbox.wake();
 	await empty;
 	t.is(ca.revoked.length, 1);
+});
+
+test('one that the CA never takes does not keep the others waiting', async (t) => {
+	const ca = new FakePluginCa();
+	const { revoke } = ca;
+	ca.revoke = (request) => (request.startId === 's1' ? Promise.reject(new BirthmarkError('forbidden')) : revoke.call(ca, request));
+	const entries = [start(1), start(2), start(3)];
+	const { outbox, delivered } = outboxOver(t, entries, ca);
+	await new Promise((resolve) => setImmediate(resolve));
+	t.is(delivered(), 0);
+	outbox.wake();
+	await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(ca.revoked.map(({ startId }) => startId), ['s2', 's3']);
+	t.deepEqual(entries, [start(1)]);
 });
 
 test('it tries again by itself', async (t) => {
