@@ -20,8 +20,8 @@ export interface SweepDeps {
 	};
 	readonly volumes: {
 		forget(volume: string, containerId: string): Promise<void>;
-		/** true for a start from before this process: the end of it may have been missed */
-		outlivedPlugin(startId: string): boolean;
+		/** true for a start whose end may have been missed, e.g. one from before this process */
+		mayHaveEnded(startId: string): boolean;
 		endStart(volume: string, startId: string): Promise<void>;
 	};
 	readonly logger: Logger;
@@ -64,7 +64,7 @@ export function startSweep(deps: SweepDeps): Sweep {
 
 /**
  * Ends the authorizations of containers that no longer exist, with their volumes, and the starts of
- * those that no longer run. A start of this process is never ended here: until its first
+ * those that no longer run. Other starts of this process are never ended here: until its first
  * instruction runs, a container that is being started looks like one that stopped.
  *
  * @throws BirthmarkError `engine-unavailable`
@@ -76,13 +76,16 @@ export async function sweepOnce({ records, engine, volumes, logger }: SweepDeps)
 	const containers = new Map((await engine.containers({})).map((container) => [container.Id, container]));
 	for (const { volume, containerId, commonName, startId } of identities) {
 		const container = containers.get(containerId);
-		if (!container) {
-			logger.info('the container is gone', { containerId, commonName, volume });
-			await volumes.forget(volume, containerId);
-			if (!isAnonymousVolume(volume)) continue;
-			await engine.removeVolume(volume).catch((error: unknown) => logger.warn('the volume of a removed container stays', { volume, error }));
-		} else if (startId !== undefined && volumes.outlivedPlugin(startId) && !RUNNING.includes(container.State)) {
-			await volumes.endStart(volume, startId);
+		try {
+			if (!container) {
+				logger.info('the container is gone', { containerId, commonName, volume });
+				await volumes.forget(volume, containerId);
+				if (isAnonymousVolume(volume)) await engine.removeVolume(volume);
+			} else if (startId !== undefined && volumes.mayHaveEnded(startId) && !RUNNING.includes(container.State)) {
+				await volumes.endStart(volume, startId);
+			}
+		} catch (error) {
+			logger.warn('what a container left could not be cleaned away whole', { containerId, commonName, volume, error });
 		}
 	}
 }

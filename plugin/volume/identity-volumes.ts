@@ -44,7 +44,8 @@ export class IdentityVolumes {
 	readonly #deps: IdentityVolumesDeps;
 	readonly #relays = new Map<string, Relay>();
 	readonly #mounted = new Set<string>();
-	readonly #outlived = new Set<string>();
+	/** starts whose end may have been missed */
+	readonly #doubtful = new Set<string>();
 	readonly #lock = createKeyedLock();
 
 	constructor(deps: IdentityVolumesDeps) {
@@ -76,8 +77,17 @@ export class IdentityVolumes {
 
 	/** `VolumeDriver.Unmount`. With the last holder the identity of this start dies. */
 	unmount(volume: string, mountId: string): Promise<void> {
+		const { records } = this.#deps;
 		return this.#lock(volume, async () => {
-			if (this.#deps.records.release(volume, mountId)) await this.#tearDown(volume);
+			try {
+				if (!records.release(volume, mountId)) return;
+			} catch (error) {
+				// A full disk; the engine will not ask again.
+				const startId = records.identity(volume)?.startId;
+				if (startId !== undefined) this.#doubtful.add(startId);
+				throw error;
+			}
+			await this.#tearDown(volume);
 		});
 	}
 
@@ -114,7 +124,7 @@ export class IdentityVolumes {
 			const spoilt = (error: unknown): void => logger.error('an identity could not be taken up whole', { volume, commonName, error });
 			if (await tmpfs.restore(volume).catch(spoilt)) {
 				this.#mounted.add(volume);
-				this.#outlived.add(startId!);
+				this.#doubtful.add(startId!);
 				if (caWay === 'relay') await this.#openRelay(volume).catch(spoilt);
 			} else {
 				logger.info('the identity did not outlive a stop of the plugin or the host', { volume, commonName, startId: startId! });
@@ -127,9 +137,9 @@ export class IdentityVolumes {
 		}
 	}
 
-	/** True for a start that {@link restore} took up. */
-	outlivedPlugin(startId: string): boolean {
-		return this.#outlived.has(startId);
+	/** True for a start that {@link restore} took up, and for one whose end could not be recorded. */
+	mayHaveEnded(startId: string): boolean {
+		return this.#doubtful.has(startId);
 	}
 
 	isMounted(volume: string): boolean {
@@ -220,9 +230,10 @@ export class IdentityVolumes {
 			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
 			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
 		} catch (error) {
-			records.endStart(volume);
 			await this.#tearDown(volume).catch((cause: unknown) => logger.error('a failed start could not be undone', { volume, error: cause }));
 			logger.error('no identity for this start', { commonName, authorizationId, startId, volume, code: errorCode(error), error });
+			records.endStart(volume);
+			onEnded();
 			throw error;
 		}
 	}

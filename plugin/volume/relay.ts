@@ -47,6 +47,8 @@ export async function openRelay({ target, logger, limits = RELAY_LIMITS }: Relay
 	});
 	server.maxConnections = limits.connections;
 	await listenIn(server, directory);
+	// Without a listener an accept that fails, e.g. for want of file descriptors, would end the plugin.
+	server.on('error', (error) => logger.debug('a connection could not be relayed', { error }));
 	return {
 		async close() {
 			for (const socket of open) socket.destroy();

@@ -14,7 +14,7 @@ function world(identities: IdentityRecord[], outlived = true) {
 	const volumes = {
 		forget: async (volume: string, containerId: string) => void done.push(`forget ${volume.slice(0, 2)} ${containerId.slice(0, 2)}`),
 		endStart: async (_: string, startId: string) => void done.push(`end ${startId}`),
-		outlivedPlugin: () => outlived,
+		mayHaveEnded: () => outlived,
 	};
 	return { engine, done, deps: { records: { identities: () => identities }, engine, volumes, logger: silentLogger } };
 }
@@ -86,4 +86,15 @@ test('without identities the engine is not asked', async (t) => {
 	const { engine, deps } = world([]);
 	engine.containers = () => Promise.reject(new Error('asked'));
 	await t.notThrowsAsync(sweepOnce(deps));
+});
+
+test('one that cannot be cleaned away does not keep the others', async (t) => {
+	const { done, deps } = world([identity, { ...identity, volume: 'b'.repeat(64), containerId: 'd'.repeat(64) }]);
+	const { forget } = deps.volumes;
+	deps.volumes.forget = async (volume, containerId) => {
+		if (volume === VOLUME) throw new Error('busy');
+		await forget(volume, containerId);
+	};
+	await sweepOnce(deps);
+	t.deepEqual(done, ['forget bb dd']);
 });

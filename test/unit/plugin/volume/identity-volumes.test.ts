@@ -79,6 +79,30 @@ test('the same id again shares the mount and mints nothing', async (t) => {
 	t.false(existsSync(path));
 });
 
+test('an end that could not be recorded is left to the sweep', async (t) => {
+	const it = world(t);
+	await it.volumes.mount(VOLUME, 'm1');
+	t.false(it.volumes.mayHaveEnded('start-1'));
+	it.records.release = () => {
+		throw new Error('the disk is full');
+	};
+	await t.throwsAsync(it.volumes.unmount(VOLUME, 'm1'), { message: /full/ });
+	t.true(it.volumes.mayHaveEnded('start-1'));
+	await it.volumes.endStart(VOLUME, 'start-1');
+	t.false(existsSync(it.path));
+	t.like(it.records.nextInOutbox(), { startId: 'start-1' });
+});
+
+test('a start that fails is undone although its end cannot be recorded', async (t) => {
+	const it = world(t, { openRelay: () => Promise.reject(new Error('no socket')) });
+	it.records.endStart = () => {
+		throw new Error('the disk is full');
+	};
+	await t.throwsAsync(it.volumes.mount(VOLUME, 'm1'));
+	t.false(existsSync(it.path));
+	t.false(it.volumes.isMounted(VOLUME));
+});
+
 test('the last unmount queues the revocation and removes everything', async (t) => {
 	const { volumes, records, relays, path } = world(t);
 	await volumes.mount(VOLUME, 'm1');
@@ -132,7 +156,7 @@ test('without enforcement there is no token', async (t) => {
 });
 
 test('a start waits for a CA that comes back', async (t) => {
-	const { volumes, ca, file } = world(t);
+	const { volumes, ca, file } = world(t, { startGraceMs: 60_000 });
 	const mint = ca.mintToken.bind(ca);
 	let attempts = 0;
 	ca.mintToken = (id, request) => (++attempts < 3 ? Promise.reject(new BirthmarkError('ca-unavailable')) : mint(id, request));
@@ -173,7 +197,7 @@ test('after a restart of the plugin what is still mounted is taken up', async (t
 	await volumes.restore();
 	t.true(volumes.isMounted(VOLUME));
 	t.true(before.relays.has(before.path));
-	t.true(volumes.outlivedPlugin('start-1'));
+	t.true(volumes.mayHaveEnded('start-1'));
 	await volumes.mount(VOLUME, 'm1');
 	t.is(before.ca.minted.length, 1);
 });
