@@ -15,6 +15,7 @@ import { addIdentity, type ProvisionSettings } from './provision.ts';
 export class IdentityContainer extends GenericContainer {
 	readonly #identity: ContainerIdentity;
 	readonly #settings: ProvisionSettings;
+	#isProvisioned = false;
 
 	constructor(image: string, identity: ContainerIdentity, settings: ProvisionSettings = {}) {
 		super(image);
@@ -24,10 +25,13 @@ export class IdentityContainer extends GenericContainer {
 
 	/** Called by testcontainers when the image is there and the options are complete but for its own labels. */
 	protected override async beforeContainerCreated(): Promise<void> {
+		// The options keep what was added: a second start of the same description finds them complete.
+		if (this.#isProvisioned) return;
 		const { container } = await getContainerRuntimeClient();
 		const image = await imageCommand(container.dockerode, this.imageName.string);
 		const { HostConfig, ...options } = addIdentity({ ...this.createOpts, HostConfig: this.hostConfig }, image, this.#identity, this.#settings);
 		this.createOpts = options;
 		this.hostConfig = { ...HostConfig };
+		this.#isProvisioned = true;
 	}
 }

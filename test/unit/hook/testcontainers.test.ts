@@ -56,4 +56,10 @@ test('a testcontainers container asks for its identity and keeps what else was s
 	t.deepEqual(body?.HostConfig.Mounts.map((mount) => [mount.Target, mount.VolumeOptions.DriverConfig.Name]), [['/run/birthmark', 'birthmark']]);
 	t.true(body?.Env.includes('A=1'));
 	t.true('8443/tcp' in (body?.HostConfig.PortBindings ?? {}));
+
+	// testcontainers allows to start from one description again, and to change it in between.
+	await t.throwsAsync(container.withCommand(['serve']).start(), { message: /creates nothing/ });
+	t.deepEqual(created[1]?.Entrypoint, body?.Entrypoint);
+	t.deepEqual(created[1]?.Cmd, ['serve']);
+	t.deepEqual(created[1]?.HostConfig.Mounts, body?.HostConfig.Mounts);
 });
