@@ -30,10 +30,10 @@ export function createCaClient(profile: Profile): CaClient {
 	const call = async (method: string, path: string, json?: unknown): Promise<CaAnswer> => {
 		const body = json === undefined ? undefined : JSON.stringify(json);
 		const headers = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
-		const shared: RequestOptions = { method, headers, timeout: TIMEOUT_MS };
+		const shared: RequestOptions = { method, path, headers, timeout: TIMEOUT_MS };
 		const { status, text, date } = profile.way === 'socket'
-			? await send(profile.path, body, (answered) => httpRequest({ ...shared, path, socketPath: profile.path }, answered))
-			: await send(profile.url, body, (answered) => httpsRequest(new URL(path, profile.url), { ...shared, ...trusting(profile.bundle), key: profile.key, cert: profile.certificate }, answered));
+			? await send(profile.path, body, (answered) => httpRequest({ ...shared, socketPath: profile.path }, answered))
+			: await send(profile.url, body, (answered) => httpsRequest(profile.url, { ...shared, ...trusting(profile.bundle), key: profile.key, cert: profile.certificate }, answered));
 		if (status >= 200 && status < 300) return { body: text, date };
 		throw errorFromProblem(status, text);
 	};
@@ -51,7 +51,7 @@ export async function callAnonymously(url: string, bundle: string | undefined, m
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
 	if (options.token !== undefined) headers['Authorization'] = `Bearer ${options.token}`;
 	const trust: HttpsOptions = bundle === undefined ? { agent: false, rejectUnauthorized: false } : trusting(bundle);
-	const { status, text } = await send(url, body, (answered) => httpsRequest(new URL(path, url), { method, headers, timeout: TIMEOUT_MS, ...trust }, answered));
+	const { status, text } = await send(url, body, (answered) => httpsRequest(url, { method, path, headers, timeout: TIMEOUT_MS, ...trust }, answered));
 	if (status >= 200 && status < 300) return text;
 	throw errorFromProblem(status, text);
 }

@@ -1,6 +1,6 @@
 /** The engine, as far as the command looks at it. The only place here that knows dockerode. */
 
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-status.ts';
 
@@ -14,8 +14,10 @@ export interface EngineView {
 
 /** @throws BirthmarkError `engine-unavailable` */
 export async function inspectEngine(pluginName: string): Promise<EngineView> {
-	const docker = new Docker({ timeout: 10_000 });
 	try {
+		// Takes as long to load as everything else of the command, and only doctor needs it.
+		const { default: Engine } = await import('dockerode');
+		const docker = new Engine({ timeout: 10_000 });
 		const version = await docker.version();
 		const plugins = (await docker.listPlugins()) as Array<{ Name: string; Enabled: boolean }>;
 		const plugin = plugins.find(({ Name }) => Name === pluginName || Name === `${pluginName}:latest`);
@@ -26,7 +28,9 @@ export async function inspectEngine(pluginName: string): Promise<EngineView> {
 			status: await readStatus(docker),
 		};
 	} catch (cause) {
-		throw new BirthmarkError('engine-unavailable', `the engine could not be asked: ${cause instanceof Error ? cause.message : String(cause)}; set DOCKER_HOST to the engine's address`, { cause });
+		const { message, code } = cause as NodeJS.ErrnoException;
+		// Refused on every address of a name, Node leaves the message empty.
+		throw new BirthmarkError('engine-unavailable', `the engine could not be asked: ${message || code}; set DOCKER_HOST to the engine's address`, { cause });
 	}
 }
 

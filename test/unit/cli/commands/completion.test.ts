@@ -1,0 +1,47 @@
+/** Completion scripts: a shell understands them, and they complete. */
+
+import test from 'ava';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '../../../support/ca.ts';
+import { newCommand } from '../../../support/command.ts';
+
+function bash(args: readonly string[]): Promise<{ failed: boolean; stdout: string; stderr: string }> {
+	return new Promise((resolve) => execFile('bash', [...args], (error, stdout, stderr) => resolve({ failed: error !== null, stdout, stderr })));
+}
+
+for (const shell of ['bash', 'zsh']) {
+	test(`the script for ${shell} is sound`, async (t) => {
+		const { code, stdout } = await newCommand(t)(['completion', shell]);
+		t.is(code, 0);
+		const file = join(temporaryFolder(t), 'script');
+		writeFileSync(file, stdout);
+		t.deepEqual(await bash(['-n', file]), { failed: false, stdout: '', stderr: '' });
+		t.is(stdout.startsWith('autoload -U +X bashcompinit && bashcompinit\n'), shell === 'zsh');
+	});
+}
+
+test('bash completes commands, their commands, and options', async (t) => {
+	const file = join(temporaryFolder(t), 'script');
+	writeFileSync(file, (await newCommand(t)(['completion', 'bash'])).stdout);
+	const complete = async (...words: string[]): Promise<string[]> => {
+		const script = `source "$1"; shift; COMP_WORDS=(birthmark "$@"); COMP_CWORD=$#; _birthmark; printf '%s\\n' "\${COMPREPLY[@]}"`;
+		return (await bash(['-c', script, 'bash', file, ...words])).stdout.split('\n').filter(Boolean);
+	};
+	t.deepEqual(await complete('re'), ['revoke']);
+	t.true((await complete('')).includes('completion'));
+	t.deepEqual(await complete('node', ''), ['token', 'ls', 'allow', 'rm', '--help']);
+	t.deepEqual(await complete('--json', 'node', 't'), ['token']);
+	t.deepEqual(await complete('node', 'token', '--a'), ['--allow']);
+	t.deepEqual(await complete('login', '--t'), ['--token-file']);
+	t.deepEqual(await complete('ls', '--json', '--al'), ['--all']);
+	t.deepEqual(await complete('$(touch x)', ''), []);
+});
+
+test('fish gets a line for every command', async (t) => {
+	const { stdout } = await newCommand(t)(['completion', 'fish']);
+	const lines = stdout.trimEnd().split('\n');
+	t.true(lines.every((line) => /^complete -c birthmark -f -n '[^']+' -a '[^']+'$/.test(line)));
+	t.regex(lines[0]!, /__fish_use_subcommand' -a 'ls show revoke node operator login doctor ca completion /);
+});

@@ -1,0 +1,106 @@
+/** `birthmark ls`, `show` and `revoke` against a real CA with real identities. */
+
+import test from 'ava';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import type { Identity, IdentityList, RevokeAnswer } from '#common/protocol/messages.ts';
+import { listenUnix } from '#common/runtime/listen.ts';
+import { newContainerId, newKey, startCa, temporaryFolder, type TestCa } from '../../../support/ca.ts';
+import { newCommand } from '../../../support/command.ts';
+
+const list = (ran: { json<T>(): T }) => ran.json<IdentityList>().identities;
+
+async function serialOf(ca: TestCa, name: string): Promise<string> {
+	return (await ca.admin('GET', `/v1/identities/${name}`)).json<IdentityList>().identities[0]!.serial;
+}
+
+test('ls shows the living, with --all the dead too', async (t) => {
+	const ca = await startCa(t, { config: { trustDomain: 'example.org', environment: 'test' } });
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+	t.is((await birthmark(['ls'])).stdout, 'no live identities (--all shows the dead too)\n');
+	t.is((await birthmark(['ls', '--all'])).stdout, 'no identities yet\n');
+	t.deepEqual((await birthmark(['ls', '--json'])).json(), { identities: [] });
+
+	const host = await ca.join('host1');
+	await ca.enrol(host, 'web01', 'web');
+	const old = await ca.enrol(host, 'web02', 'web');
+	await ca.request('POST', '/v1/renew', { credentials: old, body: newKey().csr() });
+	const doomed = await ca.enrol(host, 'web03', 'web');
+	await ca.request('POST', '/v1/revoke', { credentials: host, body: { authorizationId: doomed.authorizationId, reason: 'cessationOfOperation' } });
+
+	const [header, ...rows] = (await birthmark(['ls'])).stdout.trimEnd().split('\n');
+	t.deepEqual(header!.split(/ {2,}/), ['CN', 'ROLE', 'SPIFFE ID', 'CONTAINER', 'IMAGE', 'SERIAL', 'EXPIRES IN', 'RENEWALS']);
+	const cells = rows.map((line) => line.split(/ {2,}/)).sort();
+	t.is(cells.length, 2);
+	t.deepEqual(cells[0]!.slice(0, 3), ['web01', 'web', 'spiffe://example.org/test/web/web01']);
+	t.deepEqual(cells[0]!.slice(4), ['test:1', await serialOf(ca, 'web01'), '23h 59m', '0']);
+	t.is(cells[1]!.at(-1), '1');
+
+	const all = (await birthmark(['ls', '--all'])).stdout;
+	t.regex(all, /^web03 .* revoked \(cessationOfOperation\) +- +0$/m);
+	t.is(all.trimEnd().split('\n').length, 5); // the renewed one twice
+	t.deepEqual(list(await birthmark(['--json', 'ls'])).map(({ commonName }) => commonName).sort(), ['web01', 'web02']);
+	t.is(list(await birthmark(['ls', '-a', '--json'])).length, 4);
+	t.false(all.includes('\u001b'));
+});
+
+test('what a CA of another version lets through cannot steer the terminal', async (t) => {
+	const identity: Identity = {
+		serial: 'ab', status: 'live', role: 'workload', commonName: 'web01', organizationalUnit: 'web', organization: 'test', spiffeId: 'spiffe://a/b', dnsNames: ['a\u009bb'],
+		containerId: newContainerId(), containerName: 'x\u001b[2J\nweb99', image: '\u001b]0;owned\u0007nginx\u202e', notBefore: new Date().toISOString(), notAfter: new Date(Date.now() + 60_000).toISOString(), renewals: 0,
+	};
+	const path = join(temporaryFolder(t), 'socket');
+	const server = createServer((_, response) => void response.end(JSON.stringify({ identities: [identity] })));
+	t.teardown(() => server.close());
+	await listenUnix(server, path, 0o600);
+	const birthmark = newCommand(t, '--ca-socket', path);
+	for (const args of [['ls'], ['ls', '--all'], ['show', 'web01']]) {
+		const { code, stdout } = await birthmark(args);
+		t.is(code, 0);
+		t.true(stdout.includes('x?[2J?web99') && stdout.includes('?]0;owned?nginx?'), stdout);
+		t.notRegex(stdout.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+	}
+	t.deepEqual(list(await birthmark(['ls', '--json'])), [identity]);
+});
+
+test('show tells everything of a name, or of one serial in either case', async (t) => {
+	const ca = await startCa(t);
+	const host = await ca.join('host1');
+	await ca.enrol(host, 'web01', 'web');
+	const again = await ca.enrol(host, 'web01', 'web');
+	await ca.request('POST', '/v1/revoke', { credentials: host, body: { authorizationId: again.authorizationId, reason: 'keyCompromise' } });
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+
+	const blocks = (await birthmark(['show', 'web01'])).stdout.split('\n\n');
+	t.is(blocks.length, 2);
+	const [live, revoked] = blocks[0]!.includes('live') ? blocks : blocks.reverse();
+	t.regex(live!, /^status +live$/m);
+	t.regex(live!, /^subject +CN=web01, OU=web, O=production$/m);
+	t.regex(live!, /^SPIFFE ID +spiffe:\/\/birthmark\.internal\/production\/web\/web01$/m);
+	t.regex(live!, /^valid +20\S+Z to 20\S+Z \(23h 59m left\)$/m);
+	t.regex(live!, /^node +host1$/m);
+	t.regex(live!, /^container +[0-9a-f]{64}$/m);
+	t.regex(revoked!, /^status +revoked$/m);
+	t.regex(revoked!, /^revoked +20\S+Z \(keyCompromise\)$/m);
+
+	const [one] = list(await birthmark(['show', 'web01', '--json']));
+	t.deepEqual(list(await birthmark(['show', one!.serial.toUpperCase(), '--json'])), [one!]);
+});
+
+test('revoke takes a serial, a container, a name or a node, and says how many', async (t) => {
+	const ca = await startCa(t);
+	const host = await ca.join('host1');
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+	const revoke = async (...args: string[]) => (await birthmark(['revoke', ...args, '--json'])).json<RevokeAnswer>().revoked;
+
+	for (const name of ['web01', 'web02', 'web03', 'web04']) await ca.enrol(host, name, 'web');
+	t.is(await revoke(await serialOf(ca, 'web01'), '--reason', 'keyCompromise'), 1);
+	t.is(list(await birthmark(['show', 'web01', '--json']))[0]!.revocationReason, 'keyCompromise');
+	t.is(await revoke('--container', list(await birthmark(['show', 'web02', '--json']))[0]!.containerId!), 1);
+	t.is(await revoke('--cn', 'web03'), 1);
+	t.regex((await birthmark(['revoke', '--cn', 'web03'])).stdout, /^nothing to revoke/);
+	t.deepEqual(list(await birthmark(['ls', '--json'])).map(({ commonName }) => commonName), ['web04']);
+	const text = (await birthmark(['revoke', '--node', 'host1'])).stdout;
+	t.regex(text, /^revoked 1 certificate; revocation list number \d+\n$/);
+	t.deepEqual(list(await birthmark(['ls', '--json'])), []);
+});
