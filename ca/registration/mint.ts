@@ -5,10 +5,10 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinTokenRequest, MintedToken } from '#common/protocol/messages.ts';
 import { checkName } from '#common/protocol/names.ts';
 import type { Store } from '../store/store.ts';
-import { checkRules } from './allow.ts';
+import { checkRules, requireAllowed } from './allow.ts';
 
 export interface MintDeps {
-	readonly store: Pick<Store, 'mintToken' | 'addJoinToken'>;
+	readonly store: Pick<Store, 'findNode' | 'findAuthorization' | 'mintToken' | 'addJoinToken'>;
 	readonly clock: { now(): Date };
 	readonly random: (bytes: number) => Uint8Array;
 	/** SHA-256 of the trust bundle */
@@ -18,7 +18,11 @@ export interface MintDeps {
 }
 
 export interface Mint {
-	/** @throws BirthmarkError `authorization-unknown`, `authorization-ended` */
+	/**
+	 * What was allowed when the container was created must still be allowed when it starts.
+	 *
+	 * @throws BirthmarkError `authorization-unknown`, `authorization-ended`, `name-not-allowed`
+	 */
 	startToken(node: string, authorizationId: string, startId: string): Promise<MintedToken>;
 	/** @throws BirthmarkError `name-illegal`, `request-malformed` */
 	joinToken(request: JoinTokenRequest): Promise<MintedToken>;
@@ -32,6 +36,8 @@ export function createMint({ store, clock, random, bundleDigest, tokenTtlSeconds
 	};
 	return {
 		async startToken(node, authorizationId, startId) {
+			const authorization = await store.findAuthorization(authorizationId);
+			if (authorization?.node === node) requireAllowed(authorization, node, (await store.findNode(node))?.allow ?? []);
 			const { text, hash, now, expiresAt } = create('container', tokenTtlSeconds);
 			const outcome = await store.mintToken({ hash, authorizationId, node, startId, expiresAt }, now);
 			switch (outcome) {

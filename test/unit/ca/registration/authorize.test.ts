@@ -38,6 +38,18 @@ test('the same container again is the same authorization; under other names it i
 	t.is((await authorize()).json()['code'], 'authorization-ended');
 });
 
+test('a rule that was taken away holds for the next start of a container that exists', async (t) => {
+	const ca = await startCa(t);
+	const node = await ca.join('host1', ['web*/web']);
+	const { id } = (await ca.request('POST', '/v1/authorize', { credentials: node, body: { ...web, containerId: newContainerId() } })).json<Authorization>();
+	const mint = async (startId: string) => (await ca.request('POST', `/v1/authorizations/${id}/tokens`, { credentials: node, body: { startId } })).json()['code'];
+	t.is(await mint('one'), undefined);
+	await ca.admin('PATCH', '/v1/nodes/host1', { allow: ['api*/web-api'] });
+	t.is(await mint('two'), 'name-not-allowed');
+	await ca.admin('PATCH', '/v1/nodes/host1', { allow: ['web01/web'] });
+	t.is(await mint('three'), undefined);
+});
+
 test('another node cannot mint for, end or revoke what is not its own', async (t) => {
 	const ca = await startCa(t);
 	const [one, other] = [await ca.join('host1'), await ca.join('host2')];

@@ -40,7 +40,7 @@ async function setUp(t: ExecutionContext) {
 		return { redeem: createRedeem(deps), join: createJoin({ ...deps, lifetimes: { node: 3600, operator: 3600 } }) };
 	};
 	const idle = redeemWhile(async () => undefined);
-	await idle.join((await mint.joinToken({ role: 'node', name: 'host1' })).token, { csr: newKey().csr() });
+	await idle.join((await mint.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] })).token, { csr: newKey().csr() });
 	const container = { id: randomUUID(), node: 'host1', containerId: newContainerId(), image: 'test:1', commonName: 'web01', organizationalUnit: 'web', dnsNames: [] };
 	await store.authorize({ ...container, lifetimeSeconds: 3600, createdAt: clock.now() });
 	return { store, clock, mint, redeemWhile, idle, container };
