@@ -91,7 +91,7 @@ async function untilReleased(host: string, seconds: number): Promise<void> {
 export async function removeFromForeignEngine(steps: Steps, host: string): Promise<void> {
 	const docker = dockerCommand(steps, host);
 	await docker(['rm', '--force', '--volumes', ...DEMO.containers], { mayFail: true });
-	const plugin = await docker(['plugin', 'inspect', PLUGIN], { mayFail: true });
+	const plugin = await docker(['plugin', 'inspect', '--format', '{{.Id}}', PLUGIN], { mayFail: true });
 	if (plugin.code === 0) {
 		await demoEngine(steps).release();
 		await docker(['volume', 'rm', '--force', 'birthmark-sentinel'], { mayFail: true });

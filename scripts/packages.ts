@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { StepError, type Steps } from './steps.ts';
 
-const REMEDY = 'check the network and the sources of apt, then run it again; on a distribution without apt use BIRTHMARK_DOCKER_HOST=… with an engine of your own';
+const REMEDY = 'check the network and the sources of apt, then run it again; it takes Debian, Ubuntu or another distribution with apt';
 
 let listsAreFresh = false;
 
@@ -62,13 +62,16 @@ export function linkAlternatives(target: string): void {
 async function apt(steps: Steps, args: readonly string[], cwd: string): Promise<void> {
 	await freshenLists(steps);
 	const result = await steps.run('apt-get', ['-q', ...args], { cwd, mayFail: true, env: { DEBIAN_FRONTEND: 'noninteractive' } });
-	if (result.code !== 0) throw new StepError(`apt could not fetch ${args.at(-1)}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`, REMEDY);
+	if (result.code !== 0) throw new StepError(`apt could not fetch ${args.at(-1)}: ${lastLine(result.stderr)}`, REMEDY);
 }
+
+const lastLine = (text: string): string => text.trim().split('\n').at(-1)!;
 
 async function freshenLists(steps: Steps): Promise<void> {
 	if (listsAreFresh) return;
+	if (process.getuid?.() !== 0) throw new StepError('fetching packages needs root', 'run make with sudo');
 	const result = await steps.run('apt-get', ['-q', 'update'], { mayFail: true });
-	if (result.code !== 0) throw new StepError('apt-get update failed', REMEDY);
+	if (result.code !== 0) throw new StepError(`apt-get update failed: ${lastLine(result.stderr)}`, REMEDY);
 	listsAreFresh = true;
 }
 

@@ -23,6 +23,7 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
 	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion()]);
 	const stamp = join(BUILD, 'plugin.id');
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
+	rmSync(stamp, { force: true });
 	rmSync(directory, { recursive: true, force: true });
 	mkdirSync(join(root, 'app'), { recursive: true });
 	cpSync(mountRootFs, root, { recursive: true, verbatimSymlinks: true });

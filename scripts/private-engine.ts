@@ -6,7 +6,7 @@
  */
 
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'node:http';
@@ -26,7 +26,6 @@ export async function installEngine(steps: Steps): Promise<string> {
 	linkAlternatives(TOOLS);
 	return TOOLS;
 }
-
 
 /** Writes the engine's daemon.json; `reloadEngine` makes a running engine take it up. */
 export function writeDaemonJson(paths: EnginePaths, authorizationPlugins: readonly string[]): void {
@@ -52,7 +51,9 @@ export function engineIsRunning(paths: EnginePaths): boolean {
 
 /** Starts the engine unless it runs; waits until its API answers. */
 export async function startEngine(steps: Steps, paths: EnginePaths): Promise<void> {
-	if (engineIsRunning(paths)) return;
+	const failure = (): StepError => new StepError(`the private engine did not start: ${lastLine(paths.log)}`, `read ${paths.log}`);
+	// It may have been left in the middle of its start.
+	if (engineIsRunning(paths)) return waitFor(() => ping(paths), START_SECONDS, () => !engineIsRunning(paths), failure);
 	if (process.getuid?.() !== 0) throw new StepError('the engine needs root', 'run make with sudo');
 	prepareRunDirectory(paths);
 	await makeRunShared(steps, paths);
@@ -66,7 +67,7 @@ export async function startEngine(steps: Steps, paths: EnginePaths): Promise<voi
 	closeSync(log);
 	child.on('error', (error) => steps.log(`dockerd: ${error.message}`));
 	child.unref();
-	await waitFor(() => ping(paths), START_SECONDS, () => child.exitCode !== null, new StepError(`the private engine did not start: ${lastLine(paths.log)}`, `read ${paths.log}`));
+	await waitFor(() => ping(paths), START_SECONDS, () => child.exitCode !== null || child.signalCode !== null, failure);
 }
 
 /** SIGHUP: the engine reads daemon.json again, the authorization chain included. */
@@ -81,7 +82,7 @@ export async function stopEngine(paths: EnginePaths, signal: 'SIGTERM' | 'SIGKIL
 	const pid = enginePid(paths);
 	if (pid === undefined) return;
 	process.kill(pid, signal);
-	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, new StepError(`the engine (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
+	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, () => new StepError(`the engine (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
 	await forgetContainerd(paths);
 }
 
@@ -90,7 +91,7 @@ async function forgetContainerd(paths: EnginePaths): Promise<void> {
 	const pidFile = join(paths.run, 'exec/containerd/containerd.pid');
 	if (!existsSync(pidFile)) return;
 	const pid = Number(readFileSync(pidFile, 'utf8'));
-	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, new StepError(`containerd (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
+	await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, () => new StepError(`containerd (pid ${pid}) does not stop`, `end it yourself with kill -9 ${pid}, then run it again`));
 	rmSync(pidFile, { force: true });
 }
 
@@ -159,22 +160,23 @@ function freeSubnet(): string {
 
 /** Shims, and the containers themselves, outlive an engine that was killed. */
 async function endLeftProcesses(paths: EnginePaths): Promise<void> {
-	const ours = readlinkSync('/proc/self/ns/mnt');
+	const ids = ['containers', 'plugins'].flatMap((kind) => (existsSync(join(paths.data, kind)) ? readdirSync(join(paths.data, kind)) : []));
 	const isLeft = (pid: number): boolean => {
+		if (commandLine(pid).some((word) => word.startsWith(`${paths.shortRun}/exec`))) return true;
 		try {
-			if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${paths.shortRun}/exec`)) return true;
-			return readlinkSync(`/proc/${pid}/ns/mnt`) !== ours && readFileSync(`/proc/${pid}/mountinfo`, 'utf8').includes(`${paths.data}/`);
+			// Not by its mounts: other services of the machine see ours as well.
+			return [...readFileSync(`/proc/${pid}/cgroup`, 'utf8').matchAll(/[0-9a-f]{64}/g)].some(([id]) => ids.includes(id));
 		} catch {
 			return false; // ended in between
 		}
 	};
-	for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter(isLeft)) {
+	for (const pid of processes().filter(isLeft)) {
 		try {
 			process.kill(pid, 'SIGKILL');
 		} catch {
 			continue; // ended in between
 		}
-		await waitFor(async () => !isAlive(pid), 5, () => false, new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
+		await waitFor(async () => !isAlive(pid), 5, () => false, () => new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
 	}
 }
 
@@ -182,17 +184,30 @@ async function endLeftProcesses(paths: EnginePaths): Promise<void> {
 function mountsBelow(directory: string): string[] {
 	return readFileSync('/proc/self/mountinfo', 'utf8')
 		.split('\n')
-		.map((line) => line.split(' ')[4] ?? '')
+		// Blanks and backslashes stand there as octal escapes.
+		.map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
 		.filter((target) => target === directory || target.startsWith(directory + '/'))
 		.reverse();
 }
 
+/** By its command line: the pid file is not there before the engine is up. */
 function enginePid(paths: EnginePaths): number | undefined {
+	return processes().find((pid) => {
+		const [program = '', ...args] = commandLine(pid);
+		return basename(program) === 'dockerd' && args.includes(paths.daemonJson) && isAlive(pid);
+	});
+}
+
+function processes(): number[] {
+	return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+}
+
+/** Empty for a process that has ended. */
+function commandLine(pid: number): string[] {
 	try {
-		const pid = Number(readFileSync(paths.pidFile, 'utf8'));
-		return pid > 0 && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(paths.daemonJson) ? pid : undefined;
+		return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
 	} catch {
-		return undefined;
+		return [];
 	}
 }
 
@@ -216,10 +231,10 @@ function ping(paths: EnginePaths): Promise<boolean> {
 	});
 }
 
-async function waitFor(done: () => Promise<boolean>, seconds: number, hopeless: () => boolean, failure: StepError): Promise<void> {
+async function waitFor(done: () => Promise<boolean>, seconds: number, hopeless: () => boolean, failure: () => StepError): Promise<void> {
 	const end = Date.now() + seconds * 1000;
 	while (!(await done())) {
-		if (Date.now() > end || hopeless()) throw failure;
+		if (Date.now() > end || hopeless()) throw failure();
 		await sleep(50);
 	}
 }

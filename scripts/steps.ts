@@ -19,7 +19,7 @@ export interface RunOptions {
 	readonly env?: Readonly<Record<string, string>>;
 	readonly cwd?: string;
 	readonly input?: string;
-	/** do not throw on an exit code other than 0 */
+	/** do not throw on an exit code other than 0; a program that is not there has 127, as in a shell */
 	readonly mayFail?: boolean;
 	/** what the program prints, a secret or a lot, is returned but not logged */
 	readonly quiet?: boolean;
@@ -83,8 +83,13 @@ export class Steps {
 			// A program that ends without reading its input is judged by its exit code.
 			child.stdin.on('error', () => {});
 			child.stdin.end(options.input ?? '');
-			child.on('error', (cause) => reject(new StepError(`${command} could not be started: ${cause.message}`, `see ${this.#logFile}`, { cause })));
+			child.on('error', (cause: NodeJS.ErrnoException) => {
+				this.log(cause.message);
+				if (options.mayFail && cause.code === 'ENOENT') return resolve({ code: 127, stdout: '', stderr: cause.message });
+				reject(new StepError(`${command} could not be started: ${cause.message}`, `see ${this.#logFile}`, { cause }));
+			});
 			child.on('close', (code, signal) => {
+				if (child.pid === undefined) return; // never started: see above
 				const result = { code: code ?? 128, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() };
 				this.log(options.quiet ? `(${result.stdout.length} characters not logged)\n${result.stderr}` : result.stdout + result.stderr);
 				if (result.code === 0 || options.mayFail) return resolve(result);
