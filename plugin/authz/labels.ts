@@ -101,7 +101,8 @@ function parseMode(value: string): number {
 	if (!/^0?[0-7]{3}$/.test(value)) throw illegal('birthmark.mode', value, 'use three octal digits, for example 0750');
 	const mode = Number.parseInt(value, 8);
 	if ((mode & 0o700) !== 0o700) throw illegal('birthmark.mode', value, 'the owner needs all three permissions');
-	if ((mode & 0o002) !== 0) throw illegal('birthmark.mode', value, 'others must not be able to write');
+	// The agent writes keys there; whoever else may write could put links in its way.
+	if ((mode & 0o022) !== 0) throw illegal('birthmark.mode', value, 'only the owner may write');
 	return mode;
 }
 

@@ -46,7 +46,8 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['the uid that means none', { ...named, 'birthmark.uid': '4294967295' }, 'label-illegal', /number/],
 	['a mode that is not octal', { ...named, 'birthmark.mode': '0789' }, 'label-illegal', /octal/],
 	['a mode that locks the owner out', { ...named, 'birthmark.mode': '0070' }, 'label-illegal', /owner/],
-	['a mode that lets all write', { ...named, 'birthmark.mode': '0777' }, 'label-illegal', /others/],
+	['a mode that lets all write', { ...named, 'birthmark.mode': '0707' }, 'label-illegal', /only the owner/],
+	['a mode that lets the group write', { ...named, 'birthmark.mode': '0770' }, 'label-illegal', /only the owner/],
 	['an unknown way to the CA', { ...named, 'birthmark.ca': 'pigeon' }, 'label-illegal', /relay or network/],
 ];
 
