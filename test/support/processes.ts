@@ -14,7 +14,7 @@ export function pluginProcess(paths: EnginePaths, { mayBeMissing = false } = {})
 			const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
 			if (command[1] !== '/app/plugin.mjs') continue;
 			// Its mounts tell whose it is: other engines may run the same plugin.
-			if (readFileSync(`/proc/${entry}/mountinfo`, 'utf8').includes(`${paths.data}/plugins/`)) return Number(entry);
+			if (readFileSync(`/proc/${entry}/mountinfo`, 'utf8').includes(`${paths.data.replaceAll(' ', '\\040')}/plugins/`)) return Number(entry);
 		} catch {
 			// ended in between
 		}
