@@ -117,16 +117,18 @@ test('what answers without being the CA is ca-protocol', async (t) => {
 	t.regex(await refusal(t, text.json('GET', '/'), 'ca-protocol'), /not JSON$/);
 });
 
-test('an answer without end is cut', async (t) => {
+test('an answer without end is cut at 64 MiB', async (t) => {
 	const chunk = Buffer.alloc(1024 * 1024, 'a');
+	let chunks = 0;
 	const endless = createCaClient(await impostor(t, (_, response) => {
 		const more = (): void => {
-			while (!response.destroyed && response.write(chunk));
+			while (!response.destroyed && ++chunks && response.write(chunk));
 		};
 		response.on('drain', more);
 		more();
 	}));
 	t.regex(await refusal(t, endless.call('GET', '/'), 'ca-protocol'), /too large$/);
+	t.true(chunks > 64 && chunks < 80, `${chunks} MiB were taken`);
 });
 
 test('an answer that breaks off is ca-unavailable', async (t) => {
