@@ -22,14 +22,17 @@ export async function unpackExactly(steps: Steps, names: readonly string[], targ
 /**
  * Downloads and unpacks those packages that the machine lacks, with everything that they need and
  * the machine lacks too. Once done, the directory is taken as it is.
+ *
+ * @param afterwards what else belongs to it, done once
  */
-export async function unpackMissing(steps: Steps, names: readonly string[], target: string): Promise<void> {
+export async function unpackMissing(steps: Steps, names: readonly string[], target: string, afterwards: () => Promise<void> = async () => {}): Promise<void> {
 	const marker = join(target, `.unpacked-${names.join('+')}`);
 	if (existsSync(marker)) return;
 	const debs = join(target, '.debs');
 	mkdirSync(join(debs, 'partial'), { recursive: true });
 	await apt(steps, ['install', '--download-only', '--yes', '--no-install-recommends', '-o', `Dir::Cache::archives=${debs}`, ...names], debs);
 	await unpack(steps, debs, target);
+	await afterwards();
 	writeFileSync(marker, '');
 }
 
@@ -49,6 +52,18 @@ export function toolEnvironment(target: string): Record<string, string> {
 		...Object.fromEntries(libraries.map((path) => join(path, 'xtables')).filter((path) => existsSync(path)).map((path) => ['XTABLES_LIBDIR', path])),
 		BIRTHMARK_TOOLS: target,
 	};
+}
+
+/**
+ * Makes programs find the unpacked libraries by themselves: the engine starts itself anew with an
+ * empty environment to unpack layers, and runc does so inside a container's namespaces.
+ */
+export async function pointToLibraries(steps: Steps, target: string, programs: readonly string[]): Promise<void> {
+	const libraries = ['x86_64-linux-gnu', 'aarch64-linux-gnu'].flatMap((name) => [`$ORIGIN/../lib/${name}`, `$ORIGIN/../../lib/${name}`]).join(':');
+	for (const program of programs.map((name) => join(target, name)).filter((path) => existsSync(path))) {
+		// The old kind of path: it counts for the libraries of libraries too.
+		await steps.run('patchelf', ['--force-rpath', '--set-rpath', libraries, program], { env: toolEnvironment(target) });
+	}
 }
 
 /** `iptables` is a link of the alternatives system, which unpacking does not make. */

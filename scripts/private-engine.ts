@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'node:http';
-import { linkAlternatives, packageExists, toolEnvironment, unpackMissing } from './packages.ts';
+import { linkAlternatives, packageExists, pointToLibraries, toolEnvironment, unpackMissing } from './packages.ts';
 import { StepError, type Steps } from './steps.ts';
 import { TOOLS, type EnginePaths } from './paths.ts';
 
@@ -22,8 +22,10 @@ export async function installEngine(steps: Steps): Promise<string> {
 	const names = ['docker.io', 'containerd', 'runc', 'iptables', 'iproute2', 'patchelf'];
 	// From Debian 13 on the command line is a package of its own.
 	if (!existsSync(join(TOOLS, 'usr/bin/docker')) && (await packageExists(steps, 'docker-cli'))) names.push('docker-cli');
-	await unpackMissing(steps, names, TOOLS);
-	linkAlternatives(TOOLS);
+	await unpackMissing(steps, names, TOOLS, async () => {
+		linkAlternatives(TOOLS);
+		await pointToLibraries(steps, TOOLS, ['usr/sbin/dockerd', 'usr/sbin/runc']);
+	});
 	return TOOLS;
 }
 
