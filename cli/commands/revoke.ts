@@ -44,6 +44,8 @@ const FULL_ID = /^[0-9a-f]{64}$/;
 /** @throws BirthmarkError `not-found` when no live identity belongs to such a container, `usage` when several do */
 async function containerId(context: Context, reference: string): Promise<string> {
 	if (FULL_ID.test(reference)) return reference;
+	// An unset variable of a script: every id begins with it.
+	if (reference === '') throw new BirthmarkError('usage', 'the container is empty; give its name or the beginning of its id');
 	const { identities } = await context.ca().json<IdentityList>('GET', '/v1/identities');
 	const matches = identities.filter((identity) => identity.containerName === reference || identity.containerId?.startsWith(reference));
 	const ids = [...new Set(matches.map((identity) => identity.containerId!))];

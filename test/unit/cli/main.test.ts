@@ -47,7 +47,7 @@ test('--version is the version of the release', async (t) => {
 
 for (const args of [
 	[], ['node'], ['operator'], ['dance'], ['lss'], ['ls', '--colour'], ['ls', 'extra'], ['show'], ['show', 'a', 'b'], ['revoke'], ['revoke', 'a', '--cn', 'b'], ['revoke', '--cn', 'a', '--node', 'b'],
-	['revoke', 'a', '--reason', 'boredom'], ['node', 'token', '--ttl', 'soon'], ['node', 'allow', 'host1'], ['node', 'rm'], ['operator', 'token'], ['login'], ['login', '--ca', 'http://x'],
+	['revoke', '--container', ''], ['revoke', 'a', '--reason', 'boredom'], ['node', 'token', '--ttl', 'soon'], ['node', 'allow', 'host1'], ['node', 'rm'], ['operator', 'token'], ['login'], ['login', '--ca', 'http://x'],
 	['login', '--ca', 'x'], ['login', '--ca', 'https://'], ['login', '--ca', 'https://user:word@x'], ['completion'], ['completion', 'tcsh'], ['ca'],
 ]) {
 	test(`"birthmark ${args.join(' ')}" is not understood: 2, and nothing on standard output`, async (t) => {

@@ -87,6 +87,30 @@ test('show tells everything of a name, or of one serial in either case', async (
 	t.deepEqual(list(await birthmark(['show', one!.serial.toUpperCase(), '--json'])), [one!]);
 });
 
+test('revoke --container takes a name or the beginning of an id, when it means one container', async (t) => {
+	const ca = await startCa(t);
+	const host = await ca.join('host1');
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+	const start = async (containerId: string, containerName: string): Promise<void> => {
+		const body = { commonName: containerName, organizationalUnit: 'web', dnsNames: [], image: 'test:1', containerId, containerName };
+		const { id } = (await ca.request('POST', '/v1/authorize', { credentials: host, body })).json<{ id: string }>();
+		t.is((await ca.sign(await ca.mint(host, id), newKey())).status, 200);
+	};
+	await start(`aa1${'0'.repeat(61)}`, 'web01');
+	t.is((await birthmark(['revoke', '--container', ''])).code, 2);
+	await start(`aa2${'0'.repeat(61)}`, 'web02');
+	await start(`bb0${'0'.repeat(61)}`, 'web03');
+	const several = await birthmark(['revoke', '--container', 'aa']);
+	t.is(several.code, 2);
+	t.regex(several.stderr, /"aa" means 2 containers/);
+	t.is((await birthmark(['revoke', '--container', 'web0'])).code, 6);
+	t.is((await birthmark(['revoke', '--container', 'cc'])).code, 6);
+	t.is(list(await birthmark(['ls', '--json'])).length, 3);
+	t.is((await birthmark(['revoke', '--container', 'aa2', '--json'])).json<RevokeAnswer>().revoked, 1);
+	t.is((await birthmark(['revoke', '--container', 'web03', '--json'])).json<RevokeAnswer>().revoked, 1);
+	t.deepEqual(list(await birthmark(['ls', '--json'])).map(({ commonName }) => commonName), ['web01']);
+});
+
 test('revoke takes a serial, a container, a name or a node, and says how many', async (t) => {
 	const ca = await startCa(t);
 	const host = await ca.join('host1');
