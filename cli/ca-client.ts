@@ -33,7 +33,9 @@ export function createCaClient(profile: Profile): CaClient {
 		const shared: RequestOptions = { method, path, headers, timeout: TIMEOUT_MS };
 		const { status, text, date } = profile.way === 'socket'
 			? await send(profile.path, body, (answered) => httpRequest({ ...shared, socketPath: profile.path }, answered))
-			: await send(profile.url, body, (answered) => httpsRequest(profile.url, { ...shared, ...trusting(profile.bundle), key: profile.key, cert: profile.certificate }, answered));
+			: await send(profile.url, body, (answered) => {
+				return httpsRequest(profile.url, { ...shared, ...trusting(profile.bundle), key: profile.key, cert: profile.certificate }, answered);
+			});
 		if (status >= 200 && status < 300) return { body: text, date };
 		throw errorFromProblem(status, text);
 	};
@@ -96,9 +98,14 @@ async function read(message: IncomingMessage): Promise<Answer> {
 function describeFailure(where: string, cause: unknown): BirthmarkError {
 	if (cause instanceof BirthmarkError) return cause;
 	const { message, code = '' } = cause as NodeJS.ErrnoException;
-	if (NOT_TRUSTED.test(code)) return new BirthmarkError('ca-protocol', `what answers at ${where} cannot prove that it is the CA (${code}): check the address and the clocks, or log in again if the CA was made anew`, { cause });
-	if (code.startsWith('HPE_') || code === 'EPROTO' || code.startsWith('ERR_SSL_')) return new BirthmarkError('ca-protocol', `what answers at ${where} is not the CA (${code})`, { cause });
-	if (code.startsWith('ERR_OSSL_')) return new BirthmarkError('config-invalid', 'the key or a certificate of the saved login is damaged; run "birthmark login" again', { cause });
+	if (NOT_TRUSTED.test(code)) {
+		const remedy = 'check the address and the clocks, or log in again if the CA was made anew';
+		return new BirthmarkError('ca-protocol', `what answers at ${where} cannot prove that it is the CA (${code}): ${remedy}`, { cause });
+	}
+	if (/^(?:HPE_|EPROTO$|ERR_SSL_)/.test(code)) return new BirthmarkError('ca-protocol', `what answers at ${where} is not the CA (${code})`, { cause });
+	if (code.startsWith('ERR_OSSL_')) {
+		return new BirthmarkError('config-invalid', 'the key or a certificate of the saved login is damaged; run "birthmark login" again', { cause });
+	}
 	// Refused on every address of a name, Node leaves the message empty.
 	return new BirthmarkError('ca-unavailable', `the CA at ${where} could not be reached: ${message || code}`, { cause });
 }

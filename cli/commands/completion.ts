@@ -33,6 +33,16 @@ function script(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
 		return lines.join('\n');
 	}
 	const cases = [...table].map(([path, list]) => `    '${path}') list='${list.join(' ')}' ;;`);
-	const bash = ['_birthmark() {', '  local path="" list="" word', '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do [[ $word == -* ]] || path="${path:+$path }$word"; done', '  case "$path" in', ...cases, '  esac', '  COMPREPLY=($(compgen -W "$list" -- "${COMP_WORDS[COMP_CWORD]}"))', '}', 'complete -F _birthmark birthmark'].join('\n');
+	const bash = [
+		'_birthmark() {',
+		'  local path="" list="" word',
+		'  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do [[ $word == -* ]] || path="${path:+$path }$word"; done',
+		'  case "$path" in',
+		...cases,
+		'  esac',
+		'  COMPREPLY=($(compgen -W "$list" -- "${COMP_WORDS[COMP_CWORD]}"))',
+		'}',
+		'complete -F _birthmark birthmark',
+	].join('\n');
 	return shell === 'bash' ? bash : `autoload -U +X bashcompinit && bashcompinit\n${bash}`;
 }

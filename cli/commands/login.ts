@@ -26,14 +26,19 @@ export function addLogin(program: Command, context: Context): void {
 			const text = await readToken(tokenFile);
 			const token = parseToken(text, 'join');
 			const bundle = await callAnonymously(ca, undefined, 'GET', '/v1/roots');
-			if (!timingSafeEqual(bundleDigest(bundle), token.bundleDigest)) throw new BirthmarkError('bundle-digest-mismatch', `the trust bundle of ${ca} is not the one that the token was made for: this is another CA, or somebody in between`);
+			if (!timingSafeEqual(bundleDigest(bundle), token.bundleDigest)) {
+				const why = 'this is another CA, or somebody in between';
+				throw new BirthmarkError('bundle-digest-mismatch', `the trust bundle of ${ca} is not the one that the token was made for: ${why}`);
+			}
 			const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 			const request: JoinRequest = { csr: encodeCsr({ privateKey, publicKey }) };
 			const answer = parseAnswer(await callAnonymously(ca, bundle, 'POST', '/v1/join', { json: request, token: text }), privateKey);
 			if (answer.role !== 'operator') throw new BirthmarkError('forbidden', 'this is the token of a node, not of an operator');
-			const file = await saveProfile({ way: 'tls', url: ca, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), certificate: answer.certificate, bundle });
-			if (context.wantsJson()) return context.output.json({ name: answer.name, trustDomain: answer.trustDomain, environment: answer.environment, file });
-			context.output.line(`logged in to ${ca} as ${answer.name} (trust domain ${answer.trustDomain}, environment ${answer.environment})`);
+			const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+			const file = await saveProfile({ way: 'tls', url: ca, key, certificate: answer.certificate, bundle });
+			const { name, trustDomain, environment } = answer;
+			if (context.wantsJson()) return context.output.json({ name, trustDomain, environment, file });
+			context.output.line(`logged in to ${ca} as ${name} (trust domain ${trustDomain}, environment ${environment})`);
 		});
 }
 

@@ -35,5 +35,9 @@ function describe(identity: Identity, { now, output }: Context): string {
 		['container', identity.containerId && `${identity.containerName ?? ''} ${identity.containerId}`.trim()],
 		['image', identity.image && `${identity.image} ${identity.imageId ?? ''}`.trim()],
 	];
-	return fields.filter(([, value]) => value).map(([name, value]) => `${name.padEnd(10)} ${name === 'status' ? output.paint(identity.status === 'live' ? 'green' : 'red', value!) : printable(value!)}`).join('\n');
+	const colour = identity.status === 'live' ? 'green' : 'red';
+	return fields
+		.filter(([, value]) => value)
+		.map(([name, value]) => `${name.padEnd(10)} ${name === 'status' ? output.paint(colour, value!) : printable(value!)}`)
+		.join('\n');
 }
