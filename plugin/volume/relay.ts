@@ -7,6 +7,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
+import { listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
 
 export interface RelayLimits {
@@ -72,23 +73,9 @@ function splice(a: Socket, b: Socket, limits: RelayLimits, onError: (error: Erro
 	}
 }
 
-/**
- * Anybody who reaches the directory may connect. Mode 0666 by the umask, not by chmod: the directory
- * belongs to the container, which could put a link in the socket's place before a chmod.
- */
-function listenIn(server: Server, directory: string): Promise<void> {
+/** Anybody who reaches the directory may connect. It belongs to the container, which may have put anything in the socket's place. */
+async function listenIn(server: Server, directory: string): Promise<void> {
 	const path = join(directory, VolumeFile.relaySocket);
 	rmSync(path, { force: true });
-	return new Promise((resolve, reject) => {
-		const before = process.umask(0o111);
-		try {
-			server.once('error', reject);
-			server.listen({ path }, () => {
-				server.off('error', reject);
-				resolve();
-			});
-		} finally {
-			process.umask(before);
-		}
-	});
+	await listenUnix(server, path, 0o666);
 }
