@@ -81,7 +81,7 @@ test('more connections than allowed are cut, and room is made when one ends', as
 
 test('a connection on which nothing moves is cut', async (t) => {
 	const upstream: Promise<unknown>[] = [];
-	const { open } = await relayed(t, (socket) => void upstream.push(closed(socket)), { idleMs: 20 });
+	const { open } = await relayed(t, (socket) => void upstream.push(once(socket.resume(), 'end')), { idleMs: 20 });
 	await closed(open());
 	t.is(upstream.length, 1);
 	await upstream[0];
