@@ -30,7 +30,8 @@ test('what lies on the volume is what OpenSSL accepts, and the token is gone', a
 	const name = world.name();
 	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
 	await eventually('the identity is live', () => world.identity(name));
-	const directory = tmp.dirSync({ unsafeCleanup: true }).name;
+	const { name: directory, removeCallback } = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(removeCallback);
 	const chain = (await world.exec(container, ['cat', `${DIRECTORY}/tls.crt`])).stdout;
 	const [leaf, intermediate] = chain.split(/(?<=-----END CERTIFICATE-----\n)/);
 	writeFileSync(join(directory, 'leaf.pem'), leaf!);
