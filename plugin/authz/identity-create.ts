@@ -28,7 +28,7 @@ export interface IdentityCreateDeps {
 		image(reference: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 	};
-	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
+	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization>; endAuthorization(authorizationId: string): Promise<void> };
 	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'addIdentity'>;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
@@ -92,7 +92,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 		...(container.Names?.[0] !== undefined && { containerName: container.Names[0].slice(1) }),
 	});
 	if (authorization.id === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
-	deps.records.addIdentity({
+	const record = {
 		volume: mount.Name,
 		containerId,
 		authorizationId: authorization.id,
@@ -100,7 +100,14 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 		...ownerOf(identity, body, image),
 		mode: identity.mode,
 		caWay: identity.caWay,
-	});
+	};
+	try {
+		deps.records.addIdentity(record);
+	} catch (error) {
+		// Without a record nobody would ever report its end.
+		await deps.ca.endAuthorization(authorization.id).catch(() => undefined);
+		throw error;
+	}
 	deps.logger.info('container authorized', { commonName: identity.names.commonName, containerId, authorizationId: authorization.id, volume: mount.Name, image: body.image });
 }
 

@@ -345,3 +345,14 @@ test('while the engine does not answer, a volume stays with its container', asyn
 	engine.containers = () => Promise.reject(new BirthmarkError('engine-unavailable'));
 	await refused(t, deps, labelledWith({}, { Mounts: [{ ...identityMount, Source: VICTIM_VOLUME }] }), 'identity-isolated');
 });
+
+test('an authorization that cannot be recorded is ended again', async (t) => {
+	const { deps, engine, ca } = world();
+	engine.list.push(engineContainer({ Id: NEW, ImageID: IMAGE_ID, Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }] }));
+	const records = { ...deps.records, addIdentity: () => { throw new BirthmarkError('identity-isolated'); } };
+	const answered = { ...create(labelled), response: { status: 201, body: Buffer.from(`{"Id":"${NEW}"}`) } };
+	const verdict = await authorizeResponse({ ...deps, records }, answered);
+	t.false(verdict.Allow);
+	t.regex(verdict.Msg!, /remove it with docker rm.*\[identity-isolated\]$/);
+	t.deepEqual(ca.ended, ['authorization-1']);
+});
