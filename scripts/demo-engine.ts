@@ -23,6 +23,8 @@ export interface DemoEngine {
 	readonly socket: string;
 	/** name of the bridge of the demo's network; the engine's choice when undefined */
 	readonly bridge: string | undefined;
+	/** what `start` does, for people */
+	readonly startTitle: string;
 	start(): Promise<void>;
 	/** Puts the plugin into the authorization chain and waits for the proof. */
 	enforce(): Promise<void>;
@@ -43,6 +45,7 @@ function privateEngine(steps: Steps): DemoEngine {
 		run: paths.run,
 		socket: 'docker.sock',
 		bridge: `${paths.bridge}-d`,
+		startTitle: 'Starting an engine of our own',
 		start: () => startEngine(steps, paths),
 		enforce: async () => {
 			writeDaemonJson(paths, [PLUGIN]);
@@ -67,6 +70,7 @@ function foreignEngine(steps: Steps, host: string): DemoEngine {
 		run: dirname(socket).replace(/^\/var\/run\b/, '/run'),
 		socket: basename(socket),
 		bridge: undefined,
+		startTitle: 'Asking the engine',
 		start: async () => {
 			mkdirSync(DEMO_STATE, { recursive: true });
 			await dockerCommand(steps, host)(['version']);

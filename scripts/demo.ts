@@ -33,7 +33,7 @@ async function main(): Promise<void> {
 
 	say('Birthmark demo: every container gets an X.509 identity at birth and loses it when it dies.\n');
 	const rootFileSystems = await buildAll(steps);
-	await steps.step('Starting an engine of our own', () => engine.start(), () => `DOCKER_HOST=${engine.host}`);
+	await steps.step(engine.startTitle, () => engine.start(), () => `DOCKER_HOST=${engine.host}`);
 	await steps.step('Building the images, without a registry', () => buildImages(steps, docker, rootFileSystems.base), ({ built, of }) => `${built} of ${of} changed`);
 	await steps.step('Removing what an earlier demo left', () => removeOld(docker));
 	const layout = layOutPlugin(rootFileSystems.mount);

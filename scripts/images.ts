@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { BUNDLES } from './bundle.ts';
 import { toolEnvironment } from './packages.ts';
 import { BUILD, PROJECT, TOOLS } from './paths.ts';
-import { linkOrCopy, nodeExecutable } from './root-fs.ts';
+import { linkOrCopy, nodeExecutable, rootFsVersion } from './root-fs.ts';
 import type { RunOptions, RunResult, Steps } from './steps.ts';
 
 export type Docker = (args: readonly string[], options?: RunOptions) => Promise<RunResult>;
@@ -18,7 +18,7 @@ export function dockerCommand(steps: Steps, host: string): Docker {
 
 /** @returns how many images were built, of how many */
 export async function buildImages(steps: Steps, docker: Docker, baseRootFs: string): Promise<{ built: number; of: number }> {
-	const baseId = contentId(['base', readFileSync(join(baseRootFs, 'etc/passwd')), nodeVersion(), process.arch]);
+	const baseId = contentId(['base', rootFsVersion(baseRootFs), nodeVersion(), process.arch]);
 	let built = 0;
 	if (!(await imageExists(docker, `birthmark/base:${baseId}`))) {
 		const archive = join(BUILD, 'root-fs/base.tar');

@@ -3,7 +3,7 @@
  * `dpkg -x`. Nothing is installed: no service starts, no file of the machine changes.
  */
 
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StepError, type Steps } from './steps.ts';
 
@@ -11,12 +11,12 @@ const REMEDY = 'check the network and the sources of apt, then run it again; it 
 
 let listsAreFresh = false;
 
-/** Downloads and unpacks the current version of exactly these packages. */
-export async function unpackExactly(steps: Steps, names: readonly string[], target: string): Promise<void> {
+/** Downloads and unpacks the current version of exactly these packages. @returns the files, whose names tell the versions */
+export async function unpackExactly(steps: Steps, names: readonly string[], target: string): Promise<string[]> {
 	const debs = join(target, '.debs');
 	mkdirSync(debs, { recursive: true });
 	await apt(steps, ['download', ...names], debs);
-	await unpack(steps, debs, target);
+	return unpack(steps, debs, target);
 }
 
 /**
@@ -36,10 +36,9 @@ export async function unpackMissing(steps: Steps, names: readonly string[], targ
 	writeFileSync(marker, '');
 }
 
-/** True when the distribution has a package of this name. */
-export async function packageExists(steps: Steps, name: string): Promise<boolean> {
-	await freshenLists(steps);
-	return (await steps.run('apt-cache', ['show', name], { mayFail: true })).code === 0;
+/** True for a program that was unpacked or that the machine has. */
+export function hasProgram(name: string, target: string): boolean {
+	return toolEnvironment(target)['PATH']!.split(':').some((directory) => existsSync(join(directory, name)));
 }
 
 /** The environment for programs from the unpacked directory; the machine's own come after them. */
@@ -90,9 +89,11 @@ async function freshenLists(steps: Steps): Promise<void> {
 	listsAreFresh = true;
 }
 
-async function unpack(steps: Steps, debs: string, target: string): Promise<void> {
-	for (const deb of readdirSync(debs).filter((name) => name.endsWith('.deb'))) {
-		await steps.run('dpkg-deb', ['-x', join(debs, deb), target]);
+async function unpack(steps: Steps, debs: string, target: string): Promise<string[]> {
+	const files = readdirSync(debs).filter((name) => name.endsWith('.deb')).sort();
+	for (const file of files) {
+		await steps.run('dpkg-deb', ['-x', join(debs, file), target]);
+		rmSync(join(debs, file));
 	}
-	await steps.run('find', [debs, '-name', '*.deb', '-delete']);
+	return files;
 }

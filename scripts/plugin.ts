@@ -1,13 +1,11 @@
 /** The managed plugin: packaged from config.json and a root file system, set up, put into the chain. */
 
-import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUNDLES } from './bundle.ts';
-import type { Docker } from './images.ts';
-import { contentId, nodeVersion } from './images.ts';
+import { contentId, nodeVersion, type Docker } from './images.ts';
 import { BUILD, PROJECT } from './paths.ts';
-import { linkOrCopy, nodeExecutable } from './root-fs.ts';
+import { linkOrCopy, nodeExecutable, rootFsVersion } from './root-fs.ts';
 
 export const PLUGIN = 'birthmark';
 
@@ -20,7 +18,7 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
 	const directory = join(BUILD, 'plugin');
 	const root = join(directory, 'rootfs');
 	const agent = join(BUILD, 'agent/bin');
-	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion()]);
+	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(mountRootFs)]);
 	const stamp = join(BUILD, 'plugin.id');
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
 	rmSync(stamp, { force: true });
@@ -42,16 +40,16 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
  * @param release called before another version is removed: takes it out of the authorization chain
  * @returns true when it was created
  */
-export async function createPlugin(docker: Docker, layout: { directory: string; id: string }, stateDirectory: string, release: () => Promise<void> = async () => {}, name = PLUGIN): Promise<boolean> {
-	const stamp = join(stateDirectory, `plugin-${createHash('sha256').update(name).digest('hex').slice(0, 8)}.id`);
-	const there = (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name], { mayFail: true })).stdout.trim();
+export async function createPlugin(docker: Docker, layout: { directory: string; id: string }, stateDirectory: string, release: () => Promise<void> = async () => {}): Promise<boolean> {
+	const stamp = join(stateDirectory, 'plugin.created');
+	const there = (await docker(['plugin', 'inspect', '--format', '{{.Id}}', PLUGIN], { mayFail: true })).stdout.trim();
 	if (there !== '' && existsSync(stamp) && readFileSync(stamp, 'utf8') === `${layout.id} ${there}`) return false;
 	if (there !== '') {
 		await release();
-		await docker(['plugin', 'rm', '--force', name]);
+		await docker(['plugin', 'rm', '--force', PLUGIN]);
 	}
-	const created = (await docker(['plugin', 'create', name, layout.directory])).stdout.trim();
-	const id = created === name ? (await docker(['plugin', 'inspect', '--format', '{{.Id}}', name])).stdout.trim() : created;
+	await docker(['plugin', 'create', PLUGIN, layout.directory]);
+	const id = (await docker(['plugin', 'inspect', '--format', '{{.Id}}', PLUGIN])).stdout.trim();
 	writeFileSync(stamp, `${layout.id} ${id}`);
 	return true;
 }

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'node:http';
-import { linkAlternatives, packageExists, pointToLibraries, toolEnvironment, unpackMissing } from './packages.ts';
+import { hasProgram, linkAlternatives, pointToLibraries, toolEnvironment, unpackMissing } from './packages.ts';
 import { StepError, type Steps } from './steps.ts';
 import { TOOLS, type EnginePaths } from './paths.ts';
 
@@ -19,13 +19,12 @@ const STOP_SECONDS = 40;
 
 /** Unpacks what the engine needs and the machine lacks. @returns the directory of the unpacked packages */
 export async function installEngine(steps: Steps): Promise<string> {
-	const names = ['docker.io', 'containerd', 'runc', 'iptables', 'iproute2', 'patchelf'];
-	// From Debian 13 on the command line is a package of its own.
-	if (!existsSync(join(TOOLS, 'usr/bin/docker')) && (await packageExists(steps, 'docker-cli'))) names.push('docker-cli');
-	await unpackMissing(steps, names, TOOLS, async () => {
+	await unpackMissing(steps, ['docker.io', 'containerd', 'runc', 'iptables', 'iproute2', 'patchelf'], TOOLS, async () => {
 		linkAlternatives(TOOLS);
 		await pointToLibraries(steps, TOOLS, ['usr/sbin/dockerd', 'usr/sbin/runc']);
 	});
+	// From Debian 13 on the command line is a package of its own.
+	if (!hasProgram('docker', TOOLS)) await unpackMissing(steps, ['docker-cli'], TOOLS);
 	return TOOLS;
 }
 
@@ -150,7 +149,7 @@ function bridgeRule(paths: EnginePaths): string[] {
 	return ['FORWARD', '-i', `${paths.bridge}+`, '-o', `${paths.bridge}+`, '-j', 'ACCEPT'];
 }
 
-/** The first three numbers of a /24 in 10.211–10.254 that no route of this machine covers. */
+/** The first three numbers of a /24 in 10.211–10.254 that no route of this machine is for. */
 function freeSubnet(): string {
 	const taken = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1).map((line) => line.split('\t')[1]).filter((hex) => hex !== undefined && hex !== '00000000');
 	for (let second = 211; second < 255; second++) {

@@ -3,7 +3,7 @@
  * libraries and the files that these look for, no shell, no package manager.
  */
 
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpackExactly } from './packages.ts';
 import { BUILD, PROJECT } from './paths.ts';
@@ -30,6 +30,11 @@ export async function buildRootFileSystems(steps: Steps): Promise<{ base: string
 
 export const nodeExecutable = (): string => join(PROJECT, 'node_modules/node/bin/node');
 
+/** Changes with the versions of the packages in it. */
+export function rootFsVersion(rootFs: string): string {
+	return readFileSync(`${rootFs}.complete`, 'utf8');
+}
+
 /** A hard link where the file system allows it: the runtime has 150 MB. */
 export function linkOrCopy(from: string, to: string): void {
 	rmSync(to, { force: true });
@@ -55,7 +60,7 @@ async function buildOne(steps: Steps, target: string, packages: readonly string[
 	if (existsSync(marker)) return;
 	rmSync(target, { recursive: true, force: true });
 	for (const directory of ['usr/bin', 'usr/sbin', 'usr/lib', 'usr/lib64', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp', 'home']) mkdirSync(join(target, directory), { recursive: true });
-	await unpackExactly(steps, packages, target);
+	const versions = await unpackExactly(steps, packages, target);
 	for (const name of ['bin', 'sbin', 'lib', 'lib64']) await mergeIntoUsr(steps, target, name);
 	for (const path of NEEDLESS) rmSync(join(target, path), { recursive: true, force: true });
 	for (const directory of ['usr/bin', 'usr/sbin']) {
@@ -64,5 +69,5 @@ async function buildOne(steps: Steps, target: string, packages: readonly string[
 	writeFileSync(join(target, 'etc/passwd'), `root:x:0:0:root:/:/sbin/nologin\nnonroot:x:${NONROOT}:${NONROOT}:nonroot:/home:/sbin/nologin\n`);
 	writeFileSync(join(target, 'etc/group'), `root:x:0:\nnonroot:x:${NONROOT}:\n`);
 	writeFileSync(join(target, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');
-	writeFileSync(marker, '');
+	writeFileSync(marker, versions.join('\n'));
 }

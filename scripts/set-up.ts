@@ -9,6 +9,7 @@ import type { Docker as DockerCommand } from './images.ts';
 import { StepError } from './steps.ts';
 
 export const CA_CONTAINER = 'birthmark-ca';
+const CA_IMAGE = 'birthmark/ca';
 
 export interface CaOptions {
 	readonly container: string;
@@ -19,15 +20,23 @@ export interface CaOptions {
 	readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Starts the CA's container, or the stopped one that is there; waits until it is ready. @returns its URL */
+/**
+ * Starts the CA's container and waits until it is ready. One that is there stays, unless its image
+ * was built anew since: then another takes its place on the same volume, and is the same CA.
+ *
+ * @returns its URL
+ */
 export async function startCa(docker: DockerCommand, options: CaOptions): Promise<string> {
 	const url = `https://127.0.0.1:${options.port}`;
-	const state = await docker(['container', 'inspect', '--format', '{{.State.Running}}', options.container], { mayFail: true });
-	if (state.code !== 0) {
+	const image = (await docker(['image', 'inspect', '--format', '{{.Id}}', CA_IMAGE])).stdout.trim();
+	const there = await docker(['container', 'inspect', '--format', '{{.Image}} {{.State.Running}}', options.container], { mayFail: true });
+	const [itsImage, isRunning] = there.code === 0 ? there.stdout.trim().split(' ') : [];
+	if (itsImage !== undefined && itsImage !== image) await docker(['rm', '--force', options.container]);
+	if (itsImage !== image) {
 		const settings = Object.entries(options.settings ?? {}).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
 		// Not unless-stopped: an engine that was killed ends its containers when it starts again, and counts that as a stop.
-		await docker(['run', '--detach', '--name', options.container, '--restart', 'always', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--volume', `${options.volume}:/var/lib/birthmark`, '--publish', `127.0.0.1:${options.port}:33004`, ...settings, 'birthmark/ca']);
-	} else if (state.stdout.trim() !== 'true') {
+		await docker(['run', '--detach', '--name', options.container, '--restart', 'always', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--volume', `${options.volume}:/var/lib/birthmark`, '--publish', `127.0.0.1:${options.port}:33004`, ...settings, CA_IMAGE]);
+	} else if (isRunning !== 'true') {
 		await docker(['start', options.container]);
 	}
 	await until(() => isReady(url), 30, `the CA at ${url} does not become ready`, `read its log: docker logs ${options.container}`);
@@ -59,7 +68,7 @@ export async function enablePlugin(host: string, options: PluginOptions): Promis
 	await plugin.enable({ timeout: 30 });
 }
 
-/** What the plugin says of itself; undefined before it is in the chain for the first time. */
+/** What the plugin says of itself; undefined before it has made its sentinel volume. */
 export async function pluginStatus(host: string): Promise<PluginStatus | undefined> {
 	try {
 		return ((await engineApi(host).getVolume(SENTINEL_VOLUME).inspect()) as unknown as { Status?: PluginStatus }).Status;
