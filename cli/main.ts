@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { VERSION } from '#common/protocol/version.ts';
 import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -17,7 +18,6 @@ import { createCaClient } from './ca-client.ts';
 import { ExitCode, exitCodeFor } from './exit-codes.ts';
 import { createOutput } from './output.ts';
 import { loadProfile } from './profile.ts';
-import { VERSION } from '#common/protocol/version.ts';
 
 const program = new Command('birthmark')
 	.description('Every container gets an X.509 identity at the moment it is born, and loses it when it dies.')

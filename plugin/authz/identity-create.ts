@@ -32,7 +32,7 @@ export interface IdentityCreateDeps {
 	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'addIdentity'>;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
-	readonly logger: Pick<Logger, 'info'>;
+	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
 /**
@@ -105,7 +105,9 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 		deps.records.addIdentity(record);
 	} catch (error) {
 		// Without a record nobody would ever report its end.
-		await deps.ca.endAuthorization(authorization.id).catch(() => undefined);
+		await deps.ca.endAuthorization(authorization.id).catch((cause: unknown) => {
+			deps.logger.error('an authorization without a record stays at the CA', { containerId, authorizationId: record.authorizationId, error: cause });
+		});
 		throw error;
 	}
 	deps.logger.info('container authorized', { commonName: identity.names.commonName, containerId, authorizationId: authorization.id, volume: mount.Name, image: body.image });
