@@ -7,6 +7,7 @@ import type { Logger } from '#common/runtime/log.ts';
 import { nodeScope } from '../registration/caller.ts';
 import type { Mint } from '../registration/mint.ts';
 import type { Revoke } from '../revocation/revoke.ts';
+import { mintedTokenAnswer } from './answers.ts';
 import type { Route } from './route.ts';
 import { mintSchema } from './schemas.ts';
 
@@ -15,6 +16,12 @@ export function mintRoute({ mint, logger }: { readonly mint: Pick<Mint, 'startTo
 		method: 'POST',
 		path: '/v1/authorizations/:id/tokens',
 		roles: ['node'],
+		description: {
+			summary: 'a one-time token for one start of the container',
+			body: { schema: mintSchema },
+			answers: { 201: { summary: 'the token', schema: mintedTokenAnswer } },
+			errors: ['authorization-unknown', 'authorization-ended', 'name-not-allowed'],
+		},
 		async handle(request) {
 			const { startId } = await request.json(mintSchema);
 			const authorizationId = request.parameter('id');
@@ -30,6 +37,11 @@ export function endAuthorizationRoute({ revoke, logger }: { readonly revoke: Pic
 		method: 'DELETE',
 		path: '/v1/authorizations/:id',
 		roles: ['node', 'operator'],
+		description: {
+			summary: 'the container is gone: its certificates are revoked, nothing can come of the authorization any more',
+			answers: { 204: { summary: 'done, or done before' } },
+			errors: ['authorization-unknown'],
+		},
 		async handle(request) {
 			const authorizationId = request.parameter('id');
 			const { revoked } = await revoke.authorization(authorizationId, nodeScope(request.caller));

@@ -2,6 +2,7 @@
 
 import type { Logger } from '#common/runtime/log.ts';
 import type { Authorize } from '../registration/authorize.ts';
+import { authorizationAnswer } from './answers.ts';
 import type { Route } from './route.ts';
 import { authorizeSchema } from './schemas.ts';
 
@@ -10,6 +11,15 @@ export function authorizeRoute({ authorize, logger }: { readonly authorize: Auth
 		method: 'POST',
 		path: '/v1/authorize',
 		roles: ['node'],
+		description: {
+			summary: 'a node registers one of its containers, or asks whether it could',
+			body: { schema: authorizeSchema },
+			answers: {
+				200: { summary: 'it could (dry run)', schema: authorizationAnswer },
+				201: { summary: 'the authorization, the same for the same container and names', schema: authorizationAnswer },
+			},
+			errors: ['name-illegal', 'name-not-allowed', 'authorization-ended', 'authorization-conflict'],
+		},
 		async handle(request) {
 			const body = await request.json(authorizeSchema);
 			const node = request.caller.name;

@@ -15,6 +15,10 @@ export function crlRoutes({ lists }: { readonly lists: Pick<RevocationLists, 'cu
 		method: 'GET',
 		path,
 		roles: ['anonymous'],
+		description: {
+			summary: path.endsWith('.pem') ? 'every revocation list of the CA' : 'the revocation list of the intermediate',
+			answers: { 200: { summary: 'the list; its number is the ETag', contentType }, 304: { summary: 'the list that the caller has is the newest' } },
+		},
 		handle: async (request) => unlessKnown(request, lists.current(), (list) => ({ status: 200, body: body(list), contentType })),
 	});
 	return [

@@ -5,6 +5,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Store } from '../store/store.ts';
+import { statusAnswer } from './answers.ts';
 import type { Route } from './route.ts';
 
 const CHECK_INTERVAL_MS = 1000;
@@ -27,12 +28,14 @@ export function healthRoutes({ store, clock }: HealthDeps): Route[] {
 			method: 'GET',
 			path: '/healthz',
 			roles: ['anonymous'],
+			description: { summary: 'whether the process answers', answers: { 200: { summary: 'it does', schema: statusAnswer } } },
 			handle: async () => ({ status: 200, json: { status: 'ok' } }),
 		},
 		{
 			method: 'GET',
 			path: '/readyz',
 			roles: ['anonymous'],
+			description: { summary: 'whether the store works, tried by a durable write', answers: { 200: { summary: 'it does', schema: statusAnswer } }, errors: ['ca-unavailable'] },
 			async handle() {
 				try {
 					await check();

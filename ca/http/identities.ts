@@ -5,6 +5,7 @@ import type { Identity, IdentityList } from '#common/protocol/messages.ts';
 import { nodeScope } from '../registration/caller.ts';
 import type { IdentityRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
+import { identitiesAnswer } from './answers.ts';
 import type { ApiRequest, Route } from './route.ts';
 
 /** The newest so many; who wants to see further asks by name. */
@@ -28,6 +29,11 @@ export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
 			method: 'GET',
 			path: '/v1/identities',
 			roles: ['operator', 'node'],
+			description: {
+				summary: 'who is who; for a node its own',
+				query: { all: '1 for the revoked, expired and renewed as well' },
+				answers: { 200: { summary: 'the newest first', schema: identitiesAnswer } },
+			},
 			async handle(request) {
 				return { status: 200, json: await list(request, { all: isAsked(request.query('all')), limit: LIST_LIMIT }) };
 			},
@@ -36,6 +42,11 @@ export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
 			method: 'GET',
 			path: '/v1/identities/:serialOrName',
 			roles: ['operator', 'node'],
+			description: {
+				summary: 'the certificates of this serial number or common name',
+				answers: { 200: { summary: 'all that match, the newest first', schema: identitiesAnswer } },
+				errors: ['certificate-unknown'],
+			},
 			async handle(request) {
 				// Names are in lower case, and serial numbers are stored so; tools like to print them in upper case.
 				const answer = await list(request, { match: request.parameter('serialOrName').toLowerCase(), all: true, limit: MATCH_LIMIT });

@@ -5,8 +5,10 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { Domain } from '../issuance/identity.ts';
 import type { Join } from '../registration/join.ts';
 import type { RevocationLists } from '../revocation/lists.ts';
+import { joinAnswer } from './answers.ts';
 import { bearerToken } from './bearer.ts';
 import { chainPem } from './chain.ts';
+import { CSR_ERRORS, TOKEN_ERRORS } from './description.ts';
 import type { Route } from './route.ts';
 import { joinSchema } from './schemas.ts';
 
@@ -23,6 +25,13 @@ export function joinRoute({ join, lists, intermediate, domain, logger }: JoinRou
 		method: 'POST',
 		path: '/v1/join',
 		roles: ['anonymous'],
+		description: {
+			summary: 'a node or an operator redeems its join token',
+			bearer: 'join',
+			body: { schema: joinSchema },
+			answers: { 201: { summary: 'the certificate, and who the caller is now', schema: joinAnswer } },
+			errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'name-illegal', 'node-exists'],
+		},
 		async handle(request) {
 			const token = bearerToken(request);
 			const { certificate, revoked } = await join(token, await request.json(joinSchema));

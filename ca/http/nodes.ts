@@ -7,6 +7,7 @@ import { checkRules } from '../registration/allow.ts';
 import type { Mint } from '../registration/mint.ts';
 import type { Revoke } from '../revocation/revoke.ts';
 import type { Store } from '../store/store.ts';
+import { mintedTokenAnswer, nodeAnswer, nodesAnswer, revokeAnswer } from './answers.ts';
 import type { Route } from './route.ts';
 import { joinTokenSchema, nodeUpdateSchema } from './schemas.ts';
 
@@ -28,6 +29,12 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			method: 'POST',
 			path: '/v1/join-tokens',
 			roles: ['operator'],
+			description: {
+				summary: 'a one-time token with which a node or an operator joins',
+				body: { schema: joinTokenSchema },
+				answers: { 201: { summary: 'the token', schema: mintedTokenAnswer } },
+				errors: ['name-illegal'],
+			},
 			async handle(request) {
 				const body = await request.json(joinTokenSchema);
 				const minted = await mint.joinToken(body);
@@ -39,12 +46,19 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			method: 'GET',
 			path: '/v1/nodes',
 			roles: ['operator'],
+			description: { summary: 'every node that ever joined', answers: { 200: { summary: 'by name', schema: nodesAnswer } } },
 			handle: async () => ({ status: 200, json: { nodes: await listNodes() } }),
 		},
 		{
 			method: 'PATCH',
 			path: '/v1/nodes/:name',
 			roles: ['operator'],
+			description: {
+				summary: 'which names the node may authorize from now on',
+				body: { schema: nodeUpdateSchema },
+				answers: { 200: { summary: 'the node', schema: nodeAnswer } },
+				errors: ['node-unknown'],
+			},
 			async handle(request) {
 				const name = request.parameter('name');
 				const { allow } = await request.json(nodeUpdateSchema);
@@ -57,6 +71,11 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			method: 'DELETE',
 			path: '/v1/nodes/:name',
 			roles: ['operator'],
+			description: {
+				summary: 'cuts the node off: revokes its certificates and all that it authorized',
+				answers: { 200: { summary: 'how many, and the list that says so', schema: revokeAnswer } },
+				errors: ['node-unknown'],
+			},
 			async handle(request) {
 				const name = request.parameter('name');
 				const answer = await revoke.node(name);

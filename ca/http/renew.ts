@@ -1,10 +1,11 @@
 /** `POST /v1/renew`: the next certificate for whoever presents a valid one. */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { MAX_CSR_BYTES } from '#common/protocol/messages.ts';
+import { MAX_CSR_BYTES, PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Renew } from '../registration/renew.ts';
 import { chainAnswer } from './chain.ts';
+import { CSR_BODY, CSR_ERRORS } from './description.ts';
 import type { Route } from './route.ts';
 
 export interface RenewRouteDeps {
@@ -19,6 +20,12 @@ export function renewRoute({ renew, intermediate, logger }: RenewRouteDeps): Rou
 		method: 'POST',
 		path: '/v1/renew',
 		roles: ['workload', 'node', 'operator'],
+		description: {
+			summary: 'the next certificate, for a fresh key, for whoever presents a valid one',
+			body: CSR_BODY,
+			answers: { 200: { summary: 'the certificate and its intermediate', contentType: PEM_CHAIN_CONTENT_TYPE } },
+			errors: [...CSR_ERRORS, 'csr-key-reused', 'authorization-unknown', 'authorization-ended', 'certificate-revoked'],
+		},
 		async handle(request) {
 			const { certificate: current, role } = request.caller;
 			if (!current) throw new BirthmarkError('unauthenticated', 'only a certificate can be renewed, and the admin socket has none');

@@ -3,6 +3,7 @@
 import type { Logger } from '#common/runtime/log.ts';
 import { nodeScope } from '../registration/caller.ts';
 import type { Revoke } from '../revocation/revoke.ts';
+import { revokeAnswer } from './answers.ts';
 import type { Route } from './route.ts';
 import { revokeSchema } from './schemas.ts';
 
@@ -11,6 +12,12 @@ export function revokeRoute({ revoke, logger }: { readonly revoke: Pick<Revoke, 
 		method: 'POST',
 		path: '/v1/revoke',
 		roles: ['operator', 'node'],
+		description: {
+			summary: 'revokes certificates, said by exactly one of serial, container, name, node and authorization',
+			body: { schema: revokeSchema },
+			answers: { 200: { summary: 'how many, and the list that says so', schema: revokeAnswer } },
+			errors: ['certificate-unknown', 'authorization-unknown'],
+		},
 		async handle(request) {
 			const body = await request.json(revokeSchema);
 			const answer = await revoke.certificates(body, nodeScope(request.caller));

@@ -8,6 +8,10 @@ export function rootsRoute({ bundle }: { readonly bundle: Buffer }): Route {
 		method: 'GET',
 		path: '/v1/roots',
 		roles: ['anonymous'],
+		description: {
+			summary: 'the trust bundle, the exact bytes whose SHA-256 tokens carry',
+			answers: { 200: { summary: 'root certificates, PEM', contentType: PEM_CHAIN_CONTENT_TYPE } },
+		},
 		handle: async () => ({ status: 200, body: bundle, contentType: PEM_CHAIN_CONTENT_TYPE }),
 	};
 }

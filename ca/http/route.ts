@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import type { Role } from '#common/protocol/messages.ts';
 import type { Caller } from '../registration/caller.ts';
+import type { Description } from './description.ts';
 
 /** `anonymous` admits everybody, without a look at their certificate. */
 export type Admission = Exclude<Role, 'ca'> | 'anonymous';
@@ -13,6 +14,7 @@ export interface Route {
 	readonly path: string;
 	/** at least one; a route without is not served */
 	readonly roles: readonly [Admission, ...Admission[]];
+	readonly description: Description;
 	handle(request: ApiRequest): Promise<ApiAnswer>;
 }
 

@@ -15,6 +15,7 @@ import { healthRoutes } from './health.ts';
 import { identityRoutes } from './identities.ts';
 import { joinRoute, type JoinRouteDeps } from './join.ts';
 import { nodeRoutes } from './nodes.ts';
+import { openApiRoute } from './openapi.ts';
 import { renewRoute } from './renew.ts';
 import { revokeRoute } from './revoke.ts';
 import { rootsRoute } from './roots.ts';
@@ -33,7 +34,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 	const { logger } = deps;
 	const mint = createMint(deps);
 	const revoke = createRevoke(deps);
-	return [
+	const routes = [
 		...healthRoutes(deps),
 		rootsRoute(deps),
 		...crlRoutes(deps),
@@ -48,4 +49,5 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		...nodeRoutes({ ...deps, mint, revoke }),
 		whoamiRoute(deps),
 	];
+	return [...routes, openApiRoute(routes)];
 }

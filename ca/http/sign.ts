@@ -4,11 +4,12 @@
  * of whatever lies between.
  */
 
-import { MAX_CSR_BYTES } from '#common/protocol/messages.ts';
+import { MAX_CSR_BYTES, PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Redeem } from '../registration/redeem.ts';
 import { bearerToken } from './bearer.ts';
 import { chainAnswer } from './chain.ts';
+import { CSR_BODY, CSR_ERRORS, TOKEN_ERRORS, type Description } from './description.ts';
 import type { ApiRequest, Route } from './route.ts';
 
 export interface SignRouteDeps {
@@ -25,8 +26,20 @@ export function signRoutes({ redeem, intermediate, logger }: SignRouteDeps): Rou
 		logger.info('issued', { commonName, serial, node, authorizationId, startId });
 		return chainAnswer(certificate, intermediate);
 	};
+	const description: Description = {
+		summary: 'a container redeems the token of its start',
+		body: CSR_BODY,
+		answers: { 200: { summary: 'the certificate and its intermediate', contentType: PEM_CHAIN_CONTENT_TYPE } },
+		errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-reused', 'token-wrong-name', 'authorization-ended'],
+	};
 	return [
-		{ method: 'POST', path: '/v1/sign', roles: ['anonymous'], handle: (request) => sign(bearerToken(request), request) },
-		{ method: 'PUT', path: '/v1/sign/:token', roles: ['anonymous'], handle: (request) => sign(request.parameter('token'), request) },
+		{
+			method: 'POST',
+			path: '/v1/sign',
+			roles: ['anonymous'],
+			description: { ...description, bearer: 'container' },
+			handle: (request) => sign(bearerToken(request), request),
+		},
+		{ method: 'PUT', path: '/v1/sign/:token', roles: ['anonymous'], description, handle: (request) => sign(request.parameter('token'), request) },
 	];
 }

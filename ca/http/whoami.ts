@@ -2,6 +2,7 @@
 
 import type { WhoAmI } from '#common/protocol/messages.ts';
 import { memberIdentity, type Domain } from '../issuance/identity.ts';
+import { whoamiAnswer } from './answers.ts';
 import type { Route } from './route.ts';
 
 /** RFC 5280 §4.1.2.5: the date that stands for "no well-defined expiration". */
@@ -12,6 +13,7 @@ export function whoamiRoute({ domain }: { readonly domain: Domain }): Route {
 		method: 'GET',
 		path: '/v1/whoami',
 		roles: ['workload', 'node', 'operator'],
+		description: { summary: 'what the CA takes the caller for', answers: { 200: { summary: 'role, name and certificate', schema: whoamiAnswer } } },
 		async handle({ caller: { role, name, certificate } }) {
 			const answer: WhoAmI = {
 				role,

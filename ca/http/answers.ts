@@ -1,0 +1,83 @@
+/** What JSON answers look like, for the OpenAPI document; the types are in `common/protocol/messages.ts`. */
+
+import { z } from 'zod';
+import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
+import type { Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevokeAnswer, WhoAmI } from '#common/protocol/messages.ts';
+import type { Problem } from '#common/protocol/problem.ts';
+
+const instant = z.iso.datetime();
+const names = { commonName: z.string(), organizationalUnit: z.string(), dnsNames: z.array(z.string()) };
+const reason = z.enum(['unspecified', 'keyCompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn']);
+const role = z.enum(['workload', 'node', 'operator', 'ca']);
+
+export const problemAnswer = z.object({
+	type: z.string(),
+	title: z.string(),
+	status: z.int(),
+	detail: z.string(),
+	code: z.enum(Object.keys(ERROR_CODES) as ErrorCode[]),
+}) satisfies z.ZodType<Problem>;
+
+export const statusAnswer = z.object({ status: z.enum(['ok', 'ready']) });
+
+export const authorizationAnswer = z.object({
+	id: z.string().exactOptional(),
+	...names,
+	organization: z.string(),
+	spiffeId: z.string(),
+	lifetimeSeconds: z.int(),
+}) satisfies z.ZodType<Authorization>;
+
+export const mintedTokenAnswer = z.object({ token: z.string(), expiresAt: instant }) satisfies z.ZodType<MintedToken>;
+
+export const joinAnswer = z.object({
+	certificate: z.string(),
+	role: z.enum(['node', 'operator']),
+	name: z.string(),
+	trustDomain: z.string(),
+	environment: z.string(),
+}) satisfies z.ZodType<JoinAnswer>;
+
+export const revokeAnswer = z.object({ revoked: z.int(), crlNumber: z.int() }) satisfies z.ZodType<RevokeAnswer>;
+
+const identityAnswer = z.object({
+	serial: z.string(),
+	status: z.enum(['live', 'revoked', 'expired']),
+	role,
+	...names,
+	organization: z.string(),
+	spiffeId: z.string(),
+	node: z.string().exactOptional(),
+	containerId: z.string().exactOptional(),
+	containerName: z.string().exactOptional(),
+	image: z.string().exactOptional(),
+	imageId: z.string().exactOptional(),
+	authorizationId: z.string().exactOptional(),
+	notBefore: instant,
+	notAfter: instant,
+	renewals: z.int(),
+	revokedAt: instant.exactOptional(),
+	revocationReason: reason.exactOptional(),
+}) satisfies z.ZodType<Identity>;
+
+export const identitiesAnswer = z.object({ identities: z.array(identityAnswer) }) satisfies z.ZodType<IdentityList>;
+
+export const nodeAnswer = z.object({
+	name: z.string(),
+	status: z.enum(['active', 'cut-off']),
+	allow: z.array(z.string()),
+	joinedAt: instant,
+	liveIdentities: z.int(),
+}) satisfies z.ZodType<NodeInfo>;
+
+export const nodesAnswer = z.object({ nodes: z.array(nodeAnswer) });
+
+export const whoamiAnswer = z.object({
+	role,
+	name: z.string(),
+	spiffeId: z.string(),
+	serial: z.string(),
+	notAfter: instant,
+	trustDomain: z.string(),
+	environment: z.string(),
+}) satisfies z.ZodType<WhoAmI>;

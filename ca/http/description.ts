@@ -1,0 +1,40 @@
+/** What a route says of itself, for the OpenAPI document (`openapi.ts`): enough for somebody to write a client. */
+
+import { z } from 'zod';
+import type { ErrorCode } from '#common/protocol/errors.ts';
+import { CSR_CONTENT_TYPE, MAX_CSR_BYTES } from '#common/protocol/messages.ts';
+
+export interface Description {
+	/** what it does, half a sentence */
+	readonly summary: string;
+	/** which kind of token it takes in `Authorization: Bearer …` */
+	readonly bearer?: 'container' | 'join' | 'user';
+	/** parameters of the query by name, each with what it does; all optional */
+	readonly query?: Readonly<Record<string, string>>;
+	readonly body?: BodyDescription;
+	/** by status; the problem documents come from {@link errors} */
+	readonly answers: Readonly<Record<number, AnswerDescription>>;
+	/** what is special to this route, beside what every route may answer */
+	readonly errors?: readonly ErrorCode[];
+}
+
+/** JSON by its schema, anything else by its content types. */
+export type BodyDescription =
+	| { readonly schema: z.ZodType }
+	| { readonly contentTypes: readonly string[]; readonly maxBytes: number };
+
+export interface AnswerDescription {
+	readonly summary: string;
+	/** of a JSON answer */
+	readonly schema?: z.ZodType;
+	/** of any other; without both there is no body */
+	readonly contentType?: string;
+}
+
+/** A CSR; PEM or DER is told by looking at it, not by the content type. */
+export const CSR_BODY: BodyDescription = { contentTypes: [CSR_CONTENT_TYPE, 'application/x-pem-file'], maxBytes: MAX_CSR_BYTES };
+
+/** What can be wrong with a CSR. */
+export const CSR_ERRORS = ['csr-malformed', 'csr-signature-invalid', 'csr-key-weak', 'csr-key-unsupported'] as const satisfies readonly ErrorCode[];
+/** What can be wrong with a token that is redeemed. */
+export const TOKEN_ERRORS = ['token-malformed', 'token-unknown', 'token-used', 'token-expired', 'certificate-revoked'] as const satisfies readonly ErrorCode[];
