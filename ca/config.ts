@@ -53,11 +53,27 @@ const schema = z.strictObject({
 	joinTokenTtlSeconds: seconds(HOUR),
 	/** by how much a certificate begins before it was issued, for clocks that are behind */
 	backdateSeconds: seconds(60, 0, HOUR),
+	/** plain HTTP for those who check certificates, who cannot trust this CA's TLS before they have: lists, issuers, OCSP, nothing else */
+	publicHttp: z.strictObject({
+		host: z.string().min(1).default('0.0.0.0'),
+		/** null: there is no such listener */
+		port: z.int().min(0).max(65535).nullable().default(null),
+		/** how others reach it, the same for every instance; null: certificates name no such address */
+		url: checked(checkPublicUrl).nullable().default(null),
+	}).prefault({}),
 	crl: z.strictObject({
 		/** how often a new list is made although nothing was revoked */
 		refreshSeconds: seconds(HOUR),
 		/** from thisUpdate to nextUpdate */
 		lifetimeSeconds: seconds(DAY),
+		/** how many certificates share the list that their distribution point names */
+		partitionSize: z.int().min(10).max(1_000_000).default(20_000),
+	}).prefault({}),
+	ocsp: z.strictObject({
+		/** from thisUpdate to nextUpdate of an answer */
+		lifetimeSeconds: seconds(HOUR, 60, 7 * DAY),
+		/** how long HTTP caches may keep an answer; a revocation shows behind them only afterwards */
+		cacheSeconds: seconds(0, 0, DAY),
 	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
@@ -67,6 +83,9 @@ const schema = z.strictObject({
 	if (config.crl.refreshSeconds >= config.crl.lifetimeSeconds) {
 		const message = 'is not less than crl.lifetimeSeconds: lists would run out before the next is made';
 		context.addIssue({ code: 'custom', path: ['crl', 'refreshSeconds'], message });
+	}
+	if (config.ocsp.cacheSeconds >= config.ocsp.lifetimeSeconds) {
+		context.addIssue({ code: 'custom', path: ['ocsp', 'cacheSeconds'], message: 'is not less than ocsp.lifetimeSeconds: caches would hand out answers that have run out' });
 	}
 });
 
@@ -89,6 +108,14 @@ export function readCaConfig(text: string, environment: Readonly<Record<string, 
 	return parseConfig(schema, override(value, schema.parse({}), environment, 'BIRTHMARK_CA'), 'the configuration of the CA');
 }
 
+/** RFC 5280 §4.2.1.13 and RFC 6960 §3.1: over https a verifier would have to check this CA's certificate to be able to check it. */
+function checkPublicUrl(value: string): void {
+	const url = URL.canParse(value) ? new URL(value) : undefined;
+	const isPlain = url !== undefined && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+	if (!isPlain || url.protocol !== 'http:' || /[^!-~]/.test(value)) throw new Error('is not a plain http:// URL, such as http://ca.example.com:33005');
+	if (value.endsWith('/')) throw new Error('ends with "/": leave that out');
+}
+
 type Tree = { [key: string]: unknown };
 
 function isTree(value: unknown): value is Tree {
@@ -101,11 +128,11 @@ function override(value: Tree, shape: object, environment: Readonly<Record<strin
 	for (const [key, fallback] of Object.entries(shape)) {
 		const name = `${prefix}_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 		const text = environment[name];
-		if (typeof fallback === 'object') {
+		if (typeof fallback === 'object' && fallback !== null) {
 			const inner = key in result ? result[key] : {};
 			if (isTree(inner)) result[key] = override(inner, fallback, environment, name);
 		} else if (text !== undefined && text !== '') {
-			result[key] = typeof fallback === 'number' && /^\d+$/.test(text) ? Number(text) : text;
+			result[key] = typeof fallback !== 'string' && /^\d+$/.test(text) ? Number(text) : text;
 		}
 	}
 	return result;

@@ -13,9 +13,9 @@ import { importSigningKey } from '#common/x509/keys.ts';
 import { decodePem } from '#common/x509/pem.ts';
 import { readCaConfig, type CaConfig } from './config.ts';
 import { createApp } from './http/app.ts';
-import { authenticateByCertificate, authenticateLocally } from './http/authenticate.ts';
+import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
 import { createRoutes } from './http/routes.ts';
-import { closeGracefully, createAdminServer, createTlsServer, replaceCredentials } from './http/server.ts';
+import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { createIssue } from './issuance/issue.ts';
 import { openRevocationLists } from './revocation/lists.ts';
 import { makeServerCertificate } from './server-certificate.ts';
@@ -39,6 +39,8 @@ export interface ServeDeps {
 export interface RunningCa {
 	readonly address: AddressInfo;
 	readonly adminSocket: string;
+	/** of the public listener, when there is one */
+	readonly publicAddress?: AddressInfo;
 	/** the trust bundle, PEM */
 	readonly bundle: Buffer;
 	/** Does what is due now: server certificate, revocation list, old tokens. */
@@ -82,7 +84,11 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	let credentials = await makeServerCertificate(serverDeps);
 	const server = createTlsServer(createApp({ routes, authenticate: authenticateByCertificate({ store, clock }), logger }), credentials, bundle);
 	const admin = createAdminServer(createApp({ routes, authenticate: authenticateLocally, logger }));
+	const publicRoutes = routes.filter((route) => route.isPublic);
+	const publicServer = createPublicServer(createApp({ routes: publicRoutes, authenticate: authenticateNobody, logger }));
+	const { host, port } = config.publicHttp;
 	const address = await listen(server, config.listen);
+	const publicAddress = port === null ? undefined : await listen(publicServer, { host, port });
 	await listenUnix(admin, adminSocket, 0o600);
 
 	const lookAfter = async (): Promise<void> => {
@@ -103,11 +109,12 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	return {
 		address,
 		adminSocket,
+		...(publicAddress && { publicAddress }),
 		bundle,
 		lookAfter,
 		async close() {
 			clearInterval(timer);
-			await Promise.all([closeGracefully(server), closeGracefully(admin)]);
+			await Promise.all([closeGracefully(server), closeGracefully(admin), ...(publicAddress ? [closeGracefully(publicServer)] : [])]);
 			await store.close();
 			lock.release();
 		},

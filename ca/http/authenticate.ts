@@ -41,3 +41,8 @@ export function authenticateByCertificate({ store, clock }: AuthenticateDeps): A
 
 /** For the admin socket: whoever the mode of the socket lets in is the operator. */
 export const authenticateLocally: Authenticate = async () => ({ role: 'operator', name: 'local' });
+
+/** For the public listener: it has no routes for anybody in particular. */
+export const authenticateNobody: Authenticate = async () => {
+	throw new BirthmarkError('unauthenticated', 'nobody can prove who it is at this address');
+};

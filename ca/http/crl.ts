@@ -19,6 +19,7 @@ export function crlRoutes({ lists }: { readonly lists: Pick<RevocationLists, 'cu
 			summary: path.endsWith('.pem') ? 'every revocation list of the CA' : 'the revocation list of the intermediate',
 			answers: { 200: { summary: 'the list; its number is the ETag', contentType }, 304: { summary: 'the list that the caller has is the newest' } },
 		},
+		isPublic: true,
 		handle: async (request) => unlessKnown(request, lists.current(), (list) => ({ status: 200, body: body(list), contentType })),
 	});
 	return [

@@ -15,6 +15,8 @@ export interface Route {
 	/** at least one; a route without is not served */
 	readonly roles: readonly [Admission, ...Admission[]];
 	readonly description: Description;
+	/** also served without TLS, see `public-server.ts`; for answers that are signed in themselves */
+	readonly isPublic?: true;
 	handle(request: ApiRequest): Promise<ApiAnswer>;
 }
 

@@ -1,4 +1,7 @@
-/** The two listeners of the CA: HTTPS for everybody, a unix socket for whoever operates this machine. */
+/**
+ * The listeners of the CA: HTTPS for everybody, a unix socket for whoever operates this machine, and,
+ * when it is asked for, plain HTTP for what is signed in itself.
+ */
 
 import { constants } from 'node:crypto';
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
@@ -57,6 +60,13 @@ export function replaceCredentials(server: HttpsServer, credentials: ServerCrede
 /** Plain HTTP, to be put on a unix socket. */
 export function createAdminServer(listener: RequestListener): HttpServer {
 	return createHttpServer(LIMITS, listener);
+}
+
+/** Plain HTTP for everybody. Nothing of any size is ever sent to it, so slow senders get less time than elsewhere. */
+export function createPublicServer(listener: RequestListener): HttpServer {
+	const server = createHttpServer({ ...LIMITS, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 10_000 }, listener);
+	server.maxConnections = MAX_CONNECTIONS;
+	return server;
 }
 
 /** Lets requests that are being answered finish, for a while. */

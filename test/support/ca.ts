@@ -59,6 +59,8 @@ export interface StartOptions {
 export interface TestCa {
 	readonly url: string;
 	readonly port: number;
+	/** of the public listener; where there is none, empty */
+	readonly publicUrl: string;
 	/** the trust bundle, PEM */
 	readonly bundle: Buffer;
 	readonly adminSocket: string;
@@ -139,7 +141,8 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 	t.teardown(close);
 	const { port } = ca.address;
 	const target = { port, bundle: ca.bundle, adminSocket: ca.adminSocket };
-	return { url: `https://127.0.0.1:${port}`, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), close };
+	const publicUrl = ca.publicAddress ? `http://127.0.0.1:${ca.publicAddress.port}` : '';
+	return { url: `https://127.0.0.1:${port}`, publicUrl, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), close };
 }
 
 /** The calls of a test on a CA that runs anywhere. */

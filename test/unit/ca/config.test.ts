@@ -22,6 +22,12 @@ test('the environment wins over the file, and the file over the defaults', (t) =
 	t.is(config.lifetimes.workloadMaximum, 90_000);
 });
 
+test('what is off by default is turned on by the environment', (t) => {
+	t.deepEqual(readCaConfig('{}', {}).publicHttp, { host: '0.0.0.0', port: null, url: null });
+	const config = readCaConfig('{}', { BIRTHMARK_CA_PUBLIC_HTTP_PORT: '33005', BIRTHMARK_CA_PUBLIC_HTTP_URL: 'http://ca.example.com:33005' });
+	t.like(config.publicHttp, { port: 33_005, url: 'http://ca.example.com:33005' });
+});
+
 test('every fault is told at once, with its path, wherever it came from', (t) => {
 	const error = t.throws(() => readCaConfig('{"listen": {"port": 70000, "colour": 1}, "surprise": true, "trustDomain": "UPPER"}', { BIRTHMARK_CA_TOKEN_TTL_SECONDS: 'soon' }));
 	t.like(error, { code: 'config-invalid' });
@@ -33,6 +39,11 @@ const FAULTS: Readonly<Record<string, string>> = {
 	'a list': '[]',
 	'a lifetime beyond the maximum': '{"lifetimes": {"workload": 700000}}',
 	'lists that run out before the next is made': '{"crl": {"refreshSeconds": 100, "lifetimeSeconds": 100}}',
+	'OCSP answers that run out in caches': '{"ocsp": {"lifetimeSeconds": 60, "cacheSeconds": 60}}',
+	'a public URL over TLS': '{"publicHttp": {"url": "https://ca.example.com"}}',
+	'a public URL with a query': '{"publicHttp": {"url": "http://ca.example.com?a=b"}}',
+	'a public URL with a slash at its end': '{"publicHttp": {"url": "http://ca.example.com/"}}',
+	'a public URL with a password': '{"publicHttp": {"url": "http://a:b@ca.example.com"}}',
 	'a fraction of a second': '{"tokenTtlSeconds": 0.5}',
 	'a reserved environment': '{"environment": "birthmark"}',
 	'a string where a section belongs': '{"listen": "0.0.0.0:1"}',
