@@ -4,18 +4,15 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { bundleDigest } from '#common/protocol/token.ts';
 import { systemClock, type Clock } from '#common/runtime/clock.ts';
 import { listenTcp, listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
-import { issuerOf } from '#common/x509/certificate.ts';
-import { importSigningKey } from '#common/x509/keys.ts';
-import { decodePem } from '#common/x509/pem.ts';
 import { readCaConfig, type CaConfig } from './config.ts';
 import { createApp } from './http/app.ts';
 import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
 import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
+import { onlyAuthority } from './issuance/authorities.ts';
 import { createIssue } from './issuance/issue.ts';
 import { openRevocationLists } from './revocation/lists.ts';
 import { makeServerCertificate } from './server-certificate.ts';
@@ -41,7 +38,7 @@ export interface RunningCa {
 	readonly adminSocket: string;
 	/** of the public listener, when there is one */
 	readonly publicAddress?: AddressInfo;
-	/** the trust bundle, PEM */
+	/** the trust bundle as it is now, PEM */
 	readonly bundle: Buffer;
 	/** Does what is due now: server certificate, revocation list, old tokens. */
 	lookAfter(): Promise<void>;
@@ -65,24 +62,21 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
  * @throws BirthmarkError `ca-missing`, `ca-exists` (another process serves this folder), `config-invalid`
  */
 export async function serveCa({ state, config, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
-	const authority = await readState(state);
+	const authorities = onlyAuthority(await readState(state));
 	const { adminSocket, database, lock: lockFile } = statePaths(state);
-	const { intermediate, rootRevocationList } = authority;
-	const bundle = Buffer.from(authority.bundle);
-	const digest = bundleDigest(bundle);
-	const issuer = issuerOf(onlyCertificate(intermediate), importSigningKey(authority.intermediateKey));
 	const { trustDomain, environment, backdateSeconds } = config;
-	requireTrustDomain(authority.bundle, trustDomain);
+	requireTrustDomain(authorities.current().bundle, trustDomain);
 	const domain = { trustDomain, environment };
 	const lock = holdLock(lockFile);
 	const store = openSqliteStore(database);
-	const issue = createIssue({ issuer, clock, random, backdateSeconds });
-	const lists = await openRevocationLists({ store, issuer, clock, rootRevocationList, backdateSeconds, ...config.crl });
+	const issue = createIssue({ authorities, clock, random, backdateSeconds });
+	const lists = await openRevocationLists({ store, authorities, clock, backdateSeconds, ...config.crl });
 
-	const routes = createRoutes({ ...config, store, issue, clock, random, domain, bundle, bundleDigest: digest, intermediate, lists, logger });
-	const serverDeps = { store, issue, domain, intermediate, lifetimeSeconds: config.lifetimes.server };
+	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, logger });
+	const serverDeps = { store, issue, domain, authorities, lifetimeSeconds: config.lifetimes.server };
+	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
-	const server = createTlsServer(createApp({ routes, authenticate: authenticateByCertificate({ store, clock }), logger }), credentials, bundle);
+	const server = createTlsServer(createApp({ routes, authenticate: authenticateByCertificate({ store, clock }), logger }), credentials, trust.bundle);
 	const admin = createAdminServer(createApp({ routes, authenticate: authenticateLocally, logger }));
 	const publicRoutes = routes.filter((route) => route.isPublic);
 	const publicServer = createPublicServer(createApp({ routes: publicRoutes, authenticate: authenticateNobody, logger }));
@@ -93,9 +87,11 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 
 	const lookAfter = async (): Promise<void> => {
 		const now = clock.now();
-		if (credentials.renewAt <= now || now < credentials.notBefore) {
+		await authorities.refresh();
+		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) {
+			trust = authorities.current();
 			credentials = await makeServerCertificate(serverDeps);
-			replaceCredentials(server, credentials, bundle);
+			replaceCredentials(server, credentials, trust.bundle);
 			logger.info('server certificate replaced');
 		}
 		await lists.refresh();
@@ -105,12 +101,14 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));
 	}, LOOK_AFTER_MS);
 
-	logger.info('ready', { address: `${address.address}:${address.port}`, path: adminSocket, digest: digest.toString('hex') });
+	logger.info('ready', { address: `${address.address}:${address.port}`, path: adminSocket, digest: trust.digest.toString('hex') });
 	return {
 		address,
 		adminSocket,
 		...(publicAddress && { publicAddress }),
-		bundle,
+		get bundle() {
+			return authorities.current().bundle;
+		},
 		lookAfter,
 		async close() {
 			clearInterval(timer);
@@ -130,15 +128,9 @@ async function listen(server: Server, { host, port }: CaConfig['listen']): Promi
 }
 
 /** The trust domain is for life: identities of two of them under one root could not be told apart by whoever trusts the root. */
-function requireTrustDomain(bundle: string, trustDomain: string): void {
+function requireTrustDomain(bundle: Buffer, trustDomain: string): void {
 	const { O: made } = new X509Certificate(bundle).toLegacyObject().subject;
 	if (made !== trustDomain) {
 		throw new BirthmarkError('config-invalid', `this CA was made for the trust domain "${made}" and the configuration says "${trustDomain}": correct it, or make another CA`);
 	}
-}
-
-function onlyCertificate(pem: string): Buffer {
-	const [certificate, ...more] = decodePem('CERTIFICATE', pem) ?? [];
-	if (!certificate || more.length > 0) throw new BirthmarkError('ca-missing', 'the file of the intermediate certificate does not hold exactly one certificate');
-	return certificate;
 }

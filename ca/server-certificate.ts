@@ -4,6 +4,7 @@ import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import { publicKeyHash } from '#common/x509/csr.ts';
 import { chainPem } from './http/chain.ts';
 import type { ServerCredentials } from './http/server.ts';
+import type { Authorities } from './issuance/authorities.ts';
 import { serverIdentity, type Domain } from './issuance/identity.ts';
 import type { Issue } from './issuance/issue.ts';
 import type { Store } from './store/store.ts';
@@ -12,8 +13,7 @@ export interface ServerCertificateDeps {
 	readonly store: Pick<Store, 'addCertificate'>;
 	readonly issue: Issue;
 	readonly domain: Domain;
-	/** PEM */
-	readonly intermediate: string;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly lifetimeSeconds: number;
 }
 
@@ -25,7 +25,7 @@ export interface ServerCertificate extends ServerCredentials {
 }
 
 /** Issues and records one; the key is never written down. */
-export async function makeServerCertificate({ store, issue, domain, intermediate, lifetimeSeconds }: ServerCertificateDeps): Promise<ServerCertificate> {
+export async function makeServerCertificate({ store, issue, domain, authorities, lifetimeSeconds }: ServerCertificateDeps): Promise<ServerCertificate> {
 	const key = generateSigningKey();
 	const { publicKey } = key;
 	const certificate = await issue({
@@ -36,5 +36,5 @@ export async function makeServerCertificate({ store, issue, domain, intermediate
 	});
 	await store.addCertificate(certificate);
 	const half = (certificate.issuedAt.getTime() + certificate.notAfter.getTime()) / 2;
-	return { key: exportSigningKey(key), certificate: chainPem(certificate, intermediate), notBefore: certificate.notBefore, renewAt: new Date(half) };
+	return { key: exportSigningKey(key), certificate: chainPem(certificate, authorities.current()), notBefore: certificate.notBefore, renewAt: new Date(half) };
 }

@@ -5,7 +5,8 @@
 
 import { CRL_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import type { PublishedList, RevocationLists } from '../revocation/lists.ts';
-import type { ApiAnswer, ApiRequest, Route } from './route.ts';
+import { unlessKnown } from './entity-tag.ts';
+import type { Route } from './route.ts';
 
 /** RFC 8555 has a name for PEM chains of certificates; for lists nobody has. */
 const CRL_PEM_CONTENT_TYPE = 'application/x-pem-file';
@@ -20,18 +21,13 @@ export function crlRoutes({ lists }: { readonly lists: Pick<RevocationLists, 'cu
 			answers: { 200: { summary: 'the list; its number is the ETag', contentType }, 304: { summary: 'the list that the caller has is the newest' } },
 		},
 		isPublic: true,
-		handle: async (request) => unlessKnown(request, lists.current(), (list) => ({ status: 200, body: body(list), contentType })),
+		async handle(request) {
+			const list = lists.current();
+			return unlessKnown(request, String(list.number), () => ({ status: 200, body: body(list), contentType }));
+		},
 	});
 	return [
 		route('/v1/crl', CRL_CONTENT_TYPE, (list) => list.der),
 		route('/v1/crl.pem', CRL_PEM_CONTENT_TYPE, (list) => list.pem),
 	];
-}
-
-/** RFC 9110 §13.1.2, the CRL number being the entity tag. */
-function unlessKnown(request: ApiRequest, list: PublishedList, answer: (list: PublishedList) => ApiAnswer): ApiAnswer {
-	const tag = `"${list.number}"`;
-	const headers = { ETag: tag, 'Cache-Control': 'no-cache' };
-	const known = (request.header('if-none-match') ?? '').split(',').map((item) => item.trim().replace(/^W\//, ''));
-	return known.includes(tag) || known.includes('*') ? { status: 304, headers } : { ...answer(list), headers };
 }

@@ -2,6 +2,7 @@
 
 import type { JoinAnswer } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import type { Domain } from '../issuance/identity.ts';
 import type { Join } from '../registration/join.ts';
 import type { RevocationLists } from '../revocation/lists.ts';
@@ -15,12 +16,12 @@ import { joinSchema } from './schemas.ts';
 export interface JoinRouteDeps {
 	readonly join: Join;
 	readonly lists: Pick<RevocationLists, 'publish'>;
-	readonly intermediate: string;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly domain: Domain;
 	readonly logger: Logger;
 }
 
-export function joinRoute({ join, lists, intermediate, domain, logger }: JoinRouteDeps): Route {
+export function joinRoute({ join, lists, authorities, domain, logger }: JoinRouteDeps): Route {
 	return {
 		method: 'POST',
 		path: '/v1/join',
@@ -40,7 +41,7 @@ export function joinRoute({ join, lists, intermediate, domain, logger }: JoinRou
 			const role = certificate.role as JoinAnswer['role'];
 			logger.info('joined', { role, commonName: name, serial });
 			const answer: JoinAnswer = {
-				certificate: chainPem(certificate, intermediate),
+				certificate: chainPem(certificate, authorities.current()),
 				role,
 				name,
 				trustDomain: domain.trustDomain,

@@ -3,6 +3,7 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { MAX_CSR_BYTES, PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import type { Renew } from '../registration/renew.ts';
 import { chainAnswer } from './chain.ts';
 import { CSR_BODY, CSR_ERRORS } from './description.ts';
@@ -10,12 +11,11 @@ import type { Route } from './route.ts';
 
 export interface RenewRouteDeps {
 	readonly renew: Renew;
-	/** PEM */
-	readonly intermediate: string;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly logger: Logger;
 }
 
-export function renewRoute({ renew, intermediate, logger }: RenewRouteDeps): Route {
+export function renewRoute({ renew, authorities, logger }: RenewRouteDeps): Route {
 	return {
 		method: 'POST',
 		path: '/v1/renew',
@@ -31,7 +31,7 @@ export function renewRoute({ renew, intermediate, logger }: RenewRouteDeps): Rou
 			if (!current) throw new BirthmarkError('unauthenticated', 'only a certificate can be renewed, and the admin socket has none');
 			const certificate = await renew(current, await request.bytes(MAX_CSR_BYTES));
 			logger.info('renewed', { role, commonName: certificate.commonName, serial: certificate.serial, count: certificate.renewals });
-			return chainAnswer(certificate, intermediate);
+			return chainAnswer(certificate, authorities.current());
 		},
 	};
 }

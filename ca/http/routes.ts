@@ -1,5 +1,6 @@
 /** The table of routes: what is not in it does not exist. */
 
+import type { Authorities } from '../issuance/authorities.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
@@ -23,10 +24,10 @@ import type { Route } from './route.ts';
 import { signRoutes } from './sign.ts';
 import { whoamiRoute } from './whoami.ts';
 
-export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & RenewDeps & Pick<JoinRouteDeps, 'intermediate' | 'logger'> & {
+export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & RenewDeps & Pick<JoinRouteDeps, 'logger'> & {
 	readonly store: Store;
 	readonly lists: RevocationLists;
-	readonly bundle: Buffer;
+	readonly authorities: Authorities;
 };
 
 /** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */

@@ -6,6 +6,7 @@
 
 import { MAX_CSR_BYTES, PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import type { Redeem } from '../registration/redeem.ts';
 import { bearerToken } from './bearer.ts';
 import { chainAnswer } from './chain.ts';
@@ -14,17 +15,16 @@ import type { ApiRequest, Route } from './route.ts';
 
 export interface SignRouteDeps {
 	readonly redeem: Redeem;
-	/** PEM */
-	readonly intermediate: string;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly logger: Logger;
 }
 
-export function signRoutes({ redeem, intermediate, logger }: SignRouteDeps): Route[] {
+export function signRoutes({ redeem, authorities, logger }: SignRouteDeps): Route[] {
 	const sign = async (token: string, request: ApiRequest) => {
 		const certificate = await redeem(token, await request.bytes(MAX_CSR_BYTES));
 		const { commonName, serial, node = '', authorizationId = '', startId = '' } = certificate;
 		logger.info('issued', { commonName, serial, node, authorizationId, startId });
-		return chainAnswer(certificate, intermediate);
+		return chainAnswer(certificate, authorities.current());
 	};
 	const description: Description = {
 		summary: 'a container redeems the token of its start',

@@ -5,11 +5,12 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { signCertificate, type Issuer } from '#common/x509/certificate.ts';
+import { signCertificate } from '#common/x509/certificate.ts';
 import { lintLeaf } from '#common/x509/lint.ts';
 import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import type { CertificateRecord } from '../store/records.ts';
+import type { Authorities } from './authorities.ts';
 import type { Identity } from './identity.ts';
 import { validity } from './validity.ts';
 
@@ -27,16 +28,17 @@ export interface IssueRequest {
 export type Issue = (request: IssueRequest) => Promise<CertificateRecord>;
 
 export interface IssueDeps {
-	readonly issuer: Issuer;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly clock: { now(): Date };
 	readonly random: (bytes: number) => Uint8Array;
 	readonly backdateSeconds: number;
 }
 
 /** @returns a function that makes one certificate; it fails with `internal` when the intermediate has expired or the lint finds a fault */
-export function createIssue({ issuer, clock, random, backdateSeconds }: IssueDeps): Issue {
+export function createIssue({ authorities, clock, random, backdateSeconds }: IssueDeps): Issue {
 	return async ({ identity, key, lifetimeSeconds, origin, parent }) => {
 		const now = clock.now();
+		const { issuer } = authorities.current().active;
 		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
 		const serial = createSerial(random);
 		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, purposes } = identity;

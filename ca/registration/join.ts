@@ -4,6 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinRequest } from '#common/protocol/messages.ts';
 import { checkName } from '#common/protocol/names.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import { memberIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
 import type { CertificateRecord } from '../store/records.ts';
@@ -16,7 +17,7 @@ export interface JoinDeps {
 	readonly issue: Issue;
 	readonly clock: { now(): Date };
 	readonly domain: Domain;
-	readonly bundleDigest: Buffer;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly redemptionWindowSeconds: number;
 	readonly lifetimes: { readonly node: number; readonly operator: number };
 }
@@ -30,9 +31,9 @@ export interface Joined {
 export type Join = (token: string, request: JoinRequest) => Promise<Joined>;
 
 /** @returns a function that admits one node or operator; like redeeming, it may be repeated and a refusal burns nothing */
-export function createJoin({ store, issue, clock, domain, bundleDigest, redemptionWindowSeconds, lifetimes }: JoinDeps): Join {
+export function createJoin({ store, issue, clock, domain, authorities, redemptionWindowSeconds, lifetimes }: JoinDeps): Join {
 	return async (tokenText, request) => {
-		const hash = readToken(tokenText, 'join', bundleDigest);
+		const hash = readToken(tokenText, 'join', authorities.current());
 		const token = await store.findJoinToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		const csr = verifyCsr(Buffer.from(request.csr));

@@ -4,6 +4,7 @@ import { createToken, formatToken, secretHash, type TokenKind } from '#common/pr
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinTokenRequest, MintedToken } from '#common/protocol/messages.ts';
 import { checkName } from '#common/protocol/names.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import type { Store } from '../store/store.ts';
 import { checkRules, requireAllowed } from './allow.ts';
 
@@ -11,8 +12,7 @@ export interface MintDeps {
 	readonly store: Pick<Store, 'findNode' | 'findAuthorization' | 'mintToken' | 'addJoinToken'>;
 	readonly clock: { now(): Date };
 	readonly random: (bytes: number) => Uint8Array;
-	/** SHA-256 of the trust bundle */
-	readonly bundleDigest: Buffer;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly tokenTtlSeconds: number;
 	readonly joinTokenTtlSeconds: number;
 }
@@ -28,10 +28,10 @@ export interface Mint {
 	joinToken(request: JoinTokenRequest): Promise<MintedToken>;
 }
 
-export function createMint({ store, clock, random, bundleDigest, tokenTtlSeconds, joinTokenTtlSeconds }: MintDeps): Mint {
+export function createMint({ store, clock, random, authorities, tokenTtlSeconds, joinTokenTtlSeconds }: MintDeps): Mint {
 	const create = (kind: TokenKind, ttlSeconds: number) => {
 		const now = clock.now();
-		const token = createToken(kind, bundleDigest, random);
+		const token = createToken(kind, authorities.current().digest, random);
 		return { text: formatToken(token), hash: secretHash(token), now, expiresAt: new Date(now.getTime() + ttlSeconds * 1000) };
 	};
 	return {

@@ -3,6 +3,7 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import { workloadIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
 import type { CertificateRecord } from '../store/records.ts';
@@ -15,7 +16,7 @@ export interface RedeemDeps {
 	readonly issue: Issue;
 	readonly clock: { now(): Date };
 	readonly domain: Domain;
-	readonly bundleDigest: Buffer;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly redemptionWindowSeconds: number;
 }
 
@@ -28,9 +29,9 @@ export type Redeem = (token: string, csr: Buffer) => Promise<CertificateRecord>;
  *
  * @returns a function that turns token and CSR into a certificate; a refusal leaves the token as it was
  */
-export function createRedeem({ store, issue, clock, domain, bundleDigest, redemptionWindowSeconds }: RedeemDeps): Redeem {
+export function createRedeem({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: RedeemDeps): Redeem {
 	return async (tokenText, csrBytes) => {
-		const hash = readToken(tokenText, 'container', bundleDigest);
+		const hash = readToken(tokenText, 'container', authorities.current());
 		const token = await store.findToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		const csr = verifyCsr(csrBytes);

@@ -3,17 +3,18 @@
 import { timingSafeEqual } from 'node:crypto';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { parseToken, secretHash, type TokenKind } from '#common/protocol/token.ts';
+import type { TrustState } from '../issuance/authorities.ts';
 import type { Redemption } from '../store/store.ts';
 
 /**
  * @param text as the client sent it
  * @returns what the store knows the token by
- * @throws BirthmarkError `token-malformed`; `token-unknown` when it is for another CA's trust bundle
+ * @throws BirthmarkError `token-malformed`; `token-unknown` when it is for a trust bundle that is not, or no longer, this CA's
  */
-export function readToken(text: string, kind: TokenKind, bundleDigest: Buffer): Buffer {
+export function readToken(text: string, kind: TokenKind, { acceptedDigests }: Pick<TrustState, 'acceptedDigests'>): Buffer {
 	const token = parseToken(text, kind);
-	if (!timingSafeEqual(token.bundleDigest, bundleDigest)) {
-		throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to an earlier trust bundle of this one');
+	if (!acceptedDigests.some((digest) => timingSafeEqual(token.bundleDigest, digest))) {
+		throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to a trust bundle of this one that is not used any more');
 	}
 	return secretHash(token);
 }

@@ -3,9 +3,9 @@
  * revocation and from time to time, and the root's, made once with the CA.
  */
 
-import type { Issuer } from '#common/x509/certificate.ts';
 import { signRevocationList } from '#common/x509/crl.ts';
 import { encodePem } from '#common/x509/pem.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import type { Store } from '../store/store.ts';
 
 export interface PublishedList {
@@ -29,10 +29,8 @@ export interface RevocationLists {
 
 export interface RevocationListDeps {
 	readonly store: Pick<Store, 'nextRevocationList'>;
-	readonly issuer: Issuer;
+	readonly authorities: Pick<Authorities, 'current'>;
 	readonly clock: { now(): Date };
-	/** PEM */
-	readonly rootRevocationList: string;
 	readonly refreshSeconds: number;
 	readonly lifetimeSeconds: number;
 	readonly backdateSeconds: number;
@@ -40,9 +38,10 @@ export interface RevocationListDeps {
 
 /** Publishes a first list, which covers whatever was revoked before the process last ended. */
 export async function openRevocationLists(deps: RevocationListDeps): Promise<RevocationLists> {
-	const { store, issuer, clock, rootRevocationList, refreshSeconds, lifetimeSeconds, backdateSeconds } = deps;
+	const { store, authorities, clock, refreshSeconds, lifetimeSeconds, backdateSeconds } = deps;
 	const make = async (): Promise<PublishedList> => {
 		const madeAt = clock.now();
+		const { issuer, rootRevocationList } = authorities.current().active;
 		// RFC 5280 §3.3: an entry stays until it was on a list made after its certificate's end. In the life of a list there is one.
 		const { number, entries } = await store.nextRevocationList(new Date(madeAt.getTime() - lifetimeSeconds * 1000));
 		const der = signRevocationList({

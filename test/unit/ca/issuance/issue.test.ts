@@ -2,10 +2,11 @@
 
 import test from 'ava';
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { issuerOf, type Issuer } from '#common/x509/certificate.ts';
+import { issuerOf } from '#common/x509/certificate.ts';
 import { publicKeyHash } from '#common/x509/csr.ts';
-import { generateSigningKey, importSigningKey } from '#common/x509/keys.ts';
+import { generateSigningKey } from '#common/x509/keys.ts';
 import { decodePem } from '#common/x509/pem.ts';
+import { onlyAuthority } from '../../../../ca/issuance/authorities.ts';
 import { createAuthority } from '../../../../ca/issuance/authority.ts';
 import { memberIdentity, serverIdentity, workloadIdentity } from '../../../../ca/issuance/identity.ts';
 import { createIssue, type IssueRequest } from '../../../../ca/issuance/issue.ts';
@@ -14,9 +15,8 @@ import { movableClock } from '../../../support/ca.ts';
 const DAY = 86_400;
 const domain = { trustDomain: 'example.org', environment: 'test' };
 
-async function newIssuer(clock: { now(): Date }): Promise<Issuer> {
-	const authority = await createAuthority('example.org', { clock, random: randomBytes, backdateSeconds: 0 });
-	return issuerOf(decodePem('CERTIFICATE', authority.intermediate)![0]!, importSigningKey(authority.intermediateKey));
+async function newAuthorities(clock: { now(): Date }) {
+	return onlyAuthority(await createAuthority('example.org', { clock, random: randomBytes, backdateSeconds: 0 }));
 }
 
 function webRequest(lifetimeSeconds: number): IssueRequest {
@@ -42,16 +42,17 @@ test('the intermediate lives five years under a root of twenty, and issues only 
 
 test('a leaf never outlives its issuer', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
-	const issuer = await newIssuer(clock);
-	const issue = createIssue({ issuer, clock, random: randomBytes, backdateSeconds: 60 });
+	const authorities = await newAuthorities(clock);
+	const { issuer } = authorities.current().active;
+	const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 60 });
 	clock.advance((issuer.notAfter.getTime() - clock.now().getTime()) / 1000 - 100);
 	t.deepEqual((await issue(webRequest(DAY))).notAfter, issuer.notAfter);
 });
 
 test('an expired issuer issues nothing', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
-	const issuer = await newIssuer(clock);
-	const issue = createIssue({ issuer, clock, random: randomBytes, backdateSeconds: 60 });
+	const authorities = await newAuthorities(clock);
+	const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 60 });
 	clock.advance(6 * 365 * DAY);
 	t.like(await t.throwsAsync(issue(webRequest(DAY))), { code: 'internal' });
 });
@@ -63,7 +64,7 @@ test('a key that does not belong to the certificate of the issuer is refused', a
 
 test('times in certificates are whole seconds', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00.987Z'));
-	const issue = createIssue({ issuer: await newIssuer(clock), clock, random: randomBytes, backdateSeconds: 60 });
+	const issue = createIssue({ authorities: await newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
 	const { notBefore, notAfter } = await issue(webRequest(DAY));
 	t.is(notBefore.toISOString(), '2029-12-31T23:59:00.000Z');
 	t.is(notAfter.toISOString(), '2030-01-02T00:00:00.000Z');
@@ -71,7 +72,7 @@ test('times in certificates are whole seconds', async (t) => {
 
 test('a renewal belongs to the chain of its parent and counts one more', async (t) => {
 	const clock = movableClock();
-	const issue = createIssue({ issuer: await newIssuer(clock), clock, random: randomBytes, backdateSeconds: 60 });
+	const issue = createIssue({ authorities: await newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
 	const first = await issue(webRequest(DAY));
 	const second = await issue({ ...webRequest(DAY), parent: first });
 	const third = await issue({ ...webRequest(DAY), parent: second });

@@ -3,10 +3,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { bundleDigest } from '#common/protocol/token.ts';
-import { issuerOf } from '#common/x509/certificate.ts';
-import { importSigningKey } from '#common/x509/keys.ts';
-import { decodePem } from '#common/x509/pem.ts';
+import { onlyAuthority } from '../../../../ca/issuance/authorities.ts';
 import { createAuthority } from '../../../../ca/issuance/authority.ts';
 import { memberIdentity } from '../../../../ca/issuance/identity.ts';
 import { createIssue, type Issue } from '../../../../ca/issuance/issue.ts';
@@ -22,13 +19,11 @@ const domain = { trustDomain: 'birthmark.internal', environment: 'production' };
 async function setUp(t: ExecutionContext) {
 	const clock = movableClock();
 	const own = { clock, random: randomBytes, backdateSeconds: 60 };
-	const authority = await createAuthority(domain.trustDomain, own);
-	const issuer = issuerOf(decodePem('CERTIFICATE', authority.intermediate)![0]!, importSigningKey(authority.intermediateKey));
+	const authorities = onlyAuthority(await createAuthority(domain.trustDomain, own));
 	const store = openSqliteStore(join(temporaryFolder(t), 'ca.db'));
 	t.teardown(() => store.close());
-	const digest = bundleDigest(authority.bundle);
-	const mint = createMint({ store, clock, random: randomBytes, bundleDigest: digest, tokenTtlSeconds: 120, joinTokenTtlSeconds: 120 });
-	const issueNow = createIssue({ ...own, issuer });
+	const mint = createMint({ store, clock, random: randomBytes, authorities, tokenTtlSeconds: 120, joinTokenTtlSeconds: 120 });
+	const issueNow = createIssue({ ...own, authorities });
 	const redeemWhile = (meanwhile: () => Promise<unknown>) => {
 		const issue: Issue = async (request) => {
 			const certificate = await issueNow(request);
@@ -36,7 +31,7 @@ async function setUp(t: ExecutionContext) {
 			await meanwhile();
 			return certificate;
 		};
-		const deps = { store, issue, clock, domain, bundleDigest: digest, redemptionWindowSeconds: 600 };
+		const deps = { store, issue, clock, domain, authorities, redemptionWindowSeconds: 600 };
 		return { redeem: createRedeem(deps), join: createJoin({ ...deps, lifetimes: { node: 3600, operator: 3600 } }) };
 	};
 	const idle = redeemWhile(async () => undefined);
