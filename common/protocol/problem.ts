@@ -37,7 +37,7 @@ export function errorFromProblem(status: number, body: string): BirthmarkError {
 		return new BirthmarkError('ca-protocol', `the CA answered ${status} without a problem document`, { cause });
 	}
 	if (typeof value === 'object' && value !== null && 'code' in value && isErrorCode(value.code)) {
-		const detail = 'detail' in value && typeof value.detail === 'string' ? value.detail.slice(0, MAX_DETAIL_LENGTH).split('\n').map(printable).join('\n') : undefined;
+		const detail = 'detail' in value && typeof value.detail === 'string' && value.detail !== '' ? value.detail.slice(0, MAX_DETAIL_LENGTH).split('\n').map(printable).join('\n') : undefined;
 		return new BirthmarkError(value.code, detail);
 	}
 	return new BirthmarkError('ca-protocol', `the CA answered ${status} with a code that this version does not know`);

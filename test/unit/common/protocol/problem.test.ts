@@ -58,3 +58,7 @@ test('an error tells its code, an unexpected one none', (t) => {
 	for (const other of [new Error('x'), 'usage', undefined, { code: 'usage' }, Object.assign(new Error('x'), { code: 'usage' })]) t.is(errorCode(other), 'internal');
 	for (const other of ['toString', '__proto__', '', 'Usage', 7, undefined, null]) t.false(isErrorCode(other));
 });
+
+test('a problem without words is told in the words of its code', (t) => {
+	t.is(errorFromProblem(404, problem('node-unknown', '')).message, ERROR_CODES['node-unknown']);
+});
