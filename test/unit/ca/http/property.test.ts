@@ -1,0 +1,94 @@
+/** Every route, whatever it is sent: a body is understood strictly or refused, and never a fault of the CA. */
+
+import test from 'ava';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import fc from 'fast-check';
+import { z } from 'zod';
+import { isErrorCode } from '#common/protocol/errors.ts';
+import { createLogger, silentLogger } from '#common/runtime/log.ts';
+import { createRoutes, type RoutesDeps } from '../../../../ca/http/routes.ts';
+import type { Route } from '../../../../ca/http/route.ts';
+import { newKey, startCa, type Answer } from '../../../support/ca.ts';
+import { fromSchema, type JsonSchema } from '../../../support/json-schema.ts';
+import { holds, holdsAsync } from '../../../support/property.ts';
+
+const ROUTES = createRoutes({ logger: silentLogger } as unknown as RoutesDeps);
+const WITH_SCHEMA = ROUTES.flatMap((route) => (route.description.body && 'schema' in route.description.body ? [{ ...route, schema: route.description.body.schema }] : []));
+
+function jsonSchema(schema: z.ZodType): JsonSchema {
+	return z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
+}
+
+/** Every object in the value, the outermost first. */
+function objectsIn(value: unknown): Record<string, unknown>[] {
+	if (typeof value !== 'object' || value === null) return [];
+	return [...(Array.isArray(value) ? [] : [value as Record<string, unknown>]), ...Object.values(value).flatMap(objectsIn)];
+}
+
+for (const { method, path, schema } of WITH_SCHEMA) {
+	test(`${method} ${path} refuses a body with a key that it does not know, and takes no body for another`, (t) => {
+		const right = fromSchema(jsonSchema(schema)).filter((value) => schema.safeParse(value).success);
+		holds(t, 100, fc.property(right, fc.string({ minLength: 1 }), fc.jsonValue(), fc.nat(), (value, key, more, index) => {
+			const changed = structuredClone(value);
+			const objects = objectsIn(changed);
+			const target = objects[index % objects.length]!;
+			// Keys of a map are data, not names of fields.
+			fc.pre(!Object.hasOwn(target, key) && key !== '__proto__' && target === objects[0]);
+			target[key] = more;
+			ok(!schema.safeParse(changed).success, key);
+		}));
+		holds(t, 200, fc.property(fc.oneof(fc.jsonValue(), fromSchema(jsonSchema(schema), 2)), (value) => {
+			const result = schema.safeParse(value);
+			if (!result.success) return;
+			// Nothing is made up: what is understood says again the same.
+			deepEqual(schema.parse(JSON.parse(JSON.stringify(result.data))), result.data);
+		}));
+	});
+}
+
+test('whatever is sent to whatever route, in whatever role, is answered, and never with a fault of the CA', async (t) => {
+	const failures: string[] = [];
+	const logger = createLogger('ca', 'error', (line: string) => void failures.push(line));
+	const ca = await startCa(t, { logger });
+	const callers = { node: await ca.join('host1'), operator: await ca.join('alice', [], 'operator'), workload: await ca.enrol(await ca.join('host2'), 'web01', 'web'), anonymous: undefined };
+	const caller = fc.constantFrom(...(['node', 'operator', 'workload', 'anonymous'] as const));
+	const segment = fc.oneof(fc.string({ maxLength: 40 }), fc.stringMatching(/^[0-9a-f]{32}$/), fc.constantFrom('host1', 'web01', '..', '%', '\0', 'BMKTKN-1-x')).map(encodeURIComponent);
+	const key = newKey();
+	const call = fc.constantFrom(...ROUTES).chain((route) => fc.record({
+		route: fc.constant(route),
+		as: caller,
+		segments: fc.array(segment, { minLength: 3, maxLength: 3 }),
+		query: fc.oneof(fc.constant(''), fc.webQueryParameters(), fc.constantFrom('all=1', 'limit=-1', 'after=x', 'limit=99999999999999999999')),
+		body: bodyFor(route, key.csr()),
+		contentType: fc.constantFrom('application/json', 'application/json', 'application/json', 'application/pkcs10', 'application/x-www-form-urlencoded', 'text/plain', ''),
+		authorization: fc.constantFrom('', '', 'Bearer x', 'Basic eDp5', `Bearer BMKTKN-1-${'0'.repeat(50)}-${'0'.repeat(25)}`, `Bearer BMKJOIN-1-${'0'.repeat(50)}-${'0'.repeat(25)}`, 'Bearer a.b.c', 'Bearer eyJhbGciOiJub25lIn0.e30.'),
+	}));
+	await holdsAsync(t, 400, fc.asyncProperty(call, async ({ route, as, segments, query, body, contentType, authorization }) => {
+		let at = 0;
+		const path = route.path.replace(/:\w+/g, () => segments[at++]! || 'x') + (query && `?${query}`);
+		const headers = { ...(contentType && { 'content-type': contentType }), ...(authorization && { authorization }) };
+		const credentials = callers[as];
+		const answer = await ca.request(route.method, path, { headers, ...(credentials && { credentials }), ...(route.method !== 'GET' && { body }) });
+		checkAnswer(answer, `${as}: ${route.method} ${path}`);
+	}));
+	t.deepEqual(failures, []);
+});
+
+/** Junk, what the schema asks for, something in between, or a certificate signing request. */
+function bodyFor({ description }: Route, csr: string): fc.Arbitrary<Buffer> {
+	const own = description.body && 'schema' in description.body ? [fromSchema(jsonSchema(description.body.schema)), fromSchema(jsonSchema(description.body.schema), 2)].map((value) => value.map((json) => JSON.stringify(json))) : [];
+	return fc.oneof(...own, ...own, fc.json(), fc.string({ unit: 'binary' }), fc.constant(csr), fc.webQueryParameters()).map((text) => Buffer.from(text)).chain((text) => fc.oneof(
+		{ weight: 9, arbitrary: fc.constant(text) },
+		{ weight: 1, arbitrary: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.concat([text, bytes])) },
+	));
+}
+
+function checkAnswer({ status, headers, text }: Answer, call: string): void {
+	ok(status >= 200 && status < 500, `${call} was answered ${status}: ${text}`);
+	if (status < 400) return;
+	equal(headers['content-type'], 'application/problem+json', call);
+	const { code, status: said } = JSON.parse(text) as { code: unknown; status: number };
+	ok(isErrorCode(code), call);
+	equal(said, status);
+	match(text, /^\{.*\}$/s);
+}
