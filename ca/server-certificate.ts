@@ -7,6 +7,7 @@ import type { ServerCredentials } from './http/server.ts';
 import type { Authorities } from './issuance/authorities.ts';
 import { serverIdentity, type Domain } from './issuance/identity.ts';
 import type { Issue } from './issuance/issue.ts';
+import { SYSTEM } from './store/records.ts';
 import type { Store } from './store/store.ts';
 
 export interface ServerCertificateDeps {
@@ -34,7 +35,7 @@ export async function makeServerCertificate({ store, issue, domain, authorities,
 		lifetimeSeconds,
 		origin: {},
 	});
-	await store.addCertificate(certificate);
+	await store.addCertificate(certificate, SYSTEM);
 	const half = (certificate.issuedAt.getTime() + certificate.notAfter.getTime()) / 2;
 	return { key: exportSigningKey(key), certificate: chainPem(certificate, authorities.current()), notBefore: certificate.notBefore, renewAt: new Date(half) };
 }

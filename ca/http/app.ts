@@ -73,7 +73,10 @@ function toRequest(context: Context, caller: Caller | undefined, admitted: () =>
 		await admitted();
 		return value;
 	};
+	// A unix socket has no addresses, and the admin socket is the only one.
+	const source = context.req.socket.remoteAddress ?? 'admin-socket';
 	return {
+		actor: { role: caller?.role ?? 'anonymous', name: caller?.name ?? '', source },
 		get caller() {
 			if (!caller) throw new BirthmarkError('unauthenticated');
 			return caller;

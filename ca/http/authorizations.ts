@@ -25,7 +25,7 @@ export function mintRoute({ mint, logger }: { readonly mint: Pick<Mint, 'startTo
 		async handle(request) {
 			const { startId } = await request.json(mintSchema);
 			const authorizationId = request.parameter('id');
-			const minted = await mint.startToken(request.caller.name, authorizationId, startId);
+			const minted = await mint.startToken(request.caller.name, authorizationId, startId, request.actor);
 			logger.info('token minted', { node: request.caller.name, authorizationId, startId });
 			return { status: 201, json: minted, isPrivate: true };
 		},
@@ -44,7 +44,7 @@ export function endAuthorizationRoute({ revoke, logger }: { readonly revoke: Pic
 		},
 		async handle(request) {
 			const authorizationId = request.parameter('id');
-			const { revoked } = await revoke.authorization(authorizationId, nodeScope(request.caller));
+			const { revoked } = await revoke.authorization(authorizationId, nodeScope(request.caller), request.actor);
 			logger.info('authorization ended', { authorizationId, count: revoked });
 			return { status: 204 };
 		},

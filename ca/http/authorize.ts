@@ -23,7 +23,7 @@ export function authorizeRoute({ authorize, logger }: { readonly authorize: Auth
 		async handle(request) {
 			const body = await request.json(authorizeSchema);
 			const node = request.caller.name;
-			const authorization = await authorize(node, body);
+			const authorization = await authorize(node, body, request.actor);
 			if (body.dryRun) return { status: 200, json: authorization };
 			logger.info('authorized', {
 				node,

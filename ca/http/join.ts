@@ -35,7 +35,7 @@ export function joinRoute({ join, lists, authorities, domain, logger }: JoinRout
 		},
 		async handle(request) {
 			const token = bearerToken(request);
-			const { certificate, revoked } = await join(token, await request.json(joinSchema));
+			const { certificate, revoked } = await join(token, await request.json(joinSchema), request.actor);
 			if (revoked > 0) await lists.publish();
 			const { commonName: name, serial } = certificate;
 			const role = certificate.role as JoinAnswer['role'];

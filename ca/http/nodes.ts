@@ -37,7 +37,7 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			},
 			async handle(request) {
 				const body = await request.json(joinTokenSchema);
-				const minted = await mint.joinToken(body);
+				const minted = await mint.joinToken(body, request.actor);
 				logger.info('join token minted', { role: body.role, ...(body.name !== undefined && { commonName: body.name }) });
 				return { status: 201, json: minted, isPrivate: true };
 			},
@@ -62,7 +62,7 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			async handle(request) {
 				const name = request.parameter('name');
 				const { allow } = await request.json(nodeUpdateSchema);
-				if (!(await store.setAllow(name, checkRules(allow)))) throw new BirthmarkError('node-unknown');
+				if (!(await store.setAllow(name, checkRules(allow), clock.now(), request.actor))) throw new BirthmarkError('node-unknown');
 				logger.info('allow rules changed', { node: name, count: allow.length });
 				return { status: 200, json: (await listNodes()).find((node) => node.name === name) };
 			},
@@ -78,7 +78,7 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			},
 			async handle(request) {
 				const name = request.parameter('name');
-				const answer = await revoke.node(name);
+				const answer = await revoke.node(name, request.actor);
 				logger.warn('node cut off', { node: name, count: answer.revoked });
 				return { status: 200, json: answer };
 			},

@@ -29,7 +29,7 @@ export function renewRoute({ renew, authorities, logger }: RenewRouteDeps): Rout
 		async handle(request) {
 			const { certificate: current, role } = request.caller;
 			if (!current) throw new BirthmarkError('unauthenticated', 'only a certificate can be renewed, and the admin socket has none');
-			const certificate = await renew(current, await request.bytes(MAX_CSR_BYTES));
+			const certificate = await renew(current, await request.bytes(MAX_CSR_BYTES), request.actor);
 			logger.info('renewed', { role, commonName: certificate.commonName, serial: certificate.serial, count: certificate.renewals });
 			return chainAnswer(certificate, authorities.current());
 		},

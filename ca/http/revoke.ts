@@ -20,7 +20,7 @@ export function revokeRoute({ revoke, logger }: { readonly revoke: Pick<Revoke, 
 		},
 		async handle(request) {
 			const body = await request.json(revokeSchema);
-			const answer = await revoke.certificates(body, nodeScope(request.caller));
+			const answer = await revoke.certificates(body, nodeScope(request.caller), request.actor);
 			logger.info('revoked', { role: request.caller.role, count: answer.revoked, reason: body.reason ?? 'unspecified' });
 			return { status: 200, json: answer };
 		},

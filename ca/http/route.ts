@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { Role } from '#common/protocol/messages.ts';
 import type { Caller } from '../registration/caller.ts';
 import type { Description } from './description.ts';
+import type { Actor } from '../store/records.ts';
 
 /** `anonymous` admits everybody, without a look at their certificate. */
 export type Admission = Exclude<Role, 'ca'> | 'anonymous';
@@ -23,6 +24,8 @@ export interface Route {
 export interface ApiRequest {
 	/** @throws BirthmarkError `unauthenticated` on a route for anonymous callers */
 	readonly caller: Caller;
+	/** the caller, or whoever is anonymous, as the audit log will know it */
+	readonly actor: Actor;
 	parameter(name: string): string;
 	query(name: string): string | undefined;
 	header(name: string): string | undefined;

@@ -21,7 +21,7 @@ export interface SignRouteDeps {
 
 export function signRoutes({ redeem, authorities, logger }: SignRouteDeps): Route[] {
 	const sign = async (token: string, request: ApiRequest) => {
-		const certificate = await redeem(token, await request.bytes(MAX_CSR_BYTES));
+		const certificate = await redeem(token, await request.bytes(MAX_CSR_BYTES), request.actor);
 		const { commonName, serial, node = '', authorizationId = '', startId = '' } = certificate;
 		logger.info('issued', { commonName, serial, node, authorizationId, startId });
 		return chainAnswer(certificate, authorities.current());

@@ -38,7 +38,7 @@ export interface IssueDeps {
 export function createIssue({ authorities, clock, random, backdateSeconds }: IssueDeps): Issue {
 	return async ({ identity, key, lifetimeSeconds, origin, parent }) => {
 		const now = clock.now();
-		const { issuer } = authorities.current().active;
+		const { issuer, generation } = authorities.current().active;
 		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
 		const serial = createSerial(random);
 		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, purposes } = identity;
@@ -62,6 +62,7 @@ export function createIssue({ authorities, clock, random, backdateSeconds }: Iss
 			dnsNames,
 			spiffeId,
 			...origin,
+			issuerGeneration: generation,
 			chain: parent?.chain ?? serial,
 			...(parent && { parentSerial: parent.serial }),
 			renewals: parent ? parent.renewals + 1 : 0,

@@ -5,6 +5,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import { workloadIdentity, type Domain } from '../issuance/identity.ts';
+import type { Actor } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { requireAllowed } from './allow.ts';
 
@@ -15,11 +16,11 @@ export interface AuthorizeDeps {
 	readonly lifetimes: { readonly workload: number; readonly workloadMaximum: number };
 }
 
-export type Authorize = (node: string, request: AuthorizeRequest) => Promise<Authorization>;
+export type Authorize = (node: string, request: AuthorizeRequest, by: Actor) => Promise<Authorization>;
 
 /** @returns a function that registers one container of one node; a dry run is decided alike and leaves nothing behind */
 export function createAuthorize({ store, clock, domain, lifetimes }: AuthorizeDeps): Authorize {
-	return async (node, request) => {
+	return async (node, request, by) => {
 		const names = {
 			commonName: checkName('common name', request.commonName),
 			organizationalUnit: checkName('role', request.organizationalUnit),
@@ -48,7 +49,7 @@ export function createAuthorize({ store, clock, domain, lifetimes }: AuthorizeDe
 			...names,
 			lifetimeSeconds,
 			createdAt: clock.now(),
-		});
+		}, by);
 		switch (result.outcome) {
 			case 'cut-off': throw cutOff(node);
 			case 'ended': throw new BirthmarkError('authorization-ended', 'this container was reported gone; create a new one');

@@ -7,7 +7,7 @@ import { verifyCsr } from '#common/x509/csr.ts';
 import type { Authorities } from '../issuance/authorities.ts';
 import { memberIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
-import type { CertificateRecord } from '../store/records.ts';
+import type { Actor, CertificateRecord } from '../store/records.ts';
 import { redemptionState } from '../store/redemption.ts';
 import type { Store } from '../store/store.ts';
 import { readToken, redemptionRefusal } from './redemption-refusal.ts';
@@ -28,11 +28,11 @@ export interface Joined {
 	readonly revoked: number;
 }
 
-export type Join = (token: string, request: JoinRequest) => Promise<Joined>;
+export type Join = (token: string, request: JoinRequest, by: Actor) => Promise<Joined>;
 
 /** @returns a function that admits one node or operator; like redeeming, it may be repeated and a refusal burns nothing */
 export function createJoin({ store, issue, clock, domain, authorities, redemptionWindowSeconds, lifetimes }: JoinDeps): Join {
-	return async (tokenText, request) => {
+	return async (tokenText, request, by) => {
 		const hash = readToken(tokenText, 'join', authorities.current());
 		const token = await store.findJoinToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
@@ -53,7 +53,7 @@ export function createJoin({ store, issue, clock, domain, authorities, redemptio
 			lifetimeSeconds: lifetimes[token.role],
 			origin: token.role === 'node' ? { node: name } : {},
 		});
-		const redemption = await store.redeemJoinToken(hash, certificate, attempt);
+		const redemption = await store.redeemJoinToken(hash, certificate, attempt, by);
 		switch (redemption.outcome) {
 			case 'issued': return { certificate: redemption.certificate, revoked: redemption.revoked ?? 0 };
 			case 'repeat': return { certificate: redemption.certificate, revoked: 0 };

@@ -5,6 +5,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinTokenRequest, MintedToken } from '#common/protocol/messages.ts';
 import { checkName } from '#common/protocol/names.ts';
 import type { Authorities } from '../issuance/authorities.ts';
+import type { Actor } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { checkRules, requireAllowed } from './allow.ts';
 
@@ -23,9 +24,9 @@ export interface Mint {
 	 *
 	 * @throws BirthmarkError `authorization-unknown`, `authorization-ended`, `name-not-allowed`
 	 */
-	startToken(node: string, authorizationId: string, startId: string): Promise<MintedToken>;
+	startToken(node: string, authorizationId: string, startId: string, by: Actor): Promise<MintedToken>;
 	/** @throws BirthmarkError `name-illegal`, `request-malformed` */
-	joinToken(request: JoinTokenRequest): Promise<MintedToken>;
+	joinToken(request: JoinTokenRequest, by: Actor): Promise<MintedToken>;
 }
 
 export function createMint({ store, clock, random, authorities, tokenTtlSeconds, joinTokenTtlSeconds }: MintDeps): Mint {
@@ -35,11 +36,11 @@ export function createMint({ store, clock, random, authorities, tokenTtlSeconds,
 		return { text: formatToken(token), hash: secretHash(token), now, expiresAt: new Date(now.getTime() + ttlSeconds * 1000) };
 	};
 	return {
-		async startToken(node, authorizationId, startId) {
+		async startToken(node, authorizationId, startId, by) {
 			const authorization = await store.findAuthorization(authorizationId);
 			if (authorization?.node === node) requireAllowed(authorization, node, (await store.findNode(node))?.allow ?? []);
 			const { text, hash, now, expiresAt } = create('container', tokenTtlSeconds);
-			const outcome = await store.mintToken({ hash, authorizationId, node, startId, expiresAt }, now);
+			const outcome = await store.mintToken({ hash, authorizationId, node, startId, expiresAt }, now, by);
 			switch (outcome) {
 				case 'unknown': throw new BirthmarkError('authorization-unknown');
 				case 'ended': throw new BirthmarkError('authorization-ended');
@@ -47,12 +48,12 @@ export function createMint({ store, clock, random, authorities, tokenTtlSeconds,
 				case 'minted': return { token: text, expiresAt: expiresAt.toISOString() };
 			}
 		},
-		async joinToken({ role, name, allow = [], ttlSeconds = joinTokenTtlSeconds }) {
+		async joinToken({ role, name, allow = [], ttlSeconds = joinTokenTtlSeconds }, by) {
 			if (name !== undefined) checkName(role === 'node' ? 'node name' : 'common name', name);
 			if (role === 'operator' && name === undefined) throw new BirthmarkError('request-malformed', 'a join token for an operator carries the operator\'s name');
 			if (role === 'operator' && allow.length > 0) throw new BirthmarkError('request-malformed', 'allow rules are for nodes; an operator has none');
 			const { text, hash, now, expiresAt } = create('join', ttlSeconds);
-			await store.addJoinToken({ hash, role, ...(name !== undefined && { name }), allow: checkRules(allow), createdAt: now, expiresAt });
+			await store.addJoinToken({ hash, role, ...(name !== undefined && { name }), allow: checkRules(allow), createdAt: now, expiresAt }, by);
 			return { token: text, expiresAt: expiresAt.toISOString() };
 		},
 	};

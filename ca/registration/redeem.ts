@@ -6,7 +6,7 @@ import { verifyCsr } from '#common/x509/csr.ts';
 import type { Authorities } from '../issuance/authorities.ts';
 import { workloadIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
-import type { CertificateRecord } from '../store/records.ts';
+import type { Actor, CertificateRecord } from '../store/records.ts';
 import { redemptionState } from '../store/redemption.ts';
 import type { Store } from '../store/store.ts';
 import { readToken, redemptionRefusal } from './redemption-refusal.ts';
@@ -20,7 +20,7 @@ export interface RedeemDeps {
 	readonly redemptionWindowSeconds: number;
 }
 
-export type Redeem = (token: string, csr: Buffer) => Promise<CertificateRecord>;
+export type Redeem = (token: string, csr: Buffer, by: Actor) => Promise<CertificateRecord>;
 
 /**
  * The certificate is made before the token is burnt: only the transaction that burns it decides who
@@ -30,7 +30,7 @@ export type Redeem = (token: string, csr: Buffer) => Promise<CertificateRecord>;
  * @returns a function that turns token and CSR into a certificate; a refusal leaves the token as it was
  */
 export function createRedeem({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: RedeemDeps): Redeem {
-	return async (tokenText, csrBytes) => {
+	return async (tokenText, csrBytes, by) => {
 		const hash = readToken(tokenText, 'container', authorities.current());
 		const token = await store.findToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
@@ -51,7 +51,7 @@ export function createRedeem({ store, issue, clock, domain, authorities, redempt
 			lifetimeSeconds: authorization.lifetimeSeconds,
 			origin: { node: authorization.node, authorizationId: authorization.id, startId },
 		});
-		const redemption = await store.redeemToken(hash, certificate, attempt);
+		const redemption = await store.redeemToken(hash, certificate, attempt, by);
 		if (redemption.outcome !== 'issued' && redemption.outcome !== 'repeat') throw redemptionRefusal(redemption.outcome);
 		return redemption.certificate;
 	};

@@ -4,7 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
 import { memberIdentity, workloadIdentity, type Domain, type Identity } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
-import type { CertificateRecord } from '../store/records.ts';
+import type { Actor, CertificateRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 
 export interface RenewDeps {
@@ -16,7 +16,7 @@ export interface RenewDeps {
 	readonly lifetimes: { readonly node: number; readonly operator: number };
 }
 
-export type Renew = (current: CertificateRecord, csr: Buffer) => Promise<CertificateRecord>;
+export type Renew = (current: CertificateRecord, csr: Buffer, by: Actor) => Promise<CertificateRecord>;
 
 /**
  * The certificate that was presented stays valid to its end. The same request again within the
@@ -33,7 +33,7 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 		if (known.revokedAt) throw new BirthmarkError('certificate-revoked');
 		return known;
 	};
-	return async (current, csrBytes) => {
+	return async (current, csrBytes, by) => {
 		const csr = verifyCsr(csrBytes);
 		const earlier = await earlierAnswer(current, csr.publicKeyHash);
 		if (earlier) return earlier;
@@ -50,7 +50,7 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 			},
 			parent: current,
 		});
-		const outcome = await store.addRenewal(certificate);
+		const outcome = await store.addRenewal(certificate, by);
 		switch (outcome) {
 			case 'added': return certificate;
 			case 'ended': throw new BirthmarkError('authorization-ended');

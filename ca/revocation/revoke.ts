@@ -2,6 +2,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { RevocationReason, RevokeAnswer, RevokeRequest } from '#common/protocol/messages.ts';
+import type { Actor } from '../store/records.ts';
 import type { RevocationSelector, Store } from '../store/store.ts';
 import type { RevocationLists } from './lists.ts';
 
@@ -13,11 +14,11 @@ export interface RevokeDeps {
 
 export interface Revoke {
 	/** @param node when given, reaches only what belongs to this node */
-	certificates(request: RevokeRequest, node: string | undefined): Promise<RevokeAnswer>;
+	certificates(request: RevokeRequest, node: string | undefined, by: Actor): Promise<RevokeAnswer>;
 	/** The container is gone: nothing can come of its authorization any more. */
-	authorization(id: string, node: string | undefined): Promise<RevokeAnswer>;
+	authorization(id: string, node: string | undefined, by: Actor): Promise<RevokeAnswer>;
 	/** Cuts a node off, with everything that it authorized. */
-	node(name: string): Promise<RevokeAnswer>;
+	node(name: string, by: Actor): Promise<RevokeAnswer>;
 }
 
 export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
@@ -26,23 +27,23 @@ export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
 		return { revoked, crlNumber: number };
 	};
 	return {
-		async certificates(request, node) {
+		async certificates(request, node, by) {
 			const selector = selectorOf(request);
 			if (selector.by === 'node' && node !== undefined && selector.value !== node) {
 				throw new BirthmarkError('forbidden', 'a node can revoke only what belongs to itself');
 			}
 			const reason: RevocationReason = request.reason ?? 'unspecified';
-			const revoked = await store.revoke(selector, node, reason, clock.now());
+			const revoked = await store.revoke(selector, node, reason, clock.now(), by);
 			if (revoked === undefined) throw new BirthmarkError(selector.by === 'serial' ? 'certificate-unknown' : 'authorization-unknown');
 			return answer(revoked);
 		},
-		async authorization(id, node) {
-			const revoked = await store.endAuthorization(id, node, clock.now());
+		async authorization(id, node, by) {
+			const revoked = await store.endAuthorization(id, node, clock.now(), by);
 			if (revoked === undefined) throw new BirthmarkError('authorization-unknown');
 			return answer(revoked);
 		},
-		async node(name) {
-			const revoked = await store.cutOffNode(name, clock.now());
+		async node(name, by) {
+			const revoked = await store.cutOffNode(name, clock.now(), by);
 			if (revoked === undefined) throw new BirthmarkError('node-unknown');
 			return answer(revoked);
 		},

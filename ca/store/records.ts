@@ -2,6 +2,30 @@
 
 import type { Names, RevocationReason, Role } from '#common/protocol/messages.ts';
 
+/** Who brought a decision about: what an audit event says of it. */
+export interface Actor {
+	/** `anonymous`: whoever brings a token; `system`: the CA of its own accord */
+	readonly role: Exclude<Role, 'ca'> | 'anonymous' | 'system';
+	/** of a certificate; empty for the anonymous */
+	readonly name: string;
+	/** the address it called from, or `admin-socket` */
+	readonly source?: string;
+}
+
+/** The CA itself: its own certificates, and what is due by time. */
+export const SYSTEM: Actor = { role: 'system', name: 'ca' };
+
+/** One decision. Never a secret, nor anything that somebody could make long. */
+export interface AuditEvent {
+	readonly at: Date;
+	/** what was decided, as `noun.verb`: `certificate.issue` */
+	readonly action: string;
+	readonly outcome: 'done' | 'refused';
+	/** what it was about: a serial number, the name of a node, the id of an authorization */
+	readonly subject?: string;
+	readonly details?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
+}
+
 export interface CertificateRecord extends Names {
 	/** 32 hexadecimal digits */
 	readonly serial: string;
@@ -20,6 +44,8 @@ export interface CertificateRecord extends Names {
 	/** serial of the certificate that it renews */
 	readonly parentSerial?: string;
 	readonly renewals: number;
+	/** which of the CA's authorities signed it */
+	readonly issuerGeneration: number;
 	readonly issuedAt: Date;
 	readonly notBefore: Date;
 	readonly notAfter: Date;

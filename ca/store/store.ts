@@ -3,12 +3,13 @@
  * transaction, so that any number of callers and of CA instances may try at once. What a method
  * has answered survives the end of the process at any moment.
  *
- * A backend implements all of it (`sqlite.ts`); consumers pick the methods they use.
+ * What changes something takes last by whom, and leaves an audit event in the same transaction.
+ * Consumers pick the methods they use.
  */
 
 import type { RevocationReason } from '#common/protocol/messages.ts';
 import type { RevokedCertificate } from '#common/x509/crl.ts';
-import type { AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, TokenRecord } from './records.ts';
+import type { Actor, AuditEvent, AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, TokenRecord } from './records.ts';
 import type { RedemptionAttempt, RedemptionState } from './redemption.ts';
 
 /** `issued`: the certificate that was brought is now the one of this token. `repeat`: an earlier one is, and is returned. */
@@ -33,35 +34,35 @@ export interface NewToken {
 }
 
 export interface NodeStore {
-	addJoinToken(token: Omit<JoinTokenRecord, 'cancelled' | 'redeemed'>): Promise<void>;
+	addJoinToken(token: Omit<JoinTokenRecord, 'cancelled' | 'redeemed'>, by: Actor): Promise<void>;
 	findJoinToken(hash: Buffer): Promise<JoinTokenRecord | undefined>;
 	/**
 	 * Burns the token for the certificate. For a node it also admits the node, or, when the token
 	 * carries the name of a node that exists, replaces its allow list and revokes its own earlier
 	 * certificates as superseded: `revoked` of them.
 	 */
-	redeemJoinToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<JoinRedemption>;
+	redeemJoinToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt, by: Actor): Promise<JoinRedemption>;
 	findNode(name: string): Promise<NodeRecord | undefined>;
 	/** by name, with the number of live workload certificates */
 	listNodes(now: Date): Promise<ReadonlyArray<NodeRecord & { readonly liveIdentities: number }>>;
 	/** @returns false when there is no such node */
-	setAllow(node: string, allow: readonly string[]): Promise<boolean>;
+	setAllow(node: string, allow: readonly string[], now: Date, by: Actor): Promise<boolean>;
 	/**
 	 * Marks the node, ends all its authorizations, revokes its own certificates and all it authorized,
 	 * cancels the join tokens that carry its name.
 	 *
 	 * @returns how many were revoked; undefined when there is no such node
 	 */
-	cutOffNode(node: string, now: Date): Promise<number | undefined>;
+	cutOffNode(node: string, now: Date, by: Actor): Promise<number | undefined>;
 }
 
 export interface AuthorizationStore {
 	/** One per node and container: an earlier one with the same names is returned as it is. */
-	authorize(authorization: AuthorizationRecord): Promise<AuthorizeOutcome>;
+	authorize(authorization: AuthorizationRecord, by: Actor): Promise<AuthorizeOutcome>;
 	/** Cancels every unredeemed token of the authorization and adds this one. */
-	mintToken(token: NewToken, now: Date): Promise<'minted' | 'unknown' | 'ended' | 'start-closed'>;
+	mintToken(token: NewToken, now: Date, by: Actor): Promise<'minted' | 'unknown' | 'ended' | 'start-closed'>;
 	findToken(hash: Buffer): Promise<TokenRecord | undefined>;
-	redeemToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt): Promise<Redemption>;
+	redeemToken(hash: Buffer, certificate: CertificateRecord, attempt: RedemptionAttempt, by: Actor): Promise<Redemption>;
 	findAuthorization(id: string): Promise<AuthorizationRecord | undefined>;
 	/**
 	 * Ends it for good and revokes its certificates (cessationOfOperation); again is no error.
@@ -69,18 +70,18 @@ export interface AuthorizationStore {
 	 * @param node when given, only an authorization of this node
 	 * @returns how many certificates were revoked; undefined when there is none of that id
 	 */
-	endAuthorization(id: string, node: string | undefined, now: Date): Promise<number | undefined>;
+	endAuthorization(id: string, node: string | undefined, now: Date, by: Actor): Promise<number | undefined>;
 	/** Forgets tokens that nobody can redeem any more, not even again. */
 	forgetTokens(expiredBefore: Date): Promise<void>;
 }
 
 export interface CertificateStore {
-	addCertificate(certificate: CertificateRecord): Promise<void>;
+	addCertificate(certificate: CertificateRecord, by: Actor): Promise<void>;
 	findCertificate(serial: string): Promise<CertificateRecord | undefined>;
 	/** any certificate over this key */
 	findCertificateByKey(publicKeyHash: Buffer): Promise<CertificateRecord | undefined>;
 	/** Adds a renewal unless, meanwhile, its parent was revoked, its authorization ended or its key was certified. */
-	addRenewal(certificate: CertificateRecord): Promise<'added' | 'revoked' | 'ended' | 'key-reused'>;
+	addRenewal(certificate: CertificateRecord, by: Actor): Promise<'added' | 'revoked' | 'ended' | 'key-reused'>;
 	listIdentities(filter: IdentityFilter): Promise<readonly IdentityRecord[]>;
 }
 
@@ -108,12 +109,17 @@ export interface RevocationStore {
 	 * @param node when given, reaches only what belongs to this node
 	 * @returns how many this call revoked; undefined when a serial or authorization does not exist there
 	 */
-	revoke(selector: RevocationSelector, node: string | undefined, reason: RevocationReason, now: Date): Promise<number | undefined>;
+	revoke(selector: RevocationSelector, node: string | undefined, reason: RevocationReason, now: Date, by: Actor): Promise<number | undefined>;
 	/** Takes the next CRL number for good, with what has to be in that list: every revoked certificate that ends after this instant. */
 	nextRevocationList(endsAfter: Date): Promise<{ readonly number: number; readonly entries: readonly RevokedCertificate[] }>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore {
+export interface AuditStore {
+	/** An event that belongs to no change: a refusal, for one. */
+	addEvent(by: Actor, event: AuditEvent): Promise<void>;
+}
+
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, AuditStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

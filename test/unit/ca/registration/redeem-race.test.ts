@@ -10,6 +10,7 @@ import { createIssue, type Issue } from '../../../../ca/issuance/issue.ts';
 import { createJoin } from '../../../../ca/registration/join.ts';
 import { createMint } from '../../../../ca/registration/mint.ts';
 import { createRedeem } from '../../../../ca/registration/redeem.ts';
+import { SYSTEM } from '../../../../ca/store/records.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
 import { movableClock, newContainerId, newKey, temporaryFolder } from '../../../support/ca.ts';
 
@@ -35,30 +36,30 @@ async function setUp(t: ExecutionContext) {
 		return { redeem: createRedeem(deps), join: createJoin({ ...deps, lifetimes: { node: 3600, operator: 3600 } }) };
 	};
 	const idle = redeemWhile(async () => undefined);
-	await idle.join((await mint.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] })).token, { csr: newKey().csr() });
+	await idle.join((await mint.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] }, SYSTEM)).token, { csr: newKey().csr() }, SYSTEM);
 	const container = { id: randomUUID(), node: 'host1', containerId: newContainerId(), image: 'test:1', commonName: 'web01', organizationalUnit: 'web', dnsNames: [] };
-	await store.authorize({ ...container, lifetimeSeconds: 3600, createdAt: clock.now() });
+	await store.authorize({ ...container, lifetimeSeconds: 3600, createdAt: clock.now() }, SYSTEM);
 	return { store, clock, mint, redeemWhile, idle, container };
 }
 
 test('a token that a newer one has replaced while its certificate was being made gets none', async (t) => {
 	const { mint, redeemWhile, idle, container } = await setUp(t);
-	const { token } = await mint.startToken('host1', container.id, 'one');
+	const { token } = await mint.startToken('host1', container.id, 'one', SYSTEM);
 	let newer = '';
 	const { redeem } = redeemWhile(async () => {
-		newer = (await mint.startToken('host1', container.id, 'two')).token;
+		newer = (await mint.startToken('host1', container.id, 'two', SYSTEM)).token;
 	});
-	t.like(await t.throwsAsync(redeem(token, Buffer.from(newKey().csr()))), { code: 'token-expired' });
-	t.is((await idle.redeem(newer, Buffer.from(newKey().csr()))).startId, 'two');
+	t.like(await t.throwsAsync(redeem(token, Buffer.from(newKey().csr()), SYSTEM)), { code: 'token-expired' });
+	t.is((await idle.redeem(newer, Buffer.from(newKey().csr()), SYSTEM)).startId, 'two');
 });
 
 for (const by of ['containerId', 'commonName', 'node', 'authorization'] as const) {
 	test(`a revocation by ${by} is not outrun by a redemption that had begun`, async (t) => {
 		const { store, clock, mint, redeemWhile, container } = await setUp(t);
 		const value = by === 'authorization' ? container.id : container[by];
-		const { token } = await mint.startToken('host1', container.id, 'one');
-		const { redeem } = redeemWhile(() => store.revoke({ by, value }, undefined, 'keyCompromise', clock.now()));
-		t.like(await t.throwsAsync(redeem(token, Buffer.from(newKey().csr()))), { code: 'token-expired' });
+		const { token } = await mint.startToken('host1', container.id, 'one', SYSTEM);
+		const { redeem } = redeemWhile(() => store.revoke({ by, value }, undefined, 'keyCompromise', clock.now(), SYSTEM));
+		t.like(await t.throwsAsync(redeem(token, Buffer.from(newKey().csr()), SYSTEM)), { code: 'token-expired' });
 		const live = await store.listIdentities({ now: clock.now(), all: false, limit: 10 });
 		t.deepEqual(live.map(({ role }) => role).filter((role) => role === 'workload'), []);
 	});
@@ -66,23 +67,23 @@ for (const by of ['containerId', 'commonName', 'node', 'authorization'] as const
 
 test('a token that was replaced stays so when the clock is set back', async (t) => {
 	const { clock, mint, idle, container } = await setUp(t);
-	const { token } = await mint.startToken('host1', container.id, 'one');
+	const { token } = await mint.startToken('host1', container.id, 'one', SYSTEM);
 	clock.advance(10);
-	await mint.startToken('host1', container.id, 'two');
+	await mint.startToken('host1', container.id, 'two', SYSTEM);
 	clock.advance(-5);
-	t.like(await t.throwsAsync(idle.redeem(token, Buffer.from(newKey().csr()))), { code: 'token-expired' });
+	t.like(await t.throwsAsync(idle.redeem(token, Buffer.from(newKey().csr()), SYSTEM)), { code: 'token-expired' });
 });
 
 test('a node that was cut off has no use for join tokens that it kept, not even for one that is being redeemed', async (t) => {
 	const { store, clock, mint, redeemWhile, idle } = await setUp(t);
-	const [kept, running] = [await mint.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] }), await mint.joinToken({ role: 'node', name: 'host1' })];
-	const alice = await mint.joinToken({ role: 'operator', name: 'host1' });
-	const { join } = redeemWhile(() => store.cutOffNode('host1', clock.now()));
-	t.like(await t.throwsAsync(join(running.token, { csr: newKey().csr() })), { code: 'token-expired' });
-	t.like(await t.throwsAsync(idle.join(kept.token, { csr: newKey().csr() })), { code: 'token-expired' });
+	const [kept, running] = [await mint.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] }, SYSTEM), await mint.joinToken({ role: 'node', name: 'host1' }, SYSTEM)];
+	const alice = await mint.joinToken({ role: 'operator', name: 'host1' }, SYSTEM);
+	const { join } = redeemWhile(() => store.cutOffNode('host1', clock.now(), SYSTEM));
+	t.like(await t.throwsAsync(join(running.token, { csr: newKey().csr() }, SYSTEM)), { code: 'token-expired' });
+	t.like(await t.throwsAsync(idle.join(kept.token, { csr: newKey().csr() }, SYSTEM)), { code: 'token-expired' });
 	t.is((await store.findNode('host1'))?.status, 'cut-off');
-	t.is((await idle.join(alice.token, { csr: newKey().csr() })).certificate.spiffeId, memberIdentity('operator', 'host1', domain).spiffeId);
-	const fresh = await mint.joinToken({ role: 'node', name: 'host1' });
-	t.is((await idle.join(fresh.token, { csr: newKey().csr() })).certificate.commonName, 'host1');
+	t.is((await idle.join(alice.token, { csr: newKey().csr() }, SYSTEM)).certificate.spiffeId, memberIdentity('operator', 'host1', domain).spiffeId);
+	const fresh = await mint.joinToken({ role: 'node', name: 'host1' }, SYSTEM);
+	t.is((await idle.join(fresh.token, { csr: newKey().csr() }, SYSTEM)).certificate.commonName, 'host1');
 	t.is((await store.findNode('host1'))?.status, 'active');
 });

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { MIGRATIONS } from '../../../../ca/store/schema.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
-import { transaction } from '../../../../ca/store/sqlite-rows.ts';
+import { openSqliteDatabase } from '../../../../ca/store/sqlite-database.ts';
 import { movableClock, newKey, startCa, temporaryFolder } from '../../../support/ca.ts';
 
 test('a new file gets the newest schema, an up-to-date one is left alone', async (t) => {
@@ -33,14 +33,56 @@ test('a file of the first version is brought up to date, and what it holds stays
 	await store.close();
 });
 
-test('a transaction that the database has undone by itself fails with its own reason', (t) => {
-	const database = new DatabaseSync(':memory:');
+test('a transaction that the database has undone by itself fails with its own reason, and the next one works', async (t) => {
+	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
 	t.teardown(() => database.close());
-	const work = () => {
-		database.exec('ROLLBACK');
+	const undone = database.transaction(async (sql) => {
+		await sql.run('ROLLBACK');
 		throw new Error('database or disk is full');
-	};
-	t.throws(() => transaction(database, work), { message: 'database or disk is full' });
+	});
+	await t.throwsAsync(undone, { message: 'database or disk is full' });
+	t.is(await database.transaction(async () => 'works'), 'works');
+});
+
+test('transactions of one group are undone one by one', async (t) => {
+	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
+	t.teardown(() => database.close());
+	const add = (name: string, value = 0) => database.transaction(async (sql) => {
+		await sql.run('INSERT INTO counters (name, value) VALUES (:name, 0)', { name });
+		if (value < 0) throw new RangeError(name);
+		return sql.run('UPDATE counters SET value = :value WHERE name = :name', { name, value });
+	});
+	const results = await Promise.allSettled([add('one', 1), add('two', -1), add('one', 3), add('four', 4)]);
+	t.deepEqual(results.map(({ status }) => status), ['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+	t.true((results[1] as PromiseRejectedResult).reason instanceof RangeError);
+	const rows = await database.read((sql) => sql.all(`SELECT name, value FROM counters WHERE name IN ('one', 'two', 'four') ORDER BY name`));
+	t.deepEqual(rows.map((row) => ({ ...row })), [{ name: 'four', value: 4 }, { name: 'one', value: 1 }]);
+});
+
+test('what a transaction has written is read by nobody before it is durable', async (t) => {
+	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
+	t.teardown(() => database.close());
+	const seen = () => database.read((sql) => sql.get(`SELECT value FROM counters WHERE name = 'trust'`));
+	await database.transaction(async (sql) => {
+		await sql.run(`UPDATE counters SET value = 7 WHERE name = 'trust'`);
+		t.is((await seen())!['value'], 0);
+	});
+	t.is((await seen())!['value'], 7);
+});
+
+test('closing waits for the transactions that were begun, and refuses those that come later', async (t) => {
+	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
+	const begun = database.transaction((sql) => sql.run(`UPDATE counters SET value = 1 WHERE name = 'trust'`));
+	const closed = database.close();
+	t.like(await t.throwsAsync(database.transaction(async () => 1)), { code: 'ca-unavailable' });
+	t.is(await begun, 1);
+	await closed;
+});
+
+test('a statement that lacks one of its parameters fails', async (t) => {
+	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
+	t.teardown(() => database.close());
+	await t.throwsAsync(database.read((sql) => sql.get('SELECT * FROM nodes WHERE name = :name', { node: 'host1' })), { instanceOf: TypeError, message: /"name"/ });
 });
 
 test('a file that a newer program has written is not touched', (t) => {

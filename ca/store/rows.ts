@@ -1,27 +1,8 @@
 /** Between rows of the database and the records of the store. */
 
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { RevocationReason, Role } from '#common/protocol/messages.ts';
+import type { Parameters, Row } from './database.ts';
 import type { AuthorizationRecord, CertificateRecord, NodeRecord } from './records.ts';
-
-export type Row = Record<string, unknown>;
-
-/**
- * Runs `work` in one transaction that takes the write lock at once; an exception undoes all of it.
- * Nothing else can come between, because the work is synchronous.
- */
-export function transaction<T>(db: DatabaseSync, work: () => T): T {
-	db.exec('BEGIN IMMEDIATE');
-	try {
-		const result = work();
-		db.exec('COMMIT');
-		return result;
-	} catch (error) {
-		// After some faults, a full disk for one, SQLite has done so already.
-		if (db.isTransaction) db.exec('ROLLBACK');
-		throw error;
-	}
-}
 
 export function toCertificate(row: Row): CertificateRecord {
 	return {
@@ -38,6 +19,7 @@ export function toCertificate(row: Row): CertificateRecord {
 		chain: row['chain'] as string,
 		...optional('parentSerial', row['parent_serial']),
 		renewals: row['renewals'] as number,
+		issuerGeneration: row['issuer_generation'] as number,
 		issuedAt: instant(row['issued_at']),
 		notBefore: instant(row['not_before']),
 		notAfter: instant(row['not_after']),
@@ -46,7 +28,7 @@ export function toCertificate(row: Row): CertificateRecord {
 }
 
 /** Values for the columns of `certificates` that an issued certificate fills, by name. */
-export function fromCertificate(record: CertificateRecord): Record<string, SQLInputValue> {
+export function fromCertificate(record: CertificateRecord): Parameters {
 	return {
 		serial: record.serial,
 		der: record.der,
@@ -63,6 +45,7 @@ export function fromCertificate(record: CertificateRecord): Record<string, SQLIn
 		chain: record.chain,
 		parent_serial: record.parentSerial ?? null,
 		renewals: record.renewals,
+		issuer_generation: record.issuerGeneration,
 		issued_at: record.issuedAt.getTime(),
 		not_before: record.notBefore.getTime(),
 		not_after: record.notAfter.getTime(),

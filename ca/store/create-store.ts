@@ -1,0 +1,24 @@
+/** The store on any database: its domains put together. */
+
+import { createAuthorizations } from './authorizations.ts';
+import { createCertificates } from './certificates.ts';
+import type { Database } from './database.ts';
+import { createNodes } from './nodes.ts';
+import { createRevocations } from './revocations.ts';
+import { createAudit } from './audit.ts';
+import type { Store } from './store.ts';
+
+export function createStore(database: Database): Store {
+	return {
+		...createNodes(database),
+		...createAuthorizations(database),
+		...createCertificates(database),
+		...createRevocations(database),
+		...createAudit(database),
+		async check() {
+			const changed = await database.transaction((sql) => sql.run(`UPDATE counters SET value = value + 1 WHERE name = 'health'`));
+			if (changed !== 1) throw new Error('the database has lost its counters');
+		},
+		close: () => database.close(),
+	};
+}

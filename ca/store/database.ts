@@ -1,0 +1,43 @@
+/**
+ * What the store asks of a database: SQL, and transactions. The SQL of a domain is written once
+ * (`nodes.ts`, `certificates.ts`, …) in what SQLite and PostgreSQL have in common; a backend runs it.
+ *
+ * Parameters are named (`:serial`) and given by name; extra ones are ignored, a missing one is an
+ * error. Instants are integers, milliseconds since 1970; lists are JSON; a boolean is 0 or 1.
+ */
+
+export type Value = string | number | Uint8Array | null;
+export type Parameters = Readonly<Record<string, Value>>;
+/** column names as the database has them; integers as numbers, bytes as Uint8Array */
+export type Row = Record<string, unknown>;
+
+export interface Reader {
+	/** the first row */
+	get(text: string, parameters?: Parameters): Promise<Row | undefined>;
+	all(text: string, parameters?: Parameters): Promise<Row[]>;
+}
+
+export interface Sql extends Reader {
+	/** @returns how many rows it changed */
+	run(text: string, parameters?: Parameters): Promise<number>;
+}
+
+export interface Database {
+	/**
+	 * Runs `work` as if nothing else happened meanwhile, and resolves when its changes are durable. An
+	 * exception undoes all of them. The work awaits nothing but its `sql`, because others may wait for
+	 * it, and it has no effects beside, because it may be run again from its beginning.
+	 *
+	 * @throws BirthmarkError `ca-unavailable` when the database cannot do its work at present
+	 */
+	transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+	/**
+	 * For reading what has been committed, without waiting for any transaction. Each statement sees
+	 * the state of its moment; a view over several of them wants a transaction.
+	 *
+	 * @throws BirthmarkError `ca-unavailable`
+	 */
+	read<T>(work: (sql: Reader) => Promise<T>): Promise<T>;
+	/** Waits for the transactions that were begun. Again is no error. */
+	close(): Promise<void>;
+}

@@ -1,0 +1,32 @@
+/** Statements with named parameters (`:serial`), as SQLite takes them, and numbered ones (`$1`), as PostgreSQL does. */
+
+import type { Parameters, Value } from './database.ts';
+
+export interface Statement {
+	/** with `$1`, `$2`, …; one number per name */
+	readonly numbered: string;
+	/** in the order of their numbers */
+	readonly names: readonly string[];
+}
+
+/** A quoted string, a cast (`::text`), or a parameter. */
+const TOKEN = /'(?:[^']|'')*'|::\w+|:([A-Za-z_]\w*)/g;
+
+export function parseStatement(text: string): Statement {
+	const names: string[] = [];
+	const numbered = text.replace(TOKEN, (token, name: string | undefined) => {
+		if (name === undefined) return token;
+		if (!names.includes(name)) names.push(name);
+		return `$${names.indexOf(name) + 1}`;
+	});
+	return { numbered, names };
+}
+
+/** @throws TypeError when one is missing: SQLite would take it for NULL */
+export function pickParameters({ names, numbered }: Statement, parameters: Parameters): Record<string, Value> {
+	return Object.fromEntries(names.map((name) => {
+		const value = parameters[name];
+		if (value === undefined) throw new TypeError(`the parameter "${name}" of this statement is not given: ${numbered.trim()}`);
+		return [name, value];
+	}));
+}
