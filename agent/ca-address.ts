@@ -2,20 +2,20 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hostAndPort, parseCaUrls, type HostAndPort } from '#common/protocol/ca-urls.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 
-const HTTPS_PORT = 443;
-
 /** As the connection options of node:net and node:https name it. */
-export type CaAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+export type CaAddress = { readonly socketPath: string } | HostAndPort;
 
 /**
- * @param caUrl of the command line; takes precedence over the volume's `agent.json`
+ * @param caUrl of the command line, one or several; takes precedence over the volume's `agent.json`
+ * @returns at least one, in the order in which to try them
  * @throws BirthmarkError `config-invalid`, `directory-unusable` when the plugin left no `agent.json`
  */
-export function readCaAddress(directory: string, caUrl?: string): CaAddress {
-	if (caUrl !== undefined) return networkAddress(caUrl, '--ca-url');
+export function readCaAddresses(directory: string, caUrl?: string): readonly CaAddress[] {
+	if (caUrl !== undefined) return networkAddresses(caUrl, '--ca-url');
 	const path = join(directory, VolumeFile.agentConfig);
 	let text: string;
 	try {
@@ -27,10 +27,10 @@ export function readCaAddress(directory: string, caUrl?: string): CaAddress {
 			{ cause },
 		);
 	}
-	return addressFromAgentFile(text, directory, path);
+	return addressesFromAgentFile(text, directory, path);
 }
 
-function addressFromAgentFile(text: string, directory: string, path: string): CaAddress {
+function addressesFromAgentFile(text: string, directory: string, path: string): readonly CaAddress[] {
 	let file: unknown;
 	try {
 		file = JSON.parse(text);
@@ -44,22 +44,22 @@ function addressFromAgentFile(text: string, directory: string, path: string): Ca
 		);
 	}
 	const ca = file['ca'];
-	if (isRecord(ca) && ca['way'] === 'relay') return { socketPath: join(directory, VolumeFile.relaySocket) };
-	if (isRecord(ca) && ca['way'] === 'network' && typeof ca['url'] === 'string') return networkAddress(ca['url'], path);
+	if (isRecord(ca) && ca['way'] === 'relay') return [{ socketPath: join(directory, VolumeFile.relaySocket) }];
+	if (isRecord(ca) && ca['way'] === 'network') {
+		const { url, urls } = ca;
+		if (Array.isArray(urls)) return networkAddresses(urls.join(','), path);
+		if (typeof url === 'string') return networkAddresses(url, path);
+	}
 	throw new BirthmarkError('config-invalid', `${path} does not say how to reach the CA`);
 }
 
-function networkAddress(text: string, source: string): CaAddress {
-	const url = URL.canParse(text) ? new URL(text) : undefined;
-	const bare = url && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '';
-	if (!url || url.protocol !== 'https:' || !bare) {
-		throw new BirthmarkError(
-			'config-invalid',
-			`the CA's address in ${source} must look like https://ca.example:33004`,
-		);
-	}
-	// An IPv6 address stands in brackets in a URL but not in a socket address.
-	return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? HTTPS_PORT : Number(url.port) };
+function networkAddresses(text: string, source: string): readonly CaAddress[] {
+	const urls = parseCaUrls(text);
+	if (urls) return urls.map(hostAndPort);
+	throw new BirthmarkError(
+		'config-invalid',
+		`the CA's address in ${source} must look like https://ca.example:33004, several of one CA like https://ca1.example:33004,https://ca2.example:33004`,
+	);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -28,6 +28,8 @@ export interface CaRequest {
 	readonly credentials?: Credentials;
 	/** ends the request early; its reason is what is thrown then */
 	readonly signal: AbortSignal;
+	/** default {@link REQUEST_TIMEOUT_MS} */
+	readonly timeoutMs?: number;
 }
 
 export interface CaAnswer {
@@ -37,17 +39,20 @@ export interface CaAnswer {
 	readonly date: Date | undefined;
 }
 
-const TIMEOUT_MS = 5_000;
+export const REQUEST_TIMEOUT_MS = 5_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 /** Verification failures of Node, Bun and OpenSSL, as against failures to connect. */
 const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
 
 /**
- * @throws BirthmarkError `ca-unavailable` when there is no complete answer in 5 s,
+ * @throws BirthmarkError `ca-unavailable` when there is no complete answer in time,
  * `ca-protocol` when the server cannot prove to be the CA or does not speak HTTP within limits
  */
-export async function requestCa(address: CaAddress, { method, path, headers, body, trust, credentials, signal }: CaRequest): Promise<CaAnswer> {
-	const deadline = AbortSignal.timeout(TIMEOUT_MS);
+export async function requestCa(
+	address: CaAddress,
+	{ method, path, headers, body, trust, credentials, signal, timeoutMs = REQUEST_TIMEOUT_MS }: CaRequest,
+): Promise<CaAnswer> {
+	const deadline = AbortSignal.timeout(timeoutMs);
 	const ended = AbortSignal.any([signal, deadline]);
 	try {
 		return await new Promise<CaAnswer>((resolve, reject) => {
@@ -78,7 +83,7 @@ export async function requestCa(address: CaAddress, { method, path, headers, bod
 		});
 	} catch (cause) {
 		if (signal.aborted) throw signal.reason;
-		throw describeFailure(cause, deadline.aborted);
+		throw describeFailure(cause, deadline.aborted ? timeoutMs : undefined);
 	}
 }
 
@@ -95,7 +100,7 @@ async function readAnswer(answer: IncomingMessage): Promise<CaAnswer> {
 	return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks), date: Number.isNaN(date.getTime()) ? undefined : date };
 }
 
-function describeFailure(cause: unknown, timedOut: boolean): BirthmarkError {
+function describeFailure(cause: unknown, timedOutAfterMs: number | undefined): BirthmarkError {
 	if (cause instanceof BirthmarkError) return cause;
 	const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
 	if (NOT_TRUSTED.test(code)) {
@@ -106,7 +111,8 @@ function describeFailure(cause: unknown, timedOut: boolean): BirthmarkError {
 		);
 	}
 	if (code.startsWith('HPE_')) return noHttp(code, cause);
-	const why = timedOut ? `no answer in ${TIMEOUT_MS / 1000} s` : code || (cause instanceof Error ? cause.message : 'unknown failure');
+	const failure = code || (cause instanceof Error ? cause.message : 'unknown failure');
+	const why = timedOutAfterMs === undefined ? failure : `no answer in ${(timedOutAfterMs / 1000).toFixed(1)} s`;
 	return new BirthmarkError(
 		'ca-unavailable',
 		`the CA could not be reached (${why}): check that it runs and that the plugin can reach it`,

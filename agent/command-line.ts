@@ -15,7 +15,7 @@ export interface CommandLine {
 	readonly json: boolean;
 	/** a token that lies elsewhere than on the volume */
 	readonly tokenFile?: string;
-	/** a CA that is reached over the network, without the plugin's relay */
+	/** a CA that is reached over the network, without the plugin's relay; several URLs are separated by commas */
 	readonly caUrl?: string;
 	/** for `exec`: the application and its arguments, never empty */
 	readonly application: readonly string[];
@@ -33,7 +33,7 @@ export const HELP = `Gives this container its X.509 identity.
   --dir DIRECTORY      where the identity lives, a tmpfs (BIRTHMARK_DIR, default ${IDENTITY_DIRECTORY})
   --timeout SECONDS    how long to try to reach the CA (default 30)
   --token-file FILE    take the token from here (default DIRECTORY/token)
-  --ca-url URL         reach the CA at this https URL (default: what the plugin set up)
+  --ca-url URL[,URL…]  reach the CA at these https URLs, in their order (default: what the plugin set up)
 
 Log lines go to standard error, from the level in BIRTHMARK_LOG up (debug, info, warn, error; default warn).
 Exit codes: 64 usage, 66 no identity, 69 CA unavailable, 70 internal, 71 clock, 76 not the expected CA,

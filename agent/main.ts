@@ -5,7 +5,7 @@ import { printable } from '#common/protocol/names.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
-import { readCaAddress } from './ca-address.ts';
+import { readCaAddresses } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
 import { HELP, parseCommandLine, type CommandLine } from './command-line.ts';
 import { requireDirectory, tokenPath } from './directory.ts';
@@ -32,7 +32,7 @@ async function run(line: CommandLine): Promise<number> {
 		return status.expiresInSeconds > 0 ? ExitCode.ok : ExitCode.noIdentity;
 	}
 	const signals = routeSignals(process, process.stdin.isTTY === true);
-	const ca = createCaClient(readCaAddress(directory, line.caUrl));
+	const ca = createCaClient(readCaAddresses(directory, line.caUrl));
 	const deps = { ca, signals, clock: systemClock, random: Math.random, sleep: systemSleep, logger: createLogger('agent', logLevel()) };
 	const options = { directory, tokenPath: tokenPath(directory, line.tokenFile), timeoutSeconds };
 	const signal = signals.interruption;

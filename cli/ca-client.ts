@@ -1,12 +1,14 @@
 /** Calls to the CA's API, over the admin socket or over mutual TLS to a pinned CA. */
 
-import { request as httpRequest, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions as HttpsOptions } from 'node:https';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
+import { createFailOver, SERVICE_UNAVAILABLE, tryInOrder, type FailOver } from '#common/runtime/fail-over.ts';
 import type { Profile } from './profile.ts';
 
+/** Without a byte, for all instances of the CA together. */
 const TIMEOUT_MS = 10_000;
 /** `ls --all` of a large fleet. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -27,17 +29,12 @@ export interface CaClient {
 }
 
 export function createCaClient(profile: Profile): CaClient {
+	const toCa = profile.way === 'socket' ? bySocket(profile.path) : byTls(createFailOver(profile.urls), { ...trusting(profile.bundle), key: profile.key, cert: profile.certificate });
 	const call = async (method: string, path: string, json?: unknown): Promise<CaAnswer> => {
 		const body = json === undefined ? undefined : JSON.stringify(json);
 		const headers = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
-		const shared: RequestOptions = { method, path, headers, timeout: TIMEOUT_MS };
-		const { status, text, date } = profile.way === 'socket'
-			? await send(profile.path, body, (answered) => httpRequest({ ...shared, socketPath: profile.path }, answered))
-			: await send(profile.url, body, (answered) => {
-				return httpsRequest(profile.url, { ...shared, ...trusting(profile.bundle), key: profile.key, cert: profile.certificate }, answered);
-			});
-		if (status >= 200 && status < 300) return { body: text, date };
-		throw errorFromProblem(status, text);
+		const { text, date } = succeeded(await toCa({ method, path, headers, body }));
+		return { body: text, date };
 	};
 	return { call, json: async <T>(method: string, path: string, json?: unknown) => parseJson<T>((await call(method, path, json)).body) };
 }
@@ -47,15 +44,54 @@ export function createCaClient(profile: Profile): CaClient {
  *
  * @param bundle PEM to verify the CA with; undefined only to fetch the bundle itself, whose digest is then compared
  */
-export async function callAnonymously(url: string, bundle: string | undefined, method: string, path: string, options: { json?: unknown; token?: string } = {}): Promise<string> {
+export async function callAnonymously(instances: FailOver<string>, bundle: string | undefined, method: string, path: string, options: { json?: unknown; token?: string } = {}): Promise<string> {
 	const body = options.json === undefined ? undefined : JSON.stringify(options.json);
 	const headers: Record<string, string> = {};
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
 	if (options.token !== undefined) headers['Authorization'] = `Bearer ${options.token}`;
-	const trust: HttpsOptions = bundle === undefined ? { agent: false, rejectUnauthorized: false } : trusting(bundle);
-	const { status, text } = await send(url, body, (answered) => httpsRequest(url, { method, path, headers, timeout: TIMEOUT_MS, ...trust }, answered));
-	if (status >= 200 && status < 300) return text;
-	throw errorFromProblem(status, text);
+	const trust: HttpsOptions = bundle === undefined ? { agent: false, rejectUnauthorized: false, servername: CA_SERVER_NAME } : trusting(bundle);
+	return succeeded(await byTls(instances, trust)({ method, path, headers, body })).text;
+}
+
+interface Request {
+	readonly method: string;
+	readonly path: string;
+	readonly headers: Record<string, string>;
+	readonly body: string | undefined;
+}
+
+type Way = (request: Request) => Promise<Answer>;
+
+function bySocket(socketPath: string): Way {
+	return ({ body, ...request }) => send(socketPath, body, TIMEOUT_MS, (answered) => httpRequest({ ...request, socketPath, timeout: TIMEOUT_MS }, answered));
+}
+
+/**
+ * By the first instance that answers. What changes something is not sent twice: once a connection
+ * stood, its failure is final, for the instance may have done it.
+ */
+function byTls(instances: FailOver<string>, trust: HttpsOptions): Way {
+	return ({ body, ...request }) => {
+		let mayBeDone: boolean;
+		return tryInOrder(instances, {
+			deadlineMs: TIMEOUT_MS,
+			attempt: (url, timeout) => {
+				mayBeDone = false;
+				return send(url, body, timeout, (answered) => {
+					const call = httpsRequest(url, { ...request, ...trust, timeout }, answered);
+					call.once('socket', (socket) => socket.once('secureConnect', () => (mayBeDone = request.method !== 'GET')));
+					return call;
+				});
+			},
+			settles: ({ status }) => status !== SERVICE_UNAVAILABLE,
+			movesOn: () => !mayBeDone,
+		});
+	};
+}
+
+function succeeded(answer: Answer): Answer {
+	if (answer.status >= 200 && answer.status < 300) return answer;
+	throw errorFromProblem(answer.status, answer.text);
 }
 
 /** Nothing but this bundle, and whatever NODE_TLS_REJECT_UNAUTHORIZED says. */
@@ -70,11 +106,11 @@ interface Answer {
 }
 
 /** @throws BirthmarkError `ca-unavailable`, `ca-protocol`; `config-invalid` when the key or a certificate of the login is damaged */
-async function send(where: string, body: string | undefined, begin: (answered: (message: IncomingMessage) => void) => ClientRequest): Promise<Answer> {
+async function send(where: string, body: string | undefined, timeoutMs: number, begin: (answered: (message: IncomingMessage) => void) => ClientRequest): Promise<Answer> {
 	try {
 		return await new Promise((resolve, reject) => {
 			const call = begin((message) => void read(message).then(resolve, reject));
-			call.on('timeout', () => call.destroy(new Error(`no answer in ${TIMEOUT_MS / 1000} s`)));
+			call.on('timeout', () => call.destroy(new Error(`no answer in ${(timeoutMs / 1000).toFixed(1)} s`)));
 			call.on('error', reject);
 			call.end(body);
 		});

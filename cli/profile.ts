@@ -7,15 +7,32 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { parseCaUrls } from '#common/protocol/ca-urls.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 
 export type Profile =
 	| { readonly way: 'socket'; readonly path: string }
-	| { readonly way: 'tls'; readonly url: string; readonly key: string; readonly certificate: string; readonly bundle: string };
+	| TlsProfile;
 
-const savedSchema = z.strictObject({ version: z.literal(1), url: z.url({ protocol: /^https$/ }), key: z.string(), certificate: z.string(), bundle: z.string() });
+export interface TlsProfile {
+	readonly way: 'tls';
+	/** of the CA's instances, in the order in which to ask them; at least one */
+	readonly urls: readonly string[];
+	/** PEM; so are the next two */
+	readonly key: string;
+	readonly certificate: string;
+	readonly bundle: string;
+}
+
+const login = { key: z.string(), certificate: z.string(), bundle: z.string() };
+const urlSchema = z.string().refine((text) => parseCaUrls(text)?.length === 1, 'is not like https://ca.example:33004');
+/** Version 1 knew one URL. */
+const savedSchema = z.discriminatedUnion('version', [
+	z.strictObject({ version: z.literal(1), url: urlSchema, ...login }).transform(({ url, ...rest }) => ({ ...rest, urls: [url] })),
+	z.strictObject({ version: z.literal(2), urls: z.array(urlSchema).min(1), ...login }),
+]);
 
 /** `$BIRTHMARK_HOME`, else `$XDG_CONFIG_HOME/birthmark`, else `~/.config/birthmark`. */
 export function profileDirectory(environment: NodeJS.ProcessEnv = process.env): string {
@@ -33,8 +50,8 @@ export function loadProfile(socket: string | undefined, environment: NodeJS.Proc
 	const path = socket ?? environment['BIRTHMARK_CA_SOCKET'];
 	if (path !== undefined && path !== '') return { way: 'socket', path };
 	const file = join(profileDirectory(environment), 'operator.json');
-	const { url, key, certificate, bundle } = parseConfig(savedSchema, readSaved(file), file);
-	return { way: 'tls', url, key, certificate, bundle };
+	const { urls, key, certificate, bundle } = parseConfig(savedSchema, readSaved(file), file);
+	return { way: 'tls', urls, key, certificate, bundle };
 }
 
 function readSaved(file: string): unknown {
@@ -55,11 +72,11 @@ function readSaved(file: string): unknown {
 }
 
 /** Saves a login, readable by this user only. @returns the file's path */
-export async function saveProfile(profile: Extract<Profile, { way: 'tls' }>, environment: NodeJS.ProcessEnv = process.env): Promise<string> {
+export async function saveProfile(profile: TlsProfile, environment: NodeJS.ProcessEnv = process.env): Promise<string> {
 	const directory = profileDirectory(environment);
 	mkdirSync(directory, { recursive: true, mode: 0o700 });
 	const file = join(directory, 'operator.json');
-	const { url, key, certificate, bundle } = profile;
-	await writeFileAtomic(file, JSON.stringify({ version: 1, url, key, certificate, bundle }, undefined, 2) + '\n', 0o600);
+	const { urls, key, certificate, bundle } = profile;
+	await writeFileAtomic(file, JSON.stringify({ version: 2, urls, key, certificate, bundle }, undefined, 2) + '\n', 0o600);
 	return file;
 }

@@ -10,13 +10,13 @@ import { CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import type { Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import type { Clock } from '#common/runtime/clock.ts';
+import { SERVICE_UNAVAILABLE, tryInOrder, type FailOver } from '#common/runtime/fail-over.ts';
 import { exchange, type Answer } from './request.ts';
 
-/** A person waits at `docker run`. */
+/** For all instances of the CA together: a person waits at `docker run`. */
 const DEADLINE_MS = 5_000;
 /** A CRL of 10 000 entries has about 400 KiB. */
 const MAX_BYTES = 4 * 1024 * 1024;
-const LIMITS = { deadlineMs: DEADLINE_MS, maxBytes: MAX_BYTES };
 
 /** What the connection is made of; replaced as a whole when the node's certificate is. */
 export interface NodeCredentials {
@@ -29,7 +29,8 @@ export interface NodeCredentials {
 }
 
 export interface CaClientDeps {
-	readonly url: string | undefined;
+	/** URLs of the CA's instances; undefined when none is configured */
+	readonly instances: FailOver<string> | undefined;
 	/** undefined while the node has not joined */
 	readonly credentials: () => NodeCredentials | undefined;
 	readonly clock: Clock;
@@ -61,21 +62,30 @@ export function createCaClient(deps: CaClientDeps) {
 	/** @param options.body JSON, or a text with its own content type in the headers */
 	async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
 		const credentials = deps.credentials();
-		if (!deps.url || !credentials) {
+		if (!deps.instances || !credentials) {
 			throw new BirthmarkError('node-not-joined', 'this node has not joined a CA; set CA_URL and JOIN_TOKEN with docker plugin set');
 		}
 		const body = options.body === undefined || typeof options.body === 'string' ? options.body : JSON.stringify(options.body);
 		const headers = { ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...options.headers };
-		const url = new URL(path, deps.url);
+		const agent = agentFor(credentials);
+		let asked = '';
 		let answer: Answer;
 		try {
-			const options = { method, headers, agent: agentFor(credentials) };
-			answer = await exchange((signal, onAnswer) => httpsRequest(url, { ...options, signal }, onAnswer), body, LIMITS);
+			answer = await tryInOrder(deps.instances, {
+				deadlineMs: DEADLINE_MS,
+				attempt: (base, deadlineMs) => {
+					const url = new URL(path, base);
+					asked = url.host;
+					return exchange((signal, onAnswer) => httpsRequest(url, { method, headers, agent, signal }, onAnswer), body, { deadlineMs, maxBytes: MAX_BYTES });
+				},
+				settles: ({ status }) => status !== SERVICE_UNAVAILABLE,
+				movesOn: () => true,
+			});
 		} catch (cause) {
 			reachable = false;
 			throw new BirthmarkError(
 				'ca-unavailable',
-				`the CA at ${url.host} could not be reached (${reason(cause)}); start it or check CA_URL, then try again`,
+				`the CA at ${asked} could not be reached (${reason(cause)}); start it or check CA_URL, then try again`,
 				{ cause },
 			);
 		}
@@ -85,7 +95,7 @@ export function createCaClient(deps: CaClientDeps) {
 		if (answer.status >= 500) {
 			throw new BirthmarkError(
 				'ca-unavailable',
-				`the CA at ${url.host} answered ${answer.status}; its log tells why`,
+				`the CA at ${asked} answered ${answer.status}; its log tells why`,
 				{ cause: errorFromProblem(answer.status, answer.body) },
 			);
 		}

@@ -1,6 +1,7 @@
 /** The plugin's settings: the environment that config.json, the manifest, declares and `docker plugin set` changes. */
 
 import { z } from 'zod';
+import { parseCaUrls } from '#common/protocol/ca-urls.ts';
 import { checkName } from '#common/protocol/names.ts';
 import { parseToken } from '#common/protocol/token.ts';
 import { parseConfig } from '#common/runtime/config.ts';
@@ -11,7 +12,7 @@ const optional = <Schema extends z.ZodType>(schema: Schema) => z.preprocess((val
 const absolutePath = z.string().startsWith('/', 'use an absolute path');
 
 const schema = z.strictObject({
-	CA_URL: optional(z.url({ protocol: /^https$/, error: 'use the address of the CA, for example https://ca.example.com:33004' })),
+	CA_URL: optional(z.string().transform(caUrls)),
 	JOIN_TOKEN: optional(z.string().refine(isJoinToken, 'this is not a join token (BMKJOIN-1-…); make one with: birthmark node token')),
 	NODE_NAME: optional(z.string().refine(isNodeName, 'use a host name in lower case')),
 	ENGINE_SOCKET: z.string().regex(/^[^/].*$/, 'use a path relative to the run mount').default('docker.sock'),
@@ -33,6 +34,13 @@ export type PluginConfig = Readonly<z.output<typeof schema>>;
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): PluginConfig {
 	const own = Object.keys(schema.shape).flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]]));
 	return parseConfig(schema, Object.fromEntries(own), 'the settings of the plugin');
+}
+
+function caUrls(text: string, context: z.RefinementCtx): readonly string[] {
+	const urls = parseCaUrls(text);
+	if (urls) return urls;
+	context.addIssue('use the address of the CA, for example https://ca.example.com:33004; of one with several instances: all of them, separated by commas');
+	return z.NEVER;
 }
 
 function isJoinToken(text: string): boolean {

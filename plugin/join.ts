@@ -11,11 +11,13 @@ import { checkName } from '#common/protocol/names.ts';
 import { CA_SERVER_NAME, type JoinAnswer, type JoinRequest } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
+import { SERVICE_UNAVAILABLE, tryInOrder, type FailOver } from '#common/runtime/fail-over.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { leafOf, type NodeIdentity, type NodeIdentityStore } from './node-identity.ts';
 import { exchange, type Answer } from './request.ts';
 
-const LIMITS = { deadlineMs: 5_000, maxBytes: 256 * 1024 };
+const DEADLINE_MS = 5_000;
+const MAX_BYTES = 256 * 1024;
 
 /** Remembered to tell tokens apart without keeping one. */
 export function joinTokenHash(token: string): string {
@@ -23,21 +25,21 @@ export function joinTokenHash(token: string): string {
 }
 
 /**
- * Joins once. The key is stored before it is sent, so that the call can be repeated after a crash or
+ * Joins once, at the first instance that answers. The key is stored before it is sent, so that the call can be repeated after a crash or
  * a lost answer.
  *
  * @param name asked for; the token's own name wins
  * @throws BirthmarkError `bundle-digest-mismatch`, `token-*`, `node-exists`, `ca-unavailable` …
  */
-export async function joinCa(store: NodeIdentityStore, url: string, token: string, name: string): Promise<NodeIdentity> {
+export async function joinCa(store: NodeIdentityStore, instances: FailOver<string>, token: string, name: string): Promise<NodeIdentity> {
 	const hash = joinTokenHash(token);
-	const bundle = await fetchBundle(url, token);
+	const bundle = await fetchBundle(instances, token);
 	const pending = store.pendingJoin();
 	const key = pending?.joinTokenHash === hash ? pending.key : newKey();
 	await store.savePendingJoin({ key, joinTokenHash: hash });
 	const privateKey = createPrivateKey(key);
 	const body: JoinRequest = { csr: encodeCsr({ privateKey, publicKey: createPublicKey(key) }), name: checkName('node name', name.toLowerCase()) };
-	const answer = await call(url, '/v1/join', JSON.stringify(body), { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, bundle);
+	const answer = await call(instances, '/v1/join', JSON.stringify(body), { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, bundle);
 	if (answer.status !== 201) throw errorFromProblem(answer.status, answer.body);
 	const joined = JSON.parse(answer.body) as JoinAnswer;
 	if (joined.role !== 'node') throw new BirthmarkError('token-wrong-name', 'the join token is one for an operator; create one for a node');
@@ -62,8 +64,8 @@ export function newKey(): string {
 	return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 }
 
-async function fetchBundle(url: string, token: string): Promise<string> {
-	const answer = await call(url, '/v1/roots', undefined, {}, undefined);
+async function fetchBundle(instances: FailOver<string>, token: string): Promise<string> {
+	const answer = await call(instances, '/v1/roots', undefined, {}, undefined);
 	if (answer.status !== 200) throw errorFromProblem(answer.status, answer.body);
 	if (!timingSafeEqual(bundleDigest(answer.body), parseToken(token, 'join').bundleDigest)) {
 		throw new BirthmarkError(
@@ -74,13 +76,28 @@ async function fetchBundle(url: string, token: string): Promise<string> {
 	return answer.body;
 }
 
-async function call(base: string, path: string, body: string | undefined, headers: Record<string, string>, bundle: string | undefined): Promise<Answer> {
-	const url = new URL(path, base);
+async function call(
+	instances: FailOver<string>,
+	path: string,
+	body: string | undefined,
+	headers: Record<string, string>,
+	bundle: string | undefined,
+): Promise<Answer> {
 	const trust = bundle === undefined ? { rejectUnauthorized: false } : { ca: bundle };
 	const options = { method: body === undefined ? 'GET' : 'POST', headers, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3', agent: false, ...trust } as const;
+	let asked = '';
 	try {
-		return await exchange((signal, onAnswer) => httpsRequest(url, { ...options, signal }, onAnswer), body, LIMITS);
+		return await tryInOrder(instances, {
+			deadlineMs: DEADLINE_MS,
+			attempt: (base, deadlineMs) => {
+				const url = new URL(path, base);
+				asked = url.host;
+				return exchange((signal, onAnswer) => httpsRequest(url, { ...options, signal }, onAnswer), body, { deadlineMs, maxBytes: MAX_BYTES });
+			},
+			settles: ({ status }) => status !== SERVICE_UNAVAILABLE,
+			movesOn: () => true,
+		});
 	} catch (cause) {
-		throw new BirthmarkError('ca-unavailable', `the CA at ${url.host} could not be reached; start it or check CA_URL`, { cause });
+		throw new BirthmarkError('ca-unavailable', `the CA at ${asked} could not be reached; start it or check CA_URL`, { cause });
 	}
 }

@@ -4,7 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
+import { hostAndPort } from '#common/protocol/ca-urls.ts';
 import { systemClock } from '#common/runtime/clock.ts';
+import { createFailOver } from '#common/runtime/fail-over.ts';
 import { closeServer, listenUnix } from '#common/runtime/listen.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
@@ -34,7 +36,6 @@ import { openTmpfs } from './volume/tmpfs.ts';
 const RUN_MOUNT = 'run';
 /** With the host's processes in sight (config.json, pidhost), the shim that started the plugin shows the host's root. */
 const SHIM_ROOT = `/proc/${process.ppid}/root`;
-const HTTPS_PORT = 443;
 const EXIT_CONFIG = 78; // sysexits.h EX_CONFIG
 
 const config = configOrExit();
@@ -50,7 +51,9 @@ const nodeIdentity = createNodeIdentityStore(stateDirectory);
 const records = openRecords(join(stateDirectory, 'records.db'));
 const ownCalls = createOwnCalls();
 const engine = createEngine(join(config.RUN_DIRECTORY, config.ENGINE_SOCKET), ownCalls.headers);
-const ca = createCaClient({ url: config.CA_URL, credentials: nodeIdentity.current, clock });
+/** Shared: the relay follows what the node's own calls found out. */
+const instances = config.CA_URL && createFailOver(config.CA_URL);
+const ca = createCaClient({ instances, credentials: nodeIdentity.current, clock });
 const self = createSelf({
 	engine,
 	pluginId,
@@ -73,18 +76,16 @@ const enforcement = startEnforcement({
 	},
 	logger,
 });
-const caAddress = new URL(config.CA_URL ?? 'https://127.0.0.1');
-const caTarget = { host: caAddress.hostname.replace(/^\[|\]$/g, ''), port: Number(caAddress.port || HTTPS_PORT) };
 const volumes: IdentityVolumes = new IdentityVolumes({
 	records,
 	tmpfs,
 	ca,
 	revocationList: () => revocationLists.current(),
-	openRelay: (directory) => openRelay({ target: caTarget, logger }, directory),
+	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], logger }, directory),
 	enforcement,
 	containersOf: (volume) => engine.containersOf(volume),
 	onEnded: () => outbox.wake(),
-	caUrl: config.CA_URL,
+	caUrls: config.CA_URL ?? [],
 	startGraceMs: config.START_GRACE_SECONDS * 1000,
 	newStartId: () => randomBytes(16).toString('hex'),
 	logger,
@@ -95,7 +96,8 @@ const sweep = startSweep({ records, engine, volumes, logger });
 const membership = startMembership({
 	store: nodeIdentity,
 	ca,
-	settings: { caUrl: config.CA_URL, joinToken: config.JOIN_TOKEN },
+	instances,
+	joinToken: config.JOIN_TOKEN,
 	nodeName: async () => config.NODE_NAME ?? (await engine.info()).Name,
 	onOtherCa: () => records.forgetAuthorizations(),
 	clock,
@@ -127,7 +129,7 @@ const server = createPluginServer({
 });
 mkdirSync(dirname(config.PLUGIN_SOCKET), { recursive: true });
 await listenUnix(server, config.PLUGIN_SOCKET, 0o600);
-logger.info('ready', { path: config.PLUGIN_SOCKET, address: caAddress.host });
+logger.info('ready', { path: config.PLUGIN_SOCKET, address: config.CA_URL?.join(',') ?? 'none' });
 
 onShutdown(logger, async () => {
 	for (const part of [enforcement, membership, sweep, outbox, revocationLists]) part.close();

@@ -6,6 +6,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { Clock } from '#common/runtime/clock.ts';
+import type { FailOver } from '#common/runtime/fail-over.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { joinCa, joinTokenHash, newKey } from './join.ts';
@@ -21,7 +22,9 @@ const RENEWAL_WINDOW = [0.5, 0.8] as const;
 export interface MembershipDeps {
 	readonly store: NodeIdentityStore;
 	readonly ca: { renew(csr: string): Promise<string>; whoAmI(): Promise<unknown> };
-	readonly settings: { readonly caUrl: string | undefined; readonly joinToken: string | undefined };
+	/** URLs of the CA's instances */
+	readonly instances: FailOver<string> | undefined;
+	readonly joinToken: string | undefined;
 	/** the configured name, or the engine's */
 	readonly nodeName: () => Promise<string>;
 	/** what an earlier CA authorized is void */
@@ -104,11 +107,10 @@ export function startMembership(deps: MembershipDeps): Membership {
 	};
 }
 
-async function join({ store, settings, nodeName, onOtherCa, logger }: MembershipDeps): Promise<void> {
-	const { caUrl, joinToken } = settings;
+async function join({ store, instances, joinToken, nodeName, onOtherCa, logger }: MembershipDeps): Promise<void> {
 	const before = store.current();
-	if (!caUrl || !joinToken || before?.joinTokenHash === joinTokenHash(joinToken)) return;
-	const joined = await joinCa(store, caUrl, joinToken, await nodeName());
+	if (!instances || !joinToken || before?.joinTokenHash === joinTokenHash(joinToken)) return;
+	const joined = await joinCa(store, instances, joinToken, await nodeName());
 	if (before && before.bundle !== joined.bundle) onOtherCa();
 	logger.info('joined', { node: joined.name });
 }

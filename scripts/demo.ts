@@ -90,16 +90,16 @@ async function caPort(docker: Docker): Promise<number> {
 }
 
 async function login(steps: Steps, docker: Docker, caUrl: string): Promise<string> {
-	if (savedLogin()?.url !== caUrl || (await birthmarkResult(steps, ['ls'])).code !== 0) {
+	if (savedLogin()?.urls?.[0] !== caUrl || (await birthmarkResult(steps, ['ls'])).code !== 0) {
 		const token = await makeToken(docker, CA_CONTAINER, ['operator', 'token', '--name', 'demo-operator']);
 		await birthmark(steps, ['login', '--ca', caUrl], token);
 	}
 	return `sha256:${bundleDigest(savedLogin()!.bundle).toString('hex')}`;
 }
 
-function savedLogin(): { url: string; bundle: string } | undefined {
+function savedLogin(): { urls?: string[]; bundle: string } | undefined {
 	const file = join(home, 'operator.json');
-	return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { url: string; bundle: string }) : undefined;
+	return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { urls?: string[]; bundle: string }) : undefined;
 }
 
 async function joinNode(docker: Docker, engine: DemoEngine, caUrl: string, created: boolean): Promise<string> {

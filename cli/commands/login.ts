@@ -3,9 +3,11 @@
 import { generateKeyPairSync, timingSafeEqual, X509Certificate, type KeyObject } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
+import { parseCaUrls } from '#common/protocol/ca-urls.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinAnswer, JoinRequest } from '#common/protocol/messages.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
+import { createFailOver } from '#common/runtime/fail-over.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { callAnonymously } from '../ca-client.ts';
 import type { Context } from '../context.ts';
@@ -18,33 +20,30 @@ export function addLogin(program: Command, context: Context): void {
 	program
 		.command('login')
 		.description('get an operator certificate with a token from "birthmark operator token"')
-		.requiredOption('--ca <url>', 'address of the CA, e.g. https://ca.example:33004')
+		.requiredOption('--ca <urls>', 'address of the CA, e.g. https://ca.example:33004; of one with several instances all of them')
 		.option('--token-file <path>', 'file with the token (default: standard input; never the command line, where others could read it)')
 		.option('--json', 'print JSON')
 		.action(async ({ ca, tokenFile }: { ca: string; tokenFile?: string }) => {
-			checkAddress(ca);
+			const urls = parseCaUrls(ca);
+			if (!urls) throw new BirthmarkError('usage', 'write the address of the CA as https://HOST:PORT, several of one CA separated by commas');
+			const instances = createFailOver(urls);
 			const text = await readToken(tokenFile);
 			const token = parseToken(text, 'join');
-			const bundle = await callAnonymously(ca, undefined, 'GET', '/v1/roots');
+			const bundle = await callAnonymously(instances, undefined, 'GET', '/v1/roots');
 			if (!timingSafeEqual(bundleDigest(bundle), token.bundleDigest)) {
 				const why = 'this is another CA, or somebody in between';
 				throw new BirthmarkError('bundle-digest-mismatch', `the trust bundle of ${ca} is not the one that the token was made for: ${why}`);
 			}
 			const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 			const request: JoinRequest = { csr: encodeCsr({ privateKey, publicKey }) };
-			const answer = parseAnswer(await callAnonymously(ca, bundle, 'POST', '/v1/join', { json: request, token: text }), privateKey);
+			const answer = parseAnswer(await callAnonymously(instances, bundle, 'POST', '/v1/join', { json: request, token: text }), privateKey);
 			if (answer.role !== 'operator') throw new BirthmarkError('forbidden', 'this is the token of a node, not of an operator');
 			const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-			const file = await saveProfile({ way: 'tls', url: ca, key, certificate: answer.certificate, bundle });
+			const file = await saveProfile({ way: 'tls', urls, key, certificate: answer.certificate, bundle });
 			const { name, trustDomain, environment } = answer;
 			if (context.wantsJson()) return context.output.json({ name, trustDomain, environment, file });
 			context.output.line(`logged in to ${ca} as ${name} (trust domain ${trustDomain}, environment ${environment})`);
 		});
-}
-
-function checkAddress(ca: string): void {
-	const url = URL.parse(ca);
-	if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') throw new BirthmarkError('usage', 'write the address of the CA as https://HOST:PORT');
 }
 
 /** The first line of the file, or of standard input. Not by readFileSync(0): commander loads `process.stdin`, which makes a pipe non-blocking. */

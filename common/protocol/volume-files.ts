@@ -21,7 +21,7 @@ export const VolumeFile = {
 	/** key and chain in one file */
 	identity: 'identity.pem',
 	key: 'tls.key',
-	/** leaf and intermediate, leaf first */
+	/** leaf, intermediate, and the cross-certificate while the root changes; leaf first */
 	certificate: 'tls.crt',
 	/** the trust bundle, exactly the bytes that were verified */
 	bundle: 'ca.crt',
@@ -32,6 +32,11 @@ export const VolumeFile = {
 /** `agent.json`: how the agent of this container reaches the CA. Nothing in it is secret. */
 export interface AgentFile {
 	readonly version: 1;
-	/** `relay` (default): the socket on the volume. `network`: the URL, by label `birthmark.ca=network`. */
-	readonly ca: { readonly way: 'relay' } | { readonly way: 'network'; readonly url: string };
+	/** `relay` (default): the socket on the volume. `network`: the URLs in their order, by label `birthmark.ca=network`. */
+	readonly ca: { readonly way: 'relay' } | {
+		readonly way: 'network';
+		/** the first of {@link urls}, for agents that know only one */
+		readonly url: string;
+		readonly urls: readonly string[];
+	};
 }

@@ -31,8 +31,8 @@ export interface IdentityVolumesDeps {
 	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State'>[]>;
 	/** the records hold something for the CA */
 	readonly onEnded: () => void;
-	/** for containers that reach the CA over the network */
-	readonly caUrl: string | undefined;
+	/** for containers that reach the CA over the network, in their order */
+	readonly caUrls: readonly string[];
 	/** how long a start waits for the CA */
 	readonly startGraceMs: number;
 	/** 128 random bits or more */
@@ -211,7 +211,7 @@ export class IdentityVolumes {
 	}
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<void> {
-		const { records, tmpfs, revocationList, caUrl, newStartId, onEnded, logger } = this.#deps;
+		const { records, tmpfs, revocationList, caUrls, newStartId, onEnded, logger } = this.#deps;
 		const { volume, authorizationId, commonName, caWay } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
@@ -223,7 +223,7 @@ export class IdentityVolumes {
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
 			const directory = tmpfs.path(volume);
-			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrl ?? '' } };
+			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrls[0] ?? '', urls: caUrls } };
 			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
 			// Read only now: a list that changes from here on is written into every mounted volume.
 			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);

@@ -6,6 +6,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HostAndPort } from '#common/protocol/ca-urls.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import { listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
@@ -27,24 +28,36 @@ export interface Relay {
 }
 
 export interface RelayDeps {
-	readonly target: { readonly host: string; readonly port: number };
+	/** the CA's instances, in the order in which to try them for a new connection */
+	readonly targets: () => readonly HostAndPort[];
 	readonly logger: Pick<Logger, 'debug'>;
 	readonly limits?: RelayLimits;
 }
+
+/** How long an instance may take to accept when there is another one to try. The agent waits for its answer for 5 s. */
+const CONNECT_MS = 1_500;
 
 /**
  * @param directory the volume's mount point; its permissions decide who may connect
  * @throws Error when the socket cannot be made
  */
-export async function openRelay({ target, logger, limits = RELAY_LIMITS }: RelayDeps, directory: string): Promise<Relay> {
+export async function openRelay({ targets, logger, limits = RELAY_LIMITS }: RelayDeps, directory: string): Promise<Relay> {
 	const open = new Set<Socket>();
+	const keep = (socket: Socket): void => {
+		open.add(socket);
+		socket.on('close', () => open.delete(socket));
+	};
+	const onError = (error: unknown): void => logger.debug('a relayed connection broke', { error });
 	const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
-		const upstream = connect({ ...target, allowHalfOpen: true });
-		for (const socket of [client, upstream]) {
-			open.add(socket);
-			socket.on('close', () => open.delete(socket));
-		}
-		splice(client, upstream, limits, (error) => logger.debug('a relayed connection broke', { error }));
+		keep(client);
+		client.on('error', onError);
+		reach(targets(), client, keep).then(
+			(upstream) => splice(client, upstream, limits, onError),
+			(error: unknown) => {
+				onError(error);
+				client.destroy();
+			},
+		);
 	});
 	server.maxConnections = limits.connections;
 	await listenIn(server, directory);
@@ -56,6 +69,36 @@ export async function openRelay({ target, logger, limits = RELAY_LIMITS }: Relay
 			await new Promise<void>((resolve) => server.close(() => resolve()));
 		},
 	};
+}
+
+/**
+ * @param client who wants the connection; nothing more is tried once it is gone
+ * @param keep gets every socket as it is made
+ * @returns a connection to the first target that accepts
+ * @throws Error of the last one
+ */
+async function reach(targets: readonly HostAndPort[], client: Socket, keep: (socket: Socket) => void): Promise<Socket> {
+	for (const [index, target] of targets.entries()) {
+		const isLast = index === targets.length - 1;
+		try {
+			return await dial(target, isLast ? undefined : CONNECT_MS, keep);
+		} catch (error) {
+			if (isLast || client.destroyed) throw error;
+		}
+	}
+	throw new Error('there is no CA to connect to');
+}
+
+function dial(target: HostAndPort, timeoutMs: number | undefined, keep: (socket: Socket) => void): Promise<Socket> {
+	const socket = connect({ ...target, allowHalfOpen: true });
+	keep(socket);
+	const timer = timeoutMs === undefined ? undefined : setTimeout(() => socket.destroy(new Error(`not accepted within ${timeoutMs} ms`)), timeoutMs);
+	return new Promise<Socket>((resolve, reject) => {
+		socket.once('connect', () => resolve(socket));
+		socket.once('error', reject);
+		// Destroyed without an error when the relay closes.
+		socket.once('close', () => reject(new Error('the relay was closed')));
+	}).finally(() => clearTimeout(timer));
 }
 
 /** Passes bytes and ends both ways; an error or a broken limit on one side ends both. */

@@ -23,7 +23,7 @@ async function prepare(t: ExecutionContext, { directory = tmpfsDirectory(t), imp
 	const token = ca.mintToken();
 	writeFileSync(tokenPath, token, { mode: 0o400 });
 	const abort = new AbortController();
-	const deps = { ca: createCaClient(ca.address), clock: systemClock, random: () => 0, sleep: systemSleep, logger: silentLogger };
+	const deps = { ca: createCaClient([ca.address]), clock: systemClock, random: () => 0, sleep: systemSleep, logger: silentLogger };
 	return { ca, directory, token, tokenPath, abort, deps, run: () => enrol({ directory, tokenPath, timeoutSeconds, signal: abort.signal }, deps) };
 }
 

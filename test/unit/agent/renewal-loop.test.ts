@@ -163,7 +163,7 @@ test('a CA that gives certificates without any lifetime is not asked in a loop',
 test('two hundred renewals leave nothing behind: no file, no descriptor, no listener', async (t) => {
 	const ca = await FakeCa.start(t, pki);
 	const { directory, deps, stop } = await agent(t, []);
-	const client = createCaClient(ca.address);
+	const client = createCaClient([ca.address]);
 	let renewals = 0;
 	const descriptors: number[] = [];
 	const logger = {

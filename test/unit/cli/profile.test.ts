@@ -8,7 +8,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { loadProfile, profileDirectory, saveProfile } from '../../../cli/profile.ts';
 import { temporaryFolder } from '../../support/ca.ts';
 
-const LOGIN = { way: 'tls', url: 'https://ca.example:33004', key: 'KEY-MATERIAL', certificate: 'CERTIFICATE', bundle: 'BUNDLE' } as const;
+const LOGIN = { way: 'tls', urls: ['https://ca.example:33004', 'https://ca2.example:33004'], key: 'KEY-MATERIAL', certificate: 'CERTIFICATE', bundle: 'BUNDLE' } as const;
 
 test('a login is kept for this user only, and found again', async (t) => {
 	const home = join(temporaryFolder(t), 'deep/home');
@@ -23,9 +23,9 @@ test('a new login takes the place of the old, and its mode is put right', async 
 	const home = temporaryFolder(t);
 	const file = await saveProfile(LOGIN, { BIRTHMARK_HOME: home });
 	chmodSync(file, 0o644);
-	await saveProfile({ ...LOGIN, url: 'https://other.example' }, { BIRTHMARK_HOME: home });
+	await saveProfile({ ...LOGIN, urls: ['https://other.example'] }, { BIRTHMARK_HOME: home });
 	t.is(statSync(file).mode & 0o777, 0o600);
-	t.like(loadProfile(undefined, { BIRTHMARK_HOME: home }), { url: 'https://other.example' });
+	t.like(loadProfile(undefined, { BIRTHMARK_HOME: home }), { urls: ['https://other.example'] });
 });
 
 test('a socket that is named goes before the environment, and both before the login', async (t) => {
@@ -53,17 +53,26 @@ test('without socket and login the operator is told how to get one', (t) => {
 	t.regex(error!.message, /birthmark login.*--ca-socket/);
 });
 
-const saved = (change: object): string => JSON.stringify({ version: 1, url: LOGIN.url, key: LOGIN.key, certificate: 'C', bundle: 'B', ...change });
+test('a login that version 0.1 saved is one with a single address', (t) => {
+	const home = temporaryFolder(t);
+	const { key, certificate, bundle } = LOGIN;
+	writeFileSync(join(home, 'operator.json'), JSON.stringify({ version: 1, url: 'https://ca.example:33004', key, certificate, bundle }));
+	t.deepEqual(loadProfile(undefined, { BIRTHMARK_HOME: home }), { ...LOGIN, urls: ['https://ca.example:33004'] });
+});
+
+const saved = (change: object): string => JSON.stringify({ version: 2, urls: LOGIN.urls, key: LOGIN.key, certificate: 'C', bundle: 'B', ...change });
 for (const [name, content, message] of [
 	['that is empty', '', /is not JSON; run "birthmark login" again$/],
 	['that is cut off', saved({}).slice(0, -20), /is not JSON/],
 	['with a stray word', `{"key":KEY-MATERIAL}`, /is not JSON/],
 	['that is a list', '[]', /\(top\)/],
-	['of another version', saved({ version: 2 }), /version: /],
+	['of another version', saved({ version: 3 }), /version: /],
+	['of version 1 with what only version 2 knows', saved({ version: 1 }), /url: /],
+	['without an address', saved({ urls: [] }), /urls: /],
 	['without a key', saved({ key: undefined }), /key: /],
 	['with more than is known', saved({ token: 'KEY-MATERIAL' }), /Unrecognized key: "token"/],
-	['for http', saved({ url: 'http://ca.example' }), /url: /],
-	['for no address', saved({ url: 'KEY-MATERIAL' }), /url: /],
+	['for http', saved({ urls: ['http://ca.example'] }), /urls\.0: /],
+	['for no address', saved({ urls: ['https://a.example', 'KEY-MATERIAL'] }), /urls\.1: /],
 ] as const) {
 	test(`a login ${name} is refused with its path, and nothing of it is shown`, (t) => {
 		const BIRTHMARK_HOME = temporaryFolder(t);

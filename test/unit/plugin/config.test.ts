@@ -17,8 +17,8 @@ test('the values that config.json ships are valid', (t) => {
 });
 
 test('settings are taken, variables of others left alone', (t) => {
-	const config = readConfig({ PATH: '/bin', CA_URL: 'https://ca:33004', JOIN_TOKEN: joinToken, NODE_NAME: 'host1', START_GRACE_SECONDS: '5', LOG_LEVEL: 'debug' });
-	t.like(config, { CA_URL: 'https://ca:33004', JOIN_TOKEN: joinToken, NODE_NAME: 'host1', START_GRACE_SECONDS: 5, LOG_LEVEL: 'debug', DATA_DIRECTORY: '/data' });
+	const config = readConfig({ PATH: '/bin', CA_URL: 'https://ca1:33004,https://ca2:33004', JOIN_TOKEN: joinToken, NODE_NAME: 'host1', START_GRACE_SECONDS: '5', LOG_LEVEL: 'debug' });
+	t.like(config, { CA_URL: ['https://ca1:33004', 'https://ca2:33004'], JOIN_TOKEN: joinToken, NODE_NAME: 'host1', START_GRACE_SECONDS: 5, LOG_LEVEL: 'debug', DATA_DIRECTORY: '/data' });
 	t.true(Object.isFrozen(config));
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { createToken, formatToken } from '#common/protocol/token.ts';
 import { systemClock } from '#common/runtime/clock.ts';
+import { createFailOver } from '#common/runtime/fail-over.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { createCaClient } from '../../../plugin/ca-client.ts';
 import { joinCa } from '../../../plugin/join.ts';
@@ -18,16 +19,17 @@ async function world(t: ExecutionContext, config: object = {}) {
 	const ca = await startCa(t, { config });
 	const directory = temporaryFolder(t);
 	const store = createNodeIdentityStore(directory);
-	const client = createCaClient({ url: ca.url, credentials: () => store.current(), clock: systemClock });
+	const instances = createFailOver([ca.url]);
+	const client = createCaClient({ instances, credentials: () => store.current(), clock: systemClock });
 	t.teardown(() => client.close());
-	return { ca, directory, store, client };
+	return { ca, instances, directory, store, client };
 }
 
 test('a node joins, is remembered and may authorize what it was allowed', async (t) => {
-	const { ca, directory, store, client } = await world(t);
+	const { ca, instances, directory, store, client } = await world(t);
 	const token = await ca.joinToken({ role: 'node', allow: ['api*/web-api'] });
 	await t.throwsAsync(client.authorize(names), { code: 'node-not-joined' });
-	const joined = await joinCa(store, ca.url, token, 'Host1');
+	const joined = await joinCa(store, instances, token, 'Host1');
 	t.is(joined.name, 'host1');
 	t.is(statSync(join(directory, 'node.json')).mode & 0o777, 0o600);
 	t.false(readFileSync(join(directory, 'node.json'), 'utf8').includes(token));
@@ -39,8 +41,8 @@ test('a node joins, is remembered and may authorize what it was allowed', async 
 });
 
 test('a whole life passes through the client', async (t) => {
-	const { ca, store, client } = await world(t);
-	await joinCa(store, ca.url, await ca.joinToken({ role: 'node', allow: ['*/*'] }), 'host1');
+	const { ca, instances, store, client } = await world(t);
+	await joinCa(store, instances, await ca.joinToken({ role: 'node', allow: ['*/*'] }), 'host1');
 	const { id } = await client.authorize({ ...names, containerId: newContainerId() });
 	t.regex((await client.mintToken(id!, { startId: 'start-1' })).token, /^BMKTKN-1-/);
 	const list = await client.revocationList();
@@ -53,33 +55,33 @@ test('a whole life passes through the client', async (t) => {
 });
 
 test('a join whose answer was lost is repeated with the same key', async (t) => {
-	const { ca, store } = await world(t);
+	const { ca, instances, store } = await world(t);
 	const token = await ca.joinToken({ role: 'node', name: 'host1' });
 	const save = store.save;
 	const lossy = { ...store, save: () => Promise.reject(new Error('killed')) };
-	await t.throwsAsync(joinCa(lossy, ca.url, token, 'x'), { message: 'killed' });
-	const joined = await joinCa({ ...store, save }, ca.url, token, 'x');
+	await t.throwsAsync(joinCa(lossy, instances, token, 'x'), { message: 'killed' });
+	const joined = await joinCa({ ...store, save }, instances, token, 'x');
 	t.is(joined.name, 'host1');
 	t.true(leafOf(joined.certificate, joined.key).matchesKey);
 	t.is(store.pendingJoin(), undefined);
 });
 
 test('another trust bundle than the token was made for ends the join before the token is sent', async (t) => {
-	const { ca, store } = await world(t);
+	const { instances, store } = await world(t);
 	const token = formatToken(createToken('join', Buffer.alloc(32, 7)));
-	await t.throwsAsync(joinCa(store, ca.url, token, 'host1'), { code: 'bundle-digest-mismatch' });
+	await t.throwsAsync(joinCa(store, instances, token, 'host1'), { code: 'bundle-digest-mismatch' });
 	t.is(store.current(), undefined);
 	t.is(store.pendingJoin(), undefined);
 });
 
 test('a token for an operator is refused', async (t) => {
-	const { ca, store } = await world(t);
-	await t.throwsAsync(joinCa(store, ca.url, await ca.joinToken({ role: 'operator', name: 'admin' }), 'host1'), { code: 'token-wrong-name' });
+	const { ca, instances, store } = await world(t);
+	await t.throwsAsync(joinCa(store, instances, await ca.joinToken({ role: 'operator', name: 'admin' }), 'host1'), { code: 'token-wrong-name' });
 	t.is(store.current(), undefined);
 });
 
 test('membership joins with a new token, renews when it is time, and reports what is wrong', async (t) => {
-	const { ca, store, client } = await world(t);
+	const { ca, instances, store, client } = await world(t);
 	const first = await ca.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] });
 	const states: string[] = [];
 	let onChange: () => void = () => undefined;
@@ -94,7 +96,7 @@ test('membership joins with a new token, renews when it is time, and reports wha
 	const life = { now: systemClock.now };
 	const start = (joinToken: string | undefined) => {
 		const changed = new Promise<void>((resolve) => (onChange = resolve));
-		const membership = startMembership({ store: watched, ca: client, settings: { caUrl: ca.url, joinToken }, nodeName: async () => 'host1', onOtherCa: () => t.fail(), clock: { now: () => life.now() }, random: () => 0, logger: silentLogger });
+		const membership = startMembership({ store: watched, ca: client, instances, joinToken, nodeName: async () => 'host1', onOtherCa: () => t.fail(), clock: { now: () => life.now() }, random: () => 0, logger: silentLogger });
 		t.teardown(() => membership.close());
 		return { membership, changed };
 	};

@@ -36,7 +36,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 		enforcement: { inChain: () => true, engineAnswered: () => true },
 		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created' }],
 		onEnded: () => undefined,
-		caUrl: 'https://ca:33004',
+		caUrls: ['https://ca:33004', 'https://ca2:33004'],
 		startGraceMs: 1000,
 		newStartId: () => `start-${++starts}`,
 		logger: silentLogger,
@@ -63,7 +63,7 @@ test('over the network there is an address instead of a relay', async (t) => {
 	records.removeVolume(VOLUME);
 	records.addIdentity({ ...IDENTITY, caWay: 'network' });
 	await volumes.mount(VOLUME, 'm1');
-	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'network', url: 'https://ca:33004' } });
+	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'network', url: 'https://ca:33004', urls: ['https://ca:33004', 'https://ca2:33004'] } });
 	t.is(relays.size, 0);
 });
 

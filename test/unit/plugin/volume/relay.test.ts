@@ -16,7 +16,7 @@ async function relayed(t: ExecutionContext, serve: (socket: Socket) => void, lim
 	await once(server, 'listening');
 	t.teardown(() => server.close());
 	const { port } = server.address() as AddressInfo;
-	const relay = await openRelay({ target: { host: '127.0.0.1', port }, logger: silentLogger, limits: { ...RELAY_LIMITS, ...limits } }, made.name);
+	const relay = await openRelay({ targets: () => [{ host: '127.0.0.1', port }], logger: silentLogger, limits: { ...RELAY_LIMITS, ...limits } }, made.name);
 	t.teardown(() => relay.close());
 	const path = join(made.name, 'ca.sock');
 	return { relay, path, directory: made.name, port, open: () => connect(path) };
@@ -49,7 +49,7 @@ test('a socket left by an earlier process is replaced, a link in its place as we
 	const elsewhere = join(first.directory, 'elsewhere');
 	writeFileSync(elsewhere, 'precious', { mode: 0o600 });
 	symlinkSync(elsewhere, first.path);
-	const second = await openRelay({ target: { host: '127.0.0.1', port: first.port }, logger: silentLogger }, first.directory);
+	const second = await openRelay({ targets: () => [{ host: '127.0.0.1', port: first.port }], logger: silentLogger }, first.directory);
 	t.teardown(() => second.close());
 	t.is(lstatSync(elsewhere).mode & 0o777, 0o600);
 	const client = connect(first.path);
@@ -57,11 +57,47 @@ test('a socket left by an earlier process is replaced, a link in its place as we
 	t.is(await text(client), 'hello');
 });
 
+test('of several instances the first that accepts is connected', async (t) => {
+	const { directory, relay, port } = await relayed(t, echo);
+	await relay.close();
+	const nobody = { host: '127.0.0.1', port: 1 };
+	let targets = [nobody, { host: '127.0.0.1', port }, nobody];
+	const several = await openRelay({ targets: () => targets, logger: silentLogger }, directory);
+	t.teardown(() => several.close());
+	const client = connect(join(directory, 'ca.sock'));
+	client.end('hello');
+	t.is(await text(client), 'hello');
+	for (targets of [[nobody, nobody], []]) await closed(connect(join(directory, 'ca.sock')));
+});
+
+test('an instance that does not accept is not waited for longer than the agent waits', async (t) => {
+	const { directory, relay, port } = await relayed(t, echo);
+	await relay.close();
+	// An address that nobody has (RFC 5737): unreachable at once, or silent.
+	const several = await openRelay({ targets: () => [{ host: '192.0.2.1', port: 9 }, { host: '127.0.0.1', port }], logger: silentLogger }, directory);
+	t.teardown(() => several.close());
+	const client = connect(join(directory, 'ca.sock'));
+	client.end('hello');
+	t.is(await text(client), 'hello');
+});
+
+test('a client that leaves while the relay looks for an instance, and a relay that closes then, leave nothing open', async (t) => {
+	const { directory, relay, port } = await relayed(t, () => t.fail());
+	await relay.close();
+	const several = await openRelay({ targets: () => [{ host: '192.0.2.1', port: 9 }, { host: '127.0.0.1', port }], logger: silentLogger }, directory);
+	const client = connect(join(directory, 'ca.sock'));
+	await once(client, 'connect');
+	const gone = closed(client);
+	await several.close();
+	await gone;
+	t.pass();
+});
+
 test('a directory in the place of the socket is an error', async (t) => {
 	const { relay, path, directory, port } = await relayed(t, echo);
 	await relay.close();
 	mkdirSync(path);
-	await t.throwsAsync(openRelay({ target: { host: '127.0.0.1', port }, logger: silentLogger }, directory));
+	await t.throwsAsync(openRelay({ targets: () => [{ host: '127.0.0.1', port }], logger: silentLogger }, directory));
 });
 
 test('more connections than allowed are cut, and room is made when one ends', async (t) => {
