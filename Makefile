@@ -7,7 +7,7 @@ NODE := $(SUDO) $(BIN)/node
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo down load bench build test test-unit test-integration check clean
+.PHONY: help deps demo down load bench build test test-unit test-integration soak check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-unit: deps ## unit tests only
 
 test-integration: build ## integration stories only; STORY=<name> for one
 	@$(NODE) scripts/test.ts --integration $(STORY)
+
+soak: build ## what takes long: 200 kills under load, every property 50 times as often
+	@BIRTHMARK_SOAK_KILLS=$${BIRTHMARK_SOAK_KILLS:-200} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} $(BIN)/ava --timeout 90m 'test/unit/**/*property.test.ts' 'test/unit/**/crash*.test.ts'
 
 bench: build ## figures, as ratios to a reference taken in the same run
 	@$(NODE) bench/birth.ts

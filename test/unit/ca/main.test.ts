@@ -1,16 +1,13 @@
 /** The CA as a process: its command line, and that what it answered survives being killed. */
 
 import test from 'ava';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { createInterface } from 'node:readline';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { clientOf, newKey, sha256, temporaryFolder } from '../../support/ca.ts';
-
-const MAIN = fileURLToPath(new URL('../../../ca/main.ts', import.meta.url));
+import { newKey, sha256, temporaryFolder } from '../../support/ca.ts';
+import { CA_MAIN, startCaProcess } from '../../support/ca-process.ts';
 
 interface Result {
 	readonly code: number;
@@ -20,28 +17,8 @@ interface Result {
 
 function run(args: readonly string[], env: Record<string, string> = {}): Promise<Result> {
 	return new Promise((resolve) => {
-		const child = execFile(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env } }, (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }));
+		const child = execFile(process.execPath, [CA_MAIN, ...args], { env: { ...process.env, ...env } }, (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }));
 	});
-}
-
-/** Starts `serve` and waits for the line that says it is ready. */
-async function serve(t: { teardown(clean: () => unknown): void }, state: string): Promise<{ child: ChildProcess; ca: ReturnType<typeof clientOf>; output(): string }> {
-	const child = spawn(process.execPath, [MAIN, 'serve', '--state', state, '--init'], {
-		env: { ...process.env, BIRTHMARK_CA_LISTEN_HOST: '127.0.0.1', BIRTHMARK_CA_LISTEN_PORT: '0' },
-		stdio: ['ignore', 'pipe', 'pipe'],
-	});
-	t.teardown(() => child.kill('SIGKILL'));
-	let output = '';
-	child.stdout!.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-	for await (const line of createInterface({ input: child.stderr! })) {
-		const { message, address } = JSON.parse(line) as { message: string; address: string };
-		if (message !== 'ready') continue;
-		child.stderr!.resume();
-		const port = Number(address.split(':').at(-1));
-		const bundle = readFileSync(join(state, 'ca/bundle.pem'));
-		return { child, ca: clientOf({ port, bundle, adminSocket: join(state, 'admin.sock') }), output: () => output };
-	}
-	throw new Error('the CA ended before it was ready');
 }
 
 test('init prints the digest for people or for programs, and fails where there is a CA', async (t) => {
@@ -90,7 +67,7 @@ test('an address that is taken is told in one line', async (t) => {
 
 test('what was answered is still there after kill -9', async (t) => {
 	const state = join(temporaryFolder(t), 'state');
-	const first = await serve(t, state);
+	const first = await startCaProcess(t, state);
 	const node = await first.ca.join('host1');
 	const web = await first.ca.enrol(node, 'web01', 'web');
 	const doomed = await first.ca.enrol(node, 'web02', 'web');
@@ -99,25 +76,22 @@ test('what was answered is still there after kill -9', async (t) => {
 	const revoked = (await first.ca.request('POST', '/v1/revoke', { credentials: node, body: { authorizationId: doomed.authorizationId } })).json<{ crlNumber: number }>();
 	const renewed = newKey();
 	const renewal = (await first.ca.request('POST', '/v1/renew', { credentials: web, body: renewed.csr() })).text;
-	first.child.kill('SIGKILL');
-	await once(first.child, 'exit');
+	await first.kill();
 
-	const { ca, child, output } = await serve(t, state);
+	const { ca, stop, output } = await startCaProcess(t, state);
 	t.is((await ca.sign(web.token, web.keyPair)).text, web.cert);
 	t.is((await ca.sign(web.token, newKey())).json()['code'], 'token-used');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials: doomed })).json()['code'], 'certificate-revoked');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials: { key: renewed.pem, cert: renewal } })).status, 200);
 	t.is((await ca.sign(token, newKey())).status, 200);
 	t.true(Number((await ca.request('GET', '/v1/crl')).headers.etag!.slice(1, -1)) > revoked.crlNumber);
-	child.kill('SIGTERM');
-	const [code] = await once(child, 'exit');
-	t.is(code, 0);
+	t.is(await stop(), 0);
 	t.is(output(), '');
 });
 
 test('killed at any moment while it is enrolling, it has every certificate that it gave away and no token twice', async (t) => {
 	const state = join(temporaryFolder(t), 'state');
-	const first = await serve(t, state);
+	const first = await startCaProcess(t, state);
 	const node = await first.ca.join('host1');
 	const starts = await Promise.all(Array.from({ length: 40 }, async (_, index) => {
 		const { id } = await first.ca.authorize(node, { commonName: `web${index}` });
@@ -131,7 +105,7 @@ test('killed at any moment while it is enrolling, it has every certificate that 
 	}));
 	t.true(answers.filter(Boolean).length >= 10);
 
-	const { ca } = await serve(t, state);
+	const { ca } = await startCaProcess(t, state);
 	for (const [index, { token, key }] of starts.entries()) {
 		const { status, text } = await ca.sign(token, key);
 		t.is(status, 200);
