@@ -9,7 +9,7 @@
 
 import { CA_SERVER_NAME, type Names, type Role } from '#common/protocol/messages.ts';
 import { spiffeId } from '#common/protocol/spiffe-id.ts';
-import type { Purpose } from '#common/x509/profile.ts';
+import type { Purpose } from '#common/x509/extensions.ts';
 
 export interface Identity extends Names {
 	readonly role: Role;

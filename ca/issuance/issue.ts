@@ -1,14 +1,15 @@
 /**
  * Issuing a leaf: names from the registry, validity from the clock, the public key from whoever
- * proved to hold it. The certificate is linted before anybody else sees it. Nothing is stored here:
+ * proved to hold it. The certificate is linted before it is signed. Nothing is stored here:
  * that is part of the decision that it was issued for.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { signCertificate } from '#common/x509/certificate.ts';
+import { encodeTbs } from '#common/x509/certificate.ts';
 import { lintLeaf } from '#common/x509/lint.ts';
 import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
+import { encodeSigned } from '#common/x509/signed.ts';
 import type { CertificateRecord } from '../store/records.ts';
 import type { Authorities } from './authorities.ts';
 import type { Identity } from './identity.ts';
@@ -49,11 +50,11 @@ export function createIssue({ authorities, clock, random, backdateSeconds }: Iss
 			publicKey: key.publicKey,
 			...validity(now, lifetimeSeconds, backdateSeconds, issuer.notAfter),
 		};
-		const der = await signCertificate({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes) }, issuer);
-		lintLeaf(der, { tbs, names, purposes }, issuer);
+		const toBeSigned = encodeTbs({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes) }, issuer.name);
+		lintLeaf(toBeSigned, { tbs, names, purposes }, issuer);
 		return {
 			serial,
-			der,
+			der: encodeSigned(toBeSigned, issuer.key),
 			publicKeyHash: key.publicKeyHash,
 			role,
 			commonName,

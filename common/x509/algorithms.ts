@@ -3,12 +3,14 @@
  * in the tables of this file. What is not in them is refused.
  */
 
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { BirthmarkError } from '../protocol/errors.ts';
 
-/** What the CA itself uses for its keys. */
-export const CA_KEY_ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256' } as const;
-export const CA_SIGNATURE_HASH = 'SHA-256';
+/** What the CA itself uses for its keys; OpenSSL has a name of its own for the curve. */
+export const CA_CURVE = { name: 'P-256', opensslName: 'prime256v1' } as const;
+/** ecdsa-with-SHA256 as AlgorithmIdentifier: parameters absent (RFC 5758 §3.2). */
+export const CA_SIGNATURE_ALGORITHM = Buffer.from('300a06082a8648ce3d040302', 'hex');
+const CA_SIGNATURE_DIGEST = 'sha256';
 
 export type AcceptedKey = 'EC P-256' | 'EC P-384' | 'Ed25519' | 'RSA';
 
@@ -34,6 +36,11 @@ const SIGNATURE_DIGESTS: Readonly<Record<string, Readonly<Record<string, string>
 
 /** The key types that may sign with each of {@link SIGNATURE_DIGESTS}, as node:crypto calls them. */
 const SIGNATURE_KEY_TYPES: Readonly<Record<string, string>> = { ECDSA: 'ec', 'RSASSA-PKCS1-v1_5': 'rsa', Ed25519: 'ed25519' };
+
+/** @returns Ecdsa-Sig-Value, DER (RFC 3279 §2.2.3), made with {@link CA_SIGNATURE_ALGORITHM} */
+export function signForCa(bytes: Uint8Array, key: KeyObject): Buffer {
+	return sign(CA_SIGNATURE_DIGEST, bytes, key);
+}
 
 /**
  * Reads a SubjectPublicKeyInfo and checks it against the allow-list. OpenSSL does the reading, which

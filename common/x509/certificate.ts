@@ -1,20 +1,18 @@
 /**
- * Making certificates (RFC 5280 §4.1). The signing path of the library is slow, which is why what
- * the rest of the CA sees of it is one function from {@link ToBeSigned} to DER.
+ * Making certificates (RFC 5280 §4.1), written directly as DER: see
+ * `docs/adr/0010-certificates-are-encoded-here.md`.
  */
 
 import { X509Certificate } from 'node:crypto';
-import { CA_SIGNATURE_HASH } from './algorithms.ts';
-import { DecodedCertificate, Name, X509CertificateGenerator, type Extension } from './library.ts';
+import { CA_SIGNATURE_ALGORITHM } from './algorithms.ts';
+import { decodeCertificate } from './certificate-decode.ts';
+import { contextTag, encode, encodeInteger, encodeTime, Tag } from './der.ts';
+import { encodeSubject, type Subject } from './distinguished-name.ts';
+import type { Extension, Pointers } from './extensions.ts';
 import type { SigningKey } from './keys.ts';
-import { keyIdentifier } from './profile.ts';
-
-/** A distinguished name as the project writes it. */
-export interface Subject {
-	readonly commonName: string;
-	readonly organizationalUnit?: string;
-	readonly organization: string;
-}
+import { crossExtensions } from './profile.ts';
+import { keyIdentifier } from './public-key.ts';
+import { encodeSigned } from './signed.ts';
 
 export interface ToBeSigned {
 	/** 32 hexadecimal digits, see `serial.ts` */
@@ -37,43 +35,54 @@ export interface Issuer {
 	readonly notAfter: Date;
 }
 
+const VERSION_3 = encode(contextTag(0), encodeInteger(Buffer.of(2)));
+
+/** @returns TBSCertificate, DER: everything but the signature */
+export function encodeTbs(tbs: ToBeSigned, issuerName: Buffer): Buffer {
+	return encodeParts(tbs, encodeSubject(tbs.subject), issuerName);
+}
+
+function encodeParts(tbs: Omit<ToBeSigned, 'subject'>, subject: Buffer, issuerName: Buffer): Buffer {
+	return encode(
+		Tag.sequence,
+		VERSION_3,
+		encodeInteger(Buffer.from(tbs.serial, 'hex')),
+		CA_SIGNATURE_ALGORITHM,
+		issuerName,
+		encode(Tag.sequence, encodeTime(tbs.notBefore), encodeTime(tbs.notAfter)),
+		subject,
+		tbs.publicKey,
+		encode(contextTag(3), encode(Tag.sequence, ...tbs.extensions)),
+	);
+}
+
 /** @returns the certificate, DER */
-export async function signCertificate(tbs: ToBeSigned, issuer: Issuer): Promise<Buffer> {
-	return sign(tbs, issuer.key, new Name(issuer.name));
+export function signCertificate(tbs: ToBeSigned, issuer: Pick<Issuer, 'key' | 'name'>): Buffer {
+	return encodeSigned(encodeTbs(tbs, issuer.name), issuer.key);
 }
 
 /** A root: subject and issuer are the same, so are the key that it carries and the one that signs. */
-export async function signSelf(tbs: ToBeSigned, key: SigningKey): Promise<Buffer> {
-	return sign(tbs, key, distinguishedName(tbs.subject));
+export function signSelf(tbs: ToBeSigned, key: SigningKey): Buffer {
+	return signCertificate(tbs, { key, name: encodeSubject(tbs.subject) });
+}
+
+/**
+ * A new root under an old one: name and key are taken from the new root, so that chains which end
+ * there go on to the old root.
+ *
+ * @param root the new root's certificate, DER
+ * @param tbs the rest; see `crossExtensions`
+ * @returns DER
+ */
+export function signCross(root: Buffer, tbs: Pick<ToBeSigned, 'serial' | 'notBefore' | 'notAfter'> & { readonly pointers?: Pointers }, issuer: Issuer): Buffer {
+	const { subject, publicKey } = decodeCertificate(root);
+	const extensions = crossExtensions(publicKey, issuer.keyId, tbs.pointers);
+	return encodeSigned(encodeParts({ ...tbs, publicKey, extensions }, subject, issuer.name), issuer.key);
 }
 
 /** What is needed to issue under a CA certificate; the key must belong to it. */
 export function issuerOf(certificate: Buffer, key: SigningKey): Issuer {
-	const decoded = new DecodedCertificate(certificate);
 	if (!new X509Certificate(certificate).checkPrivateKey(key.privateKey)) throw new TypeError('the key does not belong to the certificate of the issuer');
-	return { key, name: Buffer.from(decoded.subjectName.toArrayBuffer()), keyId: keyIdentifier(key.publicKey), notAfter: decoded.notAfter };
-}
-
-async function sign(tbs: ToBeSigned, key: SigningKey, issuer: Name): Promise<Buffer> {
-	const certificate = await X509CertificateGenerator.create({
-		serialNumber: tbs.serial,
-		subject: distinguishedName(tbs.subject),
-		issuer,
-		publicKey: tbs.publicKey,
-		notBefore: tbs.notBefore,
-		notAfter: tbs.notAfter,
-		signingKey: key.webKey,
-		signingAlgorithm: { name: 'ECDSA', hash: CA_SIGNATURE_HASH },
-		extensions: [...tbs.extensions],
-	});
-	return Buffer.from(certificate.rawData);
-}
-
-/** O, OU, CN, most significant first, each a UTF8String of its own RDN. */
-function distinguishedName(subject: Subject): Name {
-	return new Name([
-		{ O: [{ utf8String: subject.organization }] },
-		...(subject.organizationalUnit === undefined ? [] : [{ OU: [{ utf8String: subject.organizationalUnit }] }]),
-		{ CN: [{ utf8String: subject.commonName }] },
-	]);
+	const { subject, notAfter } = decodeCertificate(certificate);
+	return { key, name: subject, keyId: keyIdentifier(key.publicKey), notAfter };
 }

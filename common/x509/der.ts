@@ -1,17 +1,27 @@
 /**
- * The little of DER (X.690 §10) that is needed beside the library: where an element begins and
- * ends, and how a certificate revocation list is put together.
+ * DER (X.690 §10): where an element begins and ends, and how one is written. What is received is
+ * read with `der-reader.ts`.
  */
 
 export const Tag = {
+	boolean: 0x01,
 	integer: 0x02,
 	bitString: 0x03,
 	octetString: 0x04,
+	null: 0x05,
+	objectIdentifier: 0x06,
 	enumerated: 0x0a,
+	utf8String: 0x0c,
 	utcTime: 0x17,
 	generalizedTime: 0x18,
 	sequence: 0x30,
+	set: 0x31,
 } as const;
+
+/** The tag `[number]`, up to 30: constructed around other elements (explicit tagging, sequences), or primitive. */
+export function contextTag(number: number, form: 'constructed' | 'primitive' = 'constructed'): number {
+	return (form === 'constructed' ? 0xa0 : 0x80) | number;
+}
 
 /** Where an element is: offsets of its header, its contents and of what comes after it. */
 export interface Element {
@@ -46,11 +56,35 @@ export function elementAt(bytes: Uint8Array, offset: number): Element | undefine
 
 /** One element with its header; the parts are its contents. */
 export function encode(tag: number, ...parts: readonly Uint8Array[]): Buffer {
-	const contents = Buffer.concat(parts);
-	if (contents.length < 0x80) return Buffer.concat([Buffer.from([tag, contents.length]), contents]);
-	const hex = contents.length.toString(16);
-	const length = Buffer.from(hex.length % 2 ? `0${hex}` : hex, 'hex');
-	return Buffer.concat([Buffer.from([tag, 0x80 | length.length]), length, contents]);
+	let length = 0;
+	for (const part of parts) length += part.length;
+	const header = length < 0x80 ? [tag, length] : [tag, ...longLength(length)];
+	const bytes = Buffer.allocUnsafe(header.length + length);
+	bytes.set(header);
+	let offset = header.length;
+	for (const part of parts) {
+		bytes.set(part, offset);
+		offset += part.length;
+	}
+	return bytes;
+}
+
+function longLength(length: number): number[] {
+	const octets: number[] = [];
+	for (let rest = length; rest > 0; rest = Math.floor(rest / 256)) octets.unshift(rest % 256);
+	return [0x80 | octets.length, ...octets];
+}
+
+/** OBJECT IDENTIFIER from its dotted form. */
+export function encodeOid(dotted: string): Buffer {
+	const [first = 0, second = 0, ...arcs] = dotted.split('.').map(Number);
+	return encode(Tag.objectIdentifier, Buffer.from([first * 40 + second, ...arcs].flatMap(base128)));
+}
+
+function base128(arc: number): number[] {
+	const octets = [arc % 128];
+	for (let rest = Math.floor(arc / 128); rest > 0; rest = Math.floor(rest / 128)) octets.unshift(0x80 | (rest % 128));
+	return octets;
 }
 
 /** A non-negative INTEGER from big-endian bytes, in its shortest form (X.690 §8.3). */
@@ -61,8 +95,22 @@ export function encodeInteger(bytes: Uint8Array): Buffer {
 	return encode(Tag.integer, (shortest[0] ?? 0) & 0x80 || shortest.length === 0 ? Buffer.concat([Buffer.of(0), shortest]) : shortest);
 }
 
+/** A non-negative INTEGER that fits into a number exactly. */
+export function encodeNumber(value: number): Buffer {
+	const hex = value.toString(16);
+	return encodeInteger(Buffer.from(hex.length % 2 ? `0${hex}` : hex, 'hex'));
+}
+
 /** UTCTime through 2049, GeneralizedTime after, whole seconds, `Z` (RFC 5280 §4.1.2.5). */
 export function encodeTime(instant: Date): Buffer {
-	const digits = instant.toISOString().replace(/\.\d+Z$/, 'Z').replace(/[-:T]/g, '');
-	return instant.getUTCFullYear() < 2050 ? encode(Tag.utcTime, Buffer.from(digits.slice(2))) : encode(Tag.generalizedTime, Buffer.from(digits));
+	return instant.getUTCFullYear() < 2050 ? encode(Tag.utcTime, Buffer.from(timeDigits(instant).slice(2))) : encodeGeneralizedTime(instant);
+}
+
+/** GeneralizedTime, whole seconds, `Z`. */
+export function encodeGeneralizedTime(instant: Date): Buffer {
+	return encode(Tag.generalizedTime, Buffer.from(timeDigits(instant)));
+}
+
+function timeDigits(instant: Date): string {
+	return instant.toISOString().replace(/\.\d+Z$/, 'Z').replace(/[-:T]/g, '');
 }

@@ -6,17 +6,4 @@
 
 import 'reflect-metadata';
 
-export {
-	AuthorityKeyIdentifierExtension,
-	BasicConstraintsExtension,
-	ExtendedKeyUsageExtension,
-	Extension,
-	KeyUsageFlags,
-	KeyUsagesExtension,
-	Name,
-	Pkcs10CertificateRequest,
-	SubjectAlternativeNameExtension,
-	SubjectKeyIdentifierExtension,
-	X509Certificate as DecodedCertificate,
-	X509CertificateGenerator,
-} from '@peculiar/x509';
+export { Pkcs10CertificateRequest } from '@peculiar/x509';

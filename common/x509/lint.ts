@@ -1,72 +1,138 @@
 /**
- * The last look at a leaf before it is used: decoded again and compared with the profile (RFC 5280,
- * X509-SVID §4–5), not with what the code meant to write. A certificate that does not pass is never
- * stored and never leaves the CA.
+ * The last look at a leaf before it is signed: what is to be signed is read again and compared with
+ * the profile (RFC 5280, X509-SVID §4–5), not with what the code meant to write. What does not pass
+ * never gets a signature.
  */
 
-import { X509Certificate } from 'node:crypto';
 import { BirthmarkError } from '../protocol/errors.ts';
+import { decodeTbs, type DecodedCertificate } from './certificate-decode.ts';
 import type { Issuer, ToBeSigned } from './certificate.ts';
-import {
-	AuthorityKeyIdentifierExtension,
-	BasicConstraintsExtension,
-	DecodedCertificate,
-	ExtendedKeyUsageExtension,
-	KeyUsageFlags,
-	KeyUsagesExtension,
-	SubjectAlternativeNameExtension,
-	SubjectKeyIdentifierExtension,
-	type Extension,
-} from './library.ts';
-import { keyIdentifier, PURPOSE_OIDS, type LeafNames, type Purpose } from './profile.ts';
+import { contextTag } from './der.ts';
+import { DerError, DerReader } from './der-reader.ts';
+import { attributesOf, readAttributes } from './distinguished-name.ts';
+import { ACCESS_OIDS, GENERAL_NAME, OID, PURPOSE_OIDS, type Pointers, type Purpose } from './extensions.ts';
+import type { LeafNames } from './profile.ts';
+import { keyIdentifier } from './public-key.ts';
 
 export interface LeafIntent {
 	readonly tbs: Omit<ToBeSigned, 'extensions'>;
 	readonly names: LeafNames;
 	readonly purposes: readonly Purpose[];
+	readonly pointers?: Pointers;
 }
 
-/** @throws BirthmarkError `internal` that lists what is wrong */
-export function lintLeaf(der: Buffer, intent: LeafIntent, issuer: Issuer): void {
-	const faults = leafFaults(new DecodedCertificate(der), der, intent, issuer);
-	if (faults.length > 0) throw new BirthmarkError('internal', `the CA made a certificate that breaks its own profile: ${faults.join('; ')}`);
+/** The rest of the profile, for every leaf: extnValue in hexadecimal. */
+const NOT_A_CA = '3000';
+const DIGITAL_SIGNATURE = '03020780';
+/** X509-SVID §2, SPIFFE-ID §2.1–2.3: no root path on a leaf, no percent-encoding, port, query, fragment or trailing slash. */
+const SPIFFE_ID = /^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/;
+const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const MAX_SPIFFE_ID_BYTES = 2048;
+
+/**
+ * @param tbs TBSCertificate, DER
+ * @throws BirthmarkError `internal` that lists what is wrong
+ */
+export function lintLeaf(tbs: Buffer, intent: LeafIntent, issuer: Pick<Issuer, 'name' | 'keyId' | 'notAfter'>): void {
+	const faults = leafFaults(tbs, intent, issuer);
+	if (faults.length > 0) throw new BirthmarkError('internal', `the CA was about to sign a certificate that breaks its own profile: ${faults.join('; ')}`);
 }
 
-function leafFaults(certificate: DecodedCertificate, der: Buffer, { tbs, names, purposes }: LeafIntent, issuer: Issuer): string[] {
-	const faults: string[] = [];
-	const check = (holds: boolean, fault: string): void => void (holds || faults.push(fault));
-	const extension = <T extends Extension>(type: new (...args: never[]) => T): T | null => certificate.getExtension(type as new () => T);
-
-	check(certificate.serialNumber === tbs.serial && /^[4-7][0-9a-f]{31}$/.test(tbs.serial), 'serial number');
-	check(Buffer.from(certificate.issuerName.toArrayBuffer()).equals(issuer.name), 'issuer name');
-	check(new X509Certificate(der).subject === subjectText(tbs.subject), 'subject');
-	check(Buffer.from(certificate.publicKey.rawData).equals(tbs.publicKey), 'public key');
-	check(certificate.notBefore.getTime() === tbs.notBefore.getTime() && certificate.notAfter.getTime() === tbs.notAfter.getTime(), 'validity');
-	check(certificate.notAfter > certificate.notBefore && certificate.notAfter <= issuer.notAfter, 'validity outside that of the issuer');
-
-	const constraints = extension(BasicConstraintsExtension);
-	check(constraints?.critical === true && !constraints.ca && constraints.pathLength === undefined, 'basic constraints');
-	const usage = extension(KeyUsagesExtension);
-	check(usage?.critical === true && usage.usages === KeyUsageFlags.digitalSignature, 'key usage');
-	const extendedUsage = extension(ExtendedKeyUsageExtension);
-	check(sameList(extendedUsage?.usages, purposes.map((purpose) => PURPOSE_OIDS[purpose])), 'extended key usage');
-	const alternativeNames = extension(SubjectAlternativeNameExtension);
-	const expectedNames = [...names.dnsNames.map((name) => `dns ${name}`), `url ${names.spiffeId}`];
-	const actualNames = alternativeNames?.names.items.map((name) => `${name.type} ${name.value}`);
-	check(alternativeNames?.critical === false && sameList(actualNames, expectedNames), 'alternative names');
-	check(/^spiffe:\/\/[a-z0-9._-]+(\/[A-Za-z0-9._-]+)+$/.test(names.spiffeId), 'SPIFFE ID');
-	check(extension(SubjectKeyIdentifierExtension)?.keyId === keyIdentifier(tbs.publicKey).toString('hex'), 'subject key identifier');
-	check(extension(AuthorityKeyIdentifierExtension)?.keyId === issuer.keyId.toString('hex'), 'authority key identifier');
-	check(certificate.extensions.length === 6, 'other extensions than those of the profile');
-	return faults;
+function leafFaults(der: Buffer, intent: LeafIntent, issuer: Pick<Issuer, 'name' | 'keyId' | 'notAfter'>): string[] {
+	try {
+		const certificate = decodeTbs(der);
+		return [...bodyFaults(certificate, intent, issuer), ...extensionFaults(certificate, intent, issuer)];
+	} catch (error) {
+		if (error instanceof DerError) return [`not DER as it should be: ${error.message}`];
+		throw error;
+	}
 }
 
-function sameList(actual: readonly unknown[] | undefined, expected: readonly string[]): boolean {
+function bodyFaults(certificate: DecodedCertificate, { tbs }: LeafIntent, issuer: Pick<Issuer, 'name' | 'notAfter'>): string[] {
+	const attributes = readAttributes(DerReader.sequence(certificate.subject));
+	const { notBefore, notAfter } = certificate;
+	return faultsOf({
+		'serial number': certificate.serial === tbs.serial && /^[4-7][0-9a-f]{31}$/.test(tbs.serial),
+		'issuer name': certificate.issuer.equals(issuer.name),
+		'subject': isSame(attributes, attributesOf(tbs.subject)) && attributes.every(([, value]) => value.length >= 1 && value.length <= 64),
+		'public key': certificate.publicKey.equals(tbs.publicKey),
+		'validity': notBefore.getTime() === tbs.notBefore.getTime() && notAfter.getTime() === tbs.notAfter.getTime(),
+		'validity outside that of the issuer': notAfter > notBefore && notAfter <= issuer.notAfter,
+	});
+}
+
+function extensionFaults({ extensions }: DecodedCertificate, intent: LeafIntent, issuer: Pick<Issuer, 'keyId'>): string[] {
+	const { tbs, names, purposes, pointers = {} } = intent;
+	const isResponder = purposes.includes('ocspSigning');
+	const value = (oid: string, critical: boolean): Buffer | undefined => {
+		const found = extensions.get(oid);
+		return found?.critical === critical ? found.value : undefined;
+	};
+	const expected = [
+		OID.basicConstraints, OID.keyUsage, OID.extendedKeyUsage, OID.subjectKeyIdentifier, OID.authorityKeyIdentifier,
+		...(isResponder ? [OID.ocspNoCheck] : [OID.subjectAlternativeName]),
+		...(pointers.crl === undefined ? [] : [OID.crlDistributionPoints]),
+		...(pointers.ocsp === undefined && pointers.caIssuers === undefined ? [] : [OID.authorityInformationAccess]),
+	];
+	return faultsOf({
+		'basic constraints': value(OID.basicConstraints, true)?.toString('hex') === NOT_A_CA,
+		'key usage': value(OID.keyUsage, true)?.toString('hex') === DIGITAL_SIGNATURE,
+		'extended key usage': isSame(list(value(OID.extendedKeyUsage, false), (reader) => reader.oid()), purposes.map((purpose) => PURPOSE_OIDS[purpose])) && purposes.length > 0,
+		'alternative names': isResponder || areNames(value(OID.subjectAlternativeName, false), names, tbs.subject.commonName),
+		'subject key identifier': value(OID.subjectKeyIdentifier, false)?.toString('hex') === `0414${keyIdentifier(tbs.publicKey).toString('hex')}`,
+		'authority key identifier': value(OID.authorityKeyIdentifier, false)?.toString('hex') === `30168014${issuer.keyId.toString('hex')}`,
+		'revocation list pointer': pointers.crl === undefined || distributionPoint(value(OID.crlDistributionPoints, false)) === pointers.crl,
+		'access pointers': isSame(list(value(OID.authorityInformationAccess, false), accessOf) ?? [], accessesOf(pointers)),
+		'pointers that are not http': Object.values(pointers).every((url) => url.startsWith('http://')),
+		'other extensions than those of the profile': isSame([...extensions.keys()].sort(), [...expected].sort()),
+	});
+}
+
+/** The names that were meant, in that order, each of them legal; a CN that is a DNS name repeats one when there are any (RFC 6125 §6.4.4). */
+function areNames(value: Buffer | undefined, { dnsNames, spiffeId }: LeafNames, commonName: string): boolean {
+	const actual = list(value, (reader) => {
+		const tag = reader.has(contextTag(GENERAL_NAME.dns, 'primitive')) ? GENERAL_NAME.dns : GENERAL_NAME.uri;
+		return [tag, reader.next(contextTag(tag, 'primitive')).toString('latin1')] as const;
+	});
+	const expected = [...dnsNames.map((name) => [GENERAL_NAME.dns, name] as const), ...(spiffeId === undefined ? [] : [[GENERAL_NAME.uri, spiffeId] as const])];
+	return expected.length > 0
+		&& isSame(actual, expected)
+		&& dnsNames.every((name) => DNS_NAME.test(name))
+		&& (dnsNames.length === 0 || dnsNames.includes(commonName))
+		&& (spiffeId === undefined || (SPIFFE_ID.test(spiffeId) && Buffer.byteLength(spiffeId) <= MAX_SPIFFE_ID_BYTES));
+}
+
+/** Every element of a SEQUENCE OF; undefined without one. */
+function list<T>(value: Buffer | undefined, read: (reader: DerReader) => T): T[] | undefined {
+	if (!value) return undefined;
+	const reader = DerReader.sequence(value);
+	const items: T[] = [];
+	while (!reader.isAtEnd) items.push(read(reader));
+	return items;
+}
+
+function accessOf(reader: DerReader): readonly [string, string] {
+	const description = reader.sequence();
+	return [description.oid(), description.only(uri)];
+}
+
+function accessesOf({ ocsp, caIssuers }: Pointers): Array<readonly [string, string]> {
+	return [...(ocsp === undefined ? [] : [[ACCESS_OIDS.ocsp, ocsp] as const]), ...(caIssuers === undefined ? [] : [[ACCESS_OIDS.caIssuers, caIssuers] as const])];
+}
+
+function distributionPoint(value: Buffer | undefined): string | undefined {
+	const one = (reader: DerReader) => reader.only((inner) => inner.constructed(contextTag(0)));
+	return value && one(one(DerReader.sequence(value).only((reader) => reader.sequence()))).only(uri);
+}
+
+function uri(reader: DerReader): string {
+	return reader.only((inner) => inner.next(contextTag(GENERAL_NAME.uri, 'primitive'))).toString('latin1');
+}
+
+function faultsOf(checks: Readonly<Record<string, boolean>>): string[] {
+	return Object.entries(checks).flatMap(([fault, holds]) => (holds ? [] : [fault]));
+}
+
+function isSame(actual: unknown, expected: unknown): boolean {
 	return JSON.stringify(actual) === JSON.stringify(expected);
-}
-
-/** As OpenSSL prints it for node:crypto, one attribute a line. */
-function subjectText(subject: ToBeSigned['subject']): string {
-	const { organization, organizationalUnit, commonName } = subject;
-	return [`O=${organization}`, ...(organizationalUnit === undefined ? [] : [`OU=${organizationalUnit}`]), `CN=${commonName}`].join('\n');
 }

@@ -1,45 +1,46 @@
 /**
- * What goes into each kind of certificate (RFC 5280 §4.2, X509-SVID §4): one function per kind
- * returns its extensions, and `lint.ts` checks that they arrived.
+ * What goes into each kind of certificate (RFC 5280 §4.2, RFC 6960 §4.2.2.2, X509-SVID §4): one
+ * function per kind returns its extensions, and `lint.ts` checks that they arrived.
+ *
+ * Every key is for signatures only, RSA too: key transport (keyEncipherment) belongs to cipher suites
+ * that nothing here offers, and a key that is used for both can be made an oracle by those who do.
  */
 
-import { createHash } from 'node:crypto';
-import { elementAt } from './der.ts';
 import {
-	AuthorityKeyIdentifierExtension,
-	BasicConstraintsExtension,
-	ExtendedKeyUsageExtension,
-	Extension,
-	KeyUsageFlags,
-	KeyUsagesExtension,
-	SubjectAlternativeNameExtension,
-	SubjectKeyIdentifierExtension,
-} from './library.ts';
+	authorityKeyIdentifier, basicConstraints, extendedKeyUsage, keyUsage, nameConstraints, ocspNoCheck, pointers, subjectAlternativeName, subjectKeyIdentifier,
+	type Extension, type NameConstraints, type Pointers, type Purpose,
+} from './extensions.ts';
+import { keyIdentifier } from './public-key.ts';
 
-export type Purpose = 'serverAuth' | 'clientAuth';
-/** id-kp, RFC 5280 §4.2.1.12 */
-export const PURPOSE_OIDS: Readonly<Record<Purpose, string>> = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' };
-const NAME_CONSTRAINTS_OID = '2.5.29.30';
-
-/**
- * NameConstraints (RFC 5280 §4.2.1.10) that exclude every IPv4 and IPv6 address: nothing under this
- * intermediate is ever named by an address. DNS names stay open, containers go by single labels.
- */
-const NO_ADDRESSES = Buffer.concat([
-	Buffer.from('3032a130', 'hex'),
-	Buffer.from('300a8708', 'hex'), Buffer.alloc(8),
-	Buffer.from('30228720', 'hex'), Buffer.alloc(32),
-]);
+/** What a CA certificate permits must include what its leaves are for; OCSP signing is delegated by name, not inherited (RFC 6960 §4.2.2.2). */
+const LEAF_PURPOSES: readonly Purpose[] = ['serverAuth', 'clientAuth'];
 
 export interface LeafNames {
 	/** DNS subject alternative names, in order; may be empty */
 	readonly dnsNames: readonly string[];
-	readonly spiffeId: string;
+	/** absent only in certificates for other systems; one of the two is always there */
+	readonly spiffeId?: string;
 }
 
 /** @param publicKey SubjectPublicKeyInfo, DER */
 export function rootExtensions(publicKey: Buffer): Extension[] {
-	return [new BasicConstraintsExtension(true, undefined, true), certificateAuthorityUsage(), subjectKey(publicKey)];
+	return [basicConstraints('ca'), keyUsage('keyCertSign and cRLSign'), subjectKeyIdentifier(keyIdentifier(publicKey))];
+}
+
+/**
+ * A new root under an old one, for those who do not know it yet: subject and key of the new root,
+ * signed by the old.
+ *
+ * @param publicKey of the new root
+ * @param issuerKeyId the subject key identifier of the old root
+ */
+export function crossExtensions(publicKey: Buffer, issuerKeyId: Buffer, where: Pointers = {}): Extension[] {
+	return [...rootExtensions(publicKey), authorityKeyIdentifier(issuerKeyId), ...pointers(where)];
+}
+
+export interface IntermediateOptions {
+	readonly constraints?: NameConstraints;
+	readonly pointers?: Pointers;
 }
 
 /**
@@ -48,49 +49,39 @@ export function rootExtensions(publicKey: Buffer): Extension[] {
  * @param publicKey its own, SubjectPublicKeyInfo
  * @param issuerKeyId the subject key identifier of the root
  */
-export function intermediateExtensions(publicKey: Buffer, issuerKeyId: Buffer): Extension[] {
+export function intermediateExtensions(publicKey: Buffer, issuerKeyId: Buffer, { constraints = {}, pointers: where = {} }: IntermediateOptions = {}): Extension[] {
 	return [
-		new BasicConstraintsExtension(true, 0, true),
-		certificateAuthorityUsage(),
-		new ExtendedKeyUsageExtension(Object.values(PURPOSE_OIDS)),
-		new Extension(NAME_CONSTRAINTS_OID, true, NO_ADDRESSES),
-		subjectKey(publicKey),
-		authorityKey(issuerKeyId),
+		basicConstraints('ca', 0),
+		keyUsage('keyCertSign and cRLSign'),
+		extendedKeyUsage(LEAF_PURPOSES),
+		nameConstraints(constraints),
+		subjectKeyIdentifier(keyIdentifier(publicKey)),
+		authorityKeyIdentifier(issuerKeyId),
+		...pointers(where),
 	];
 }
 
-/** A leaf: the subject is never empty, so its alternative names are not critical (RFC 5280 §4.2.1.6). */
-export function leafExtensions(publicKey: Buffer, issuerKeyId: Buffer, names: LeafNames, purposes: readonly Purpose[]): Extension[] {
+/** A leaf of a workload, node, operator or the CA's own server. */
+export function leafExtensions(publicKey: Buffer, issuerKeyId: Buffer, names: LeafNames, purposes: readonly Purpose[], where: Pointers = {}): Extension[] {
 	return [
-		new BasicConstraintsExtension(false, undefined, true),
-		new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-		new ExtendedKeyUsageExtension(purposes.map((purpose) => PURPOSE_OIDS[purpose])),
-		new SubjectAlternativeNameExtension([
-			...names.dnsNames.map((value) => ({ type: 'dns' as const, value })),
-			{ type: 'url', value: names.spiffeId },
-		]),
-		subjectKey(publicKey),
-		authorityKey(issuerKeyId),
+		basicConstraints('leaf'),
+		keyUsage('digitalSignature'),
+		extendedKeyUsage(purposes),
+		subjectAlternativeName(names.dnsNames, names.spiffeId === undefined ? [] : [names.spiffeId]),
+		subjectKeyIdentifier(keyIdentifier(publicKey)),
+		authorityKeyIdentifier(issuerKeyId),
+		...pointers(where),
 	];
 }
 
-/** The leftmost 160 bits of SHA-256 over the key's bit string (RFC 7093 §2, method 1). */
-export function keyIdentifier(publicKey: Buffer): Buffer {
-	const outer = elementAt(publicKey, 0)!;
-	const algorithm = elementAt(publicKey, outer.contents)!;
-	const bits = elementAt(publicKey, algorithm.end)!;
-	const UNUSED_BITS_OCTET = 1;
-	return createHash('sha256').update(publicKey.subarray(bits.contents + UNUSED_BITS_OCTET, bits.end)).digest().subarray(0, 20);
-}
-
-function certificateAuthorityUsage(): Extension {
-	return new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true);
-}
-
-function subjectKey(publicKey: Buffer): Extension {
-	return new SubjectKeyIdentifierExtension(keyIdentifier(publicKey).toString('hex'));
-}
-
-function authorityKey(keyId: Buffer): Extension {
-	return new AuthorityKeyIdentifierExtension(keyId.toString('hex'));
+/** A delegated OCSP responder: no alternative names, so that it can be nobody's peer, and nothing to look up about it. */
+export function ocspExtensions(publicKey: Buffer, issuerKeyId: Buffer): Extension[] {
+	return [
+		basicConstraints('leaf'),
+		keyUsage('digitalSignature'),
+		extendedKeyUsage(['ocspSigning']),
+		ocspNoCheck(),
+		subjectKeyIdentifier(keyIdentifier(publicKey)),
+		authorityKeyIdentifier(issuerKeyId),
+	];
 }

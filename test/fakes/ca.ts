@@ -18,7 +18,9 @@ import { signRevocationList } from '#common/x509/crl.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import { encodePem } from '#common/x509/pem.ts';
-import { intermediateExtensions, keyIdentifier, leafExtensions, rootExtensions, type Purpose } from '#common/x509/profile.ts';
+import type { Purpose } from '#common/x509/extensions.ts';
+import { intermediateExtensions, leafExtensions, rootExtensions } from '#common/x509/profile.ts';
+import { keyIdentifier } from '#common/x509/public-key.ts';
 import { createSerial } from '#common/x509/serial.ts';
 
 export type FakeRoute = 'roots' | 'sign' | 'renew';

@@ -2,21 +2,21 @@
 
 import test from 'ava';
 import { randomBytes } from 'node:crypto';
-import { issuerOf, signCertificate, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { encodeTbs, issuerOf, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { basicConstraints, extension } from '#common/x509/extensions.ts';
 import { generateSigningKey } from '#common/x509/keys.ts';
 import { lintLeaf, type LeafIntent } from '#common/x509/lint.ts';
 import { leafExtensions, rootExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
-import { BasicConstraintsExtension, Extension } from '#common/x509/library.ts';
 
 const start = new Date('2030-01-01T00:00:00Z');
 const end = new Date('2030-01-02T00:00:00Z');
 const names = { dnsNames: ['api01', 'api.internal'], spiffeId: 'spiffe://birthmark.internal/production/web-api/api01' };
 
-async function issuer(): Promise<Issuer> {
+function issuer(): Issuer {
 	const key = generateSigningKey();
 	const { publicKey } = key;
-	const root = await signSelf({
+	const root = signSelf({
 		serial: createSerial(randomBytes),
 		subject: { commonName: 'Root', organization: 'Test' },
 		publicKey,
@@ -45,10 +45,10 @@ function extensionsOf({ tbs, names, purposes }: LeafIntent, by: Issuer) {
 	return leafExtensions(tbs.publicKey, by.keyId, names, purposes);
 }
 
-test('a certificate that is what was meant passes', async (t) => {
-	const by = await issuer();
+test('a certificate that is what was meant passes', (t) => {
+	const by = issuer();
 	const meant = intent();
-	const der = await signCertificate({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by);
+	const der = encodeTbs({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by.name);
 	t.notThrows(() => lintLeaf(der, meant, by));
 });
 
@@ -62,31 +62,31 @@ const DEVIATIONS: Readonly<Record<string, readonly [RegExp, (meant: LeafIntent) 
 	'other purposes': [/extended key usage/, (meant) => ({ ...meant, purposes: ['clientAuth'] })],
 };
 for (const [name, [fault, deviate]] of Object.entries(DEVIATIONS)) {
-	test(`a certificate with ${name} than meant is refused as internal`, async (t) => {
-		const by = await issuer();
+	test(`a certificate with ${name} than meant is refused as internal`, (t) => {
+		const by = issuer();
 		const meant = intent();
-		const der = await signCertificate({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by);
+		const der = encodeTbs({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by.name);
 		const error = t.throws(() => lintLeaf(der, deviate(meant), by));
 		t.like(error, { code: 'internal' });
 		t.regex(error.message, fault);
 	});
 }
 
-test('a leaf that says it is a CA, or says anything more than the profile, is refused', async (t) => {
-	const by = await issuer();
+test('a leaf that says it is a CA, or says anything more than the profile, is refused', (t) => {
+	const by = issuer();
 	const meant = intent();
 	const [, ...rest] = extensionsOf(meant, by);
-	const ca = await signCertificate({ ...meant.tbs, extensions: [new BasicConstraintsExtension(true, 0, true), ...rest] }, by);
+	const ca = encodeTbs({ ...meant.tbs, extensions: [basicConstraints('ca', 0), ...rest] }, by.name);
 	t.regex(t.throws(() => lintLeaf(ca, meant, by)).message, /basic constraints/);
-	const chatty = await signCertificate({ ...meant.tbs, extensions: [...extensionsOf(meant, by), new Extension('1.2.3.4', false, Buffer.from('0500', 'hex'))] }, by);
+	const chatty = encodeTbs({ ...meant.tbs, extensions: [...extensionsOf(meant, by), extension('1.2.3.4', undefined, Buffer.from('0500', 'hex'))] }, by.name);
 	t.regex(t.throws(() => lintLeaf(chatty, meant, by)).message, /other extensions/);
 });
 
-test('a leaf that outlives its issuer is refused', async (t) => {
-	const by = await issuer();
+test('a leaf that outlives its issuer is refused', (t) => {
+	const by = issuer();
 	const meant = intent();
 	const long = { ...meant, tbs: { ...meant.tbs, notAfter: new Date('2041-01-01T00:00:00Z') } };
-	const der = await signCertificate({ ...long.tbs, extensions: extensionsOf(long, by) }, by);
+	const der = encodeTbs({ ...long.tbs, extensions: extensionsOf(long, by) }, by.name);
 	t.regex(t.throws(() => lintLeaf(der, long, by)).message, /outside that of the issuer/);
 });
 
