@@ -35,6 +35,8 @@ const BY_ERROR: Partial<Record<ErrorCode, number>> = {
 	'identity-missing': ExitCode.noIdentity,
 	'identity-expired': ExitCode.noIdentity,
 	'ca-unavailable': ExitCode.unavailable,
+	'upstream-unavailable': ExitCode.unavailable,
+	'upstream-refused': ExitCode.unavailable,
 	'internal': ExitCode.internal,
 	'clock-skew': ExitCode.clock,
 	'ca-protocol': ExitCode.protocol,

@@ -25,6 +25,7 @@ export function exitCodeFor(code: ErrorCode): number {
 			return ExitCode.usage;
 		case 'ca-unavailable':
 		case 'engine-unavailable':
+		case 'upstream-unavailable':
 			return ExitCode.unavailable;
 		case 'forbidden':
 		case 'unauthenticated':
@@ -32,6 +33,7 @@ export function exitCodeFor(code: ErrorCode): number {
 			return ExitCode.refused;
 		case 'not-found':
 		case 'node-unknown':
+		case 'user-unknown':
 		case 'certificate-unknown':
 		case 'authorization-unknown':
 		case 'ca-missing':

@@ -30,6 +30,13 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
 	'GET /v1/nodes': ['operator'],
 	'PATCH /v1/nodes/:name': ['operator'],
 	'DELETE /v1/nodes/:name': ['operator'],
+	'GET /v1/hash': ['anonymous'],
+	'GET /v1/cert': ['anonymous'],
+	'POST /v1/csr': ['anonymous'],
+	'GET /v1/users': ['operator'],
+	'POST /v1/users': ['operator'],
+	'PATCH /v1/users/:name': ['operator'],
+	'DELETE /v1/users/:name': ['operator'],
 	'GET /v1/whoami': ['workload', 'node', 'operator'],
 	'GET /v1/openapi.json': ['anonymous'],
 };
