@@ -51,13 +51,6 @@ const schema = z.strictObject({
 	/** how long the same token with the same key gets the same certificate again */
 	redemptionWindowSeconds: seconds(600, 0, DAY),
 	joinTokenTtlSeconds: seconds(HOUR),
-	/** tokens that users sign themselves */
-	userTokens: z.strictObject({
-		/** the most that may lie between their `iat` and their `exp` */
-		maximumSeconds: seconds(HOUR, 1, 7 * DAY),
-		/** by how much the clock of whoever signs may be ahead */
-		skewSeconds: seconds(30, 0, HOUR),
-	}).prefault({}),
 	/** by how much a certificate begins before it was issued, for clocks that are behind */
 	backdateSeconds: seconds(60, 0, HOUR),
 	/** plain HTTP for those who check certificates, who cannot trust this CA's TLS before they have: lists, issuers, OCSP, nothing else */
@@ -82,10 +75,27 @@ const schema = z.strictObject({
 		/** how long HTTP caches may keep an answer; a revocation shows behind them only afterwards */
 		cacheSeconds: seconds(0, 0, DAY),
 	}).prefault({}),
+	/** who sends bad CSRs or tokens, or fails to say who it is, is shut out; see `defence/` */
+	blackhole: z.strictObject({
+		windowSeconds: seconds(60, 1, HOUR),
+		/** so many bad CSRs of one certificate or with one token within the window shut it out */
+		failures: z.int().min(1).max(1000).default(10),
+		/** so many bad tokens and failed authentications of one address */
+		addressFailures: z.int().min(1).max(100_000).default(100),
+		/** the first time; each further time twice as long */
+		shutOutSeconds: seconds(10, 1, DAY),
+		/** never longer; after so long without a failure a source begins anew */
+		maximumSeconds: seconds(HOUR, 1, DAY),
+		/** how many addresses, tokens and certificates are remembered, each */
+		sources: z.int().min(100).max(1_000_000).default(10_000),
+	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
 	if (config.lifetimes.workload > config.lifetimes.workloadMaximum) {
 		context.addIssue({ code: 'custom', path: ['lifetimes', 'workload'], message: 'is more than lifetimes.workloadMaximum' });
+	}
+	if (config.blackhole.shutOutSeconds > config.blackhole.maximumSeconds) {
+		context.addIssue({ code: 'custom', path: ['blackhole', 'shutOutSeconds'], message: 'is more than blackhole.maximumSeconds' });
 	}
 	if (config.crl.refreshSeconds >= config.crl.lifetimeSeconds) {
 		const message = 'is not less than crl.lifetimeSeconds: lists would run out before the next is made';

@@ -8,6 +8,8 @@ import { systemClock, type Clock } from '#common/runtime/clock.ts';
 import { listenTcp, listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { readCaConfig, type CaConfig } from './config.ts';
+import { createRefusals } from './audit/refusals.ts';
+import { createDefence } from './defence/defence.ts';
 import { createApp } from './http/app.ts';
 import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
 import { createRoutes } from './http/routes.ts';
@@ -76,10 +78,11 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const serverDeps = { store, issue, domain, authorities, lifetimeSeconds: config.lifetimes.server };
 	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
-	const server = createTlsServer(createApp({ routes, authenticate: authenticateByCertificate({ store, clock }), logger }), credentials, trust.bundle);
-	const admin = createAdminServer(createApp({ routes, authenticate: authenticateLocally, logger }));
+	const appDeps = { defence: createDefence({ settings: () => config.blackhole, store, clock, logger }), refusals: createRefusals({ store, clock, logger }), logger };
+	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock }) }), credentials, trust.bundle);
+	const admin = createAdminServer(createApp({ ...appDeps, routes, authenticate: authenticateLocally }));
 	const publicRoutes = routes.filter((route) => route.isPublic);
-	const publicServer = createPublicServer(createApp({ routes: publicRoutes, authenticate: authenticateNobody, logger }));
+	const publicServer = createPublicServer(createApp({ ...appDeps, routes: publicRoutes, authenticate: authenticateNobody }));
 	const { host, port } = config.publicHttp;
 	const address = await listen(server, config.listen);
 	const publicAddress = port === null ? undefined : await listen(publicServer, { host, port });
@@ -96,7 +99,6 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		}
 		await lists.refresh();
 		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
-		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
 	};
 	const timer = setInterval(() => {
 		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));

@@ -25,7 +25,7 @@ export function exitCodeFor(code: ErrorCode): number {
 			return ExitCode.usage;
 		case 'ca-unavailable':
 		case 'engine-unavailable':
-		case 'upstream-unavailable':
+		case 'source-shut-out':
 			return ExitCode.unavailable;
 		case 'forbidden':
 		case 'unauthenticated':
@@ -33,7 +33,6 @@ export function exitCodeFor(code: ErrorCode): number {
 			return ExitCode.refused;
 		case 'not-found':
 		case 'node-unknown':
-		case 'user-unknown':
 		case 'certificate-unknown':
 		case 'authorization-unknown':
 		case 'ca-missing':

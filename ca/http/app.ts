@@ -3,29 +3,37 @@
 import Router, { type RouterContext } from '@koa/router';
 import Koa from 'koa';
 import type { RequestListener } from 'node:http';
-import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
-import { PROBLEM_CONTENT_TYPE } from '#common/protocol/problem.ts';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { PROBLEM_CONTENT_TYPE, type Problem } from '#common/protocol/problem.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { Refusals } from '../audit/refusals.ts';
 import type { Caller } from '../registration/caller.ts';
+import type { Actor } from '../store/records.ts';
+import { logAccess, type Answered } from './access-log.ts';
+import { beginAttempt, retryAfter, type Attempt, type AttemptDeps } from './attempt.ts';
 import type { Authenticate } from './authenticate.ts';
 import { readBytes, readJson } from './body.ts';
 import { problemOf } from './problem.ts';
 import type { Admission, ApiAnswer, ApiRequest, Route } from './route.ts';
 
-type State = { caller?: Caller };
+type State = { caller?: Caller; route?: Route };
 type Context = RouterContext<State>;
 
 export interface AppDeps {
 	readonly routes: readonly Route[];
 	readonly authenticate: Authenticate;
+	readonly defence: AttemptDeps;
+	readonly refusals: Refusals;
 	readonly logger: Logger;
+	/** sees every answer */
+	readonly observe?: (answered: Answered) => void;
 }
 
 /**
  * @returns a listener for an HTTP server; the same routes may stand behind several, each with its own way to authenticate
  * @throws TypeError when a route does not say who may call it
  */
-export function createApp({ routes, authenticate, logger }: AppDeps): RequestListener {
+export function createApp({ routes, authenticate, defence, refusals, logger, observe = () => {} }: AppDeps): RequestListener {
 	const app = new Koa<State>();
 	// Koa prints errors of its own accord, with the URL's secrets in them; here they are logged by `accessLog` and nowhere else.
 	app.silent = true;
@@ -33,10 +41,19 @@ export function createApp({ routes, authenticate, logger }: AppDeps): RequestLis
 	for (const route of routes) {
 		if (route.roles.length === 0) throw new TypeError(`the route ${route.method} ${route.path} does not say who may call it`);
 		router.register(route.path, [route.method], async (context) => {
-			const admitted = () => admit(route.roles, () => authenticate(context.req));
-			const caller = await admitted();
-			if (caller) context.state.caller = caller;
-			render(context, await route.handle(toRequest(context, caller, admitted)));
+			context.state.route = route;
+			const attempt = beginAttempt(defence, context.req, route.isGuarded === true);
+			try {
+				const admitted = () => admit(route.roles, () => authenticate(context.req));
+				const caller = await admitted();
+				if (caller) {
+					context.state.caller = caller;
+					attempt.identify(caller);
+				}
+				render(context, await route.handle(toRequest(context, caller, admitted, attempt)));
+			} catch (failure) {
+				throw attempt.blame(failure);
+			}
 		});
 	}
 	app.use(async (context, next) => {
@@ -49,8 +66,12 @@ export function createApp({ routes, authenticate, logger }: AppDeps): RequestLis
 		} catch (error) {
 			failure = error;
 			renderProblem(context as unknown as Context, error);
+			await recordRefusal(refusals, context as unknown as Context);
 		}
-		logAccess(logger, context as unknown as Context, performance.now() - begun, failure);
+		const { method, status, state: { route, caller } } = context;
+		const answered = { method, route: route?.path ?? '(none)', status, durationMs: performance.now() - begun, ...(caller && { caller }), failure };
+		logAccess(logger, answered);
+		observe(answered);
 	});
 	app.use(router.routes());
 	// Answers 405 or 501 with the `Allow` header of RFC 9110 §15.5.6; the middleware above makes a problem document of it.
@@ -66,17 +87,16 @@ async function admit(roles: readonly Admission[], authenticate: () => Promise<Ca
 	return caller;
 }
 
-function toRequest(context: Context, caller: Caller | undefined, admitted: () => Promise<unknown>): ApiRequest {
+function toRequest(context: Context, caller: Caller | undefined, admitted: () => Promise<unknown>, attempt: Attempt): ApiRequest {
 	// A body may take its time, and whoever sends it may be revoked meanwhile.
 	const whole = async <T>(body: Promise<T>): Promise<T> => {
 		const value = await body;
 		await admitted();
 		return value;
 	};
-	// A unix socket has no addresses, and the admin socket is the only one.
-	const source = context.req.socket.remoteAddress ?? 'admin-socket';
 	return {
-		actor: { role: caller?.role ?? 'anonymous', name: caller?.name ?? '', source },
+		actor: actorOf(context, caller),
+		present: (token) => attempt.present(token),
 		get caller() {
 			if (!caller) throw new BirthmarkError('unauthenticated');
 			return caller;
@@ -87,6 +107,11 @@ function toRequest(context: Context, caller: Caller | undefined, admitted: () =>
 		json: (schema) => whole(readJson(context.req, schema)),
 		bytes: (limit) => whole(readBytes(context.req, limit)),
 	};
+}
+
+function actorOf(context: Context, caller: Caller | undefined): Actor {
+	// A unix socket has no addresses, and the admin socket is the only one.
+	return { role: caller?.role ?? 'anonymous', name: caller?.name ?? '', source: context.req.socket.remoteAddress ?? 'admin-socket' };
 }
 
 function render(context: Context, answer: ApiAnswer): void {
@@ -106,22 +131,17 @@ function renderProblem(context: Context, error: unknown): void {
 	context.body = JSON.stringify(problem);
 	context.set('Content-Type', PROBLEM_CONTENT_TYPE);
 	context.set('Cache-Control', 'no-store');
+	const seconds = retryAfter(error);
+	if (seconds !== undefined) context.set('Retry-After', seconds);
 	// RFC 9110 §15.5.2 wants a challenge; client certificates have no scheme to put there.
 	if (problem.status === 401) context.set('WWW-Authenticate', 'Bearer realm="birthmark"');
 }
 
-/** Reading is routine and said only to whoever wants to know; the path is never said, it can hold a token. */
-function logAccess(logger: Logger, context: Context, durationMs: number, failure: unknown): void {
-	const { caller } = context.state;
-	const fields = {
-		method: context.method,
-		route: typeof context._matchedRoute === 'string' ? context._matchedRoute : '(none)',
-		status: context.status,
-		durationMs: Math.round(durationMs * 10) / 10,
-		...(caller && { role: caller.role, ...(caller.role === 'node' ? { node: caller.name } : { commonName: caller.name }) }),
-		...(failure !== undefined && { code: errorCode(failure) }),
-	};
-	if (context.status >= 500) logger.error('request failed', { ...fields, error: failure });
-	else if (context.method === 'GET') logger.debug('request', fields);
-	else logger.info('request', fields);
+/** What was asked for at a route and refused; that a source is not heard was recorded when it began. */
+async function recordRefusal(refusals: Refusals, context: Context): Promise<void> {
+	const { route, caller } = context.state;
+	const { status } = context;
+	if (!route || status < 400 || status >= 500 || status === 429) return;
+	const { code } = JSON.parse(context.body as string) as Problem;
+	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, details: { code } });
 }

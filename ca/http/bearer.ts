@@ -3,9 +3,14 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { ApiRequest } from './route.ts';
 
-/** @throws BirthmarkError `unauthenticated` when there is none */
-export function bearerToken(request: Pick<ApiRequest, 'header'>): string {
+/**
+ * @returns the token, on which the request rests from now on
+ * @throws BirthmarkError `unauthenticated` when there is none, `source-shut-out`
+ */
+export function bearerToken(request: Pick<ApiRequest, 'header' | 'present'>): string {
 	const match = /^Bearer +([^ ]+)$/i.exec(request.header('authorization') ?? '');
 	if (!match) throw new BirthmarkError('unauthenticated', 'this address wants a token: "Authorization: Bearer <token>"');
-	return match[1]!;
+	const token = match[1]!;
+	request.present(token);
+	return token;
 }

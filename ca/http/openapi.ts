@@ -79,11 +79,12 @@ function response({ summary, schema, contentType }: AnswerDescription): Json {
 }
 
 /** What follows from the kind of route, and what the route itself says. */
-function errorsOf({ roles, description: { body, errors = [] } }: Pick<Route, 'roles' | 'description'>): ReadonlySet<ErrorCode> {
+function errorsOf({ roles, description: { bearer, body, errors = [] } }: Pick<Route, 'roles' | 'description'>): ReadonlySet<ErrorCode> {
 	const isOpen = roles.includes('anonymous');
 	return new Set<ErrorCode>([
 		...(body ? ['request-malformed', 'request-too-large'] as const : []),
 		...(isOpen ? [] : ['unauthenticated', 'identity-expired', 'certificate-revoked', 'forbidden'] as const),
+		...(isOpen && !bearer ? [] : ['source-shut-out'] as const),
 		...errors,
 		'internal',
 	]);

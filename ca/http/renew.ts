@@ -19,6 +19,7 @@ export function renewRoute({ renew, authorities, logger }: RenewRouteDeps): Rout
 	return {
 		method: 'POST',
 		path: '/v1/renew',
+		isGuarded: true,
 		roles: ['workload', 'node', 'operator'],
 		description: {
 			summary: 'the next certificate, for a fresh key, for whoever presents a valid one',

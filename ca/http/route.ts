@@ -16,6 +16,8 @@ export interface Route {
 	/** at least one; a route without is not served */
 	readonly roles: readonly [Admission, ...Admission[]];
 	readonly description: Description;
+	/** takes CSRs that the caller makes itself: who sends too many bad ones is not heard here for a while */
+	readonly isGuarded?: true;
 	/** also served without TLS, see `public-server.ts`; for answers that are signed in themselves */
 	readonly isPublic?: true;
 	handle(request: ApiRequest): Promise<ApiAnswer>;
@@ -26,6 +28,12 @@ export interface ApiRequest {
 	readonly caller: Caller;
 	/** the caller, or whoever is anonymous, as the audit log will know it */
 	readonly actor: Actor;
+	/**
+	 * Says on which token the request rests: whoever holds it answers for what comes with it. To be called before the token is looked at.
+	 *
+	 * @throws BirthmarkError `source-shut-out`
+	 */
+	present(token: string): void;
 	parameter(name: string): string;
 	query(name: string): string | undefined;
 	header(name: string): string | undefined;

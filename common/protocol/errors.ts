@@ -15,13 +15,13 @@ export const ERROR_CODES = {
 	'method-not-allowed': 'this address does not take that method',
 	'unauthenticated': 'the caller did not prove who it is',
 	'forbidden': 'the caller may not do this',
+	'source-shut-out': 'too many bad requests came from here; it is not heard for a while',
 	// tokens
 	'token-malformed': 'the token does not follow the grammar BMKTKN-1-<digest>-<secret> or BMKJOIN-1-<digest>-<secret>',
 	'token-unknown': 'the CA never issued this token, or has forgotten it',
 	'token-used': 'the token was already redeemed with another key',
 	'token-expired': 'the token is past its time',
 	'token-wrong-name': 'the token belongs to another name',
-	'token-invalid': 'the signature or a claim of a token that a user signed does not hold',
 	// certificate signing requests
 	'csr-malformed': 'the certificate signing request is not one PEM or DER PKCS#10 structure',
 	'csr-signature-invalid': 'the certificate signing request is not signed by the key it carries',
@@ -49,10 +49,6 @@ export const ERROR_CODES = {
 	'ca-missing': 'there is no CA in this folder',
 	'node-exists': 'a node of this name has joined already',
 	'node-unknown': 'the CA knows no node of this name',
-	'user-exists': 'there is already a user of this name',
-	'user-unknown': 'the CA knows no user of this name',
-	'upstream-unavailable': 'the external CA could not be reached',
-	'upstream-refused': 'the external CA refused to sign, or sent something else than what was asked for',
 	// the container's side
 	'directory-not-tmpfs': 'the identity directory is not a tmpfs',
 	'directory-full': 'the identity directory is full',

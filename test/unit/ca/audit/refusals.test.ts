@@ -1,0 +1,43 @@
+import test from 'ava';
+import { createRefusals } from '../../../../ca/audit/refusals.ts';
+import type { Actor, AuditEvent } from '../../../../ca/store/records.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import { movableClock } from '../../../support/ca.ts';
+
+const anonymous = (source: string): Actor => ({ role: 'anonymous', name: '', source });
+const refusal = { action: 'POST /v1/sign', details: { code: 'token-unknown' } };
+
+function start() {
+	const events: (AuditEvent & { by: Actor })[] = [];
+	const clock = movableClock();
+	const refusals = createRefusals({ store: { addEvent: async (by, event) => void events.push({ by, ...event }) }, clock, logger: silentLogger });
+	return { events, clock, refusals };
+}
+
+test('a refusal is recorded with who, what and why', async (t) => {
+	const { events, refusals } = start();
+	await refusals.record(anonymous('192.0.2.1'), refusal);
+	t.like(events, [{ by: { source: '192.0.2.1' }, action: 'POST /v1/sign', outcome: 'refused', details: { code: 'token-unknown' } }]);
+});
+
+test('of one source only so many are written out, the rest is counted, and others are not touched', async (t) => {
+	const { events, refusals, clock } = start();
+	for (let time = 0; time < 1000; time++) await refusals.record(anonymous('192.0.2.1'), refusal);
+	t.is(events.length, 60);
+	await refusals.record(anonymous('192.0.2.2'), refusal);
+	await refusals.record({ role: 'node', name: 'host1', source: '192.0.2.1' }, refusal);
+	t.is(events.length, 62);
+	clock.advance(60);
+	await refusals.record(anonymous('192.0.2.1'), refusal);
+	t.deepEqual(events.at(-1)?.details, { code: 'token-unknown', unrecorded: 940 });
+	await refusals.record(anonymous('192.0.2.1'), refusal);
+	t.deepEqual(events.at(-1)?.details, { code: 'token-unknown' });
+});
+
+test('a store that does not work makes no refusal fail', async (t) => {
+	const errors: string[] = [];
+	const store = { addEvent: () => Promise.reject(new Error('disk full')) };
+	const refusals = createRefusals({ store, clock: movableClock(), logger: { error: (message) => void errors.push(message) } });
+	await t.notThrowsAsync(refusals.record(anonymous('192.0.2.1'), refusal));
+	t.is(errors.length, 1);
+});
