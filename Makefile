@@ -52,7 +52,7 @@ soak: build ## what takes long: 200 kills under load, every property 50 times as
 	@BIRTHMARK_SOAK_KILLS=$${BIRTHMARK_SOAK_KILLS:-200} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} $(BIN)/ava --timeout 90m 'test/unit/**/*property.test.ts' 'test/unit/**/crash*.test.ts'
 
 bench: build ## figures, as ratios to a reference taken in the same run
-	@$(NODE) bench/birth.ts
+	@set -e; for figure in bench/*.ts; do $(NODE) $$figure; done
 
 clean: down ## also remove build results and npm packages
 	@$(SUDO) rm -rf build node_modules
