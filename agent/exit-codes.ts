@@ -36,6 +36,8 @@ const BY_ERROR: Partial<Record<ErrorCode, number>> = {
 	'identity-expired': ExitCode.noIdentity,
 	'ca-unavailable': ExitCode.unavailable,
 	'source-shut-out': ExitCode.unavailable,
+	'upstream-unavailable': ExitCode.unavailable,
+	'upstream-refused': ExitCode.unavailable,
 	'internal': ExitCode.internal,
 	'clock-skew': ExitCode.clock,
 	'ca-protocol': ExitCode.protocol,

@@ -51,6 +51,13 @@ const schema = z.strictObject({
 	/** how long the same token with the same key gets the same certificate again */
 	redemptionWindowSeconds: seconds(600, 0, DAY),
 	joinTokenTtlSeconds: seconds(HOUR),
+	/** tokens that users sign themselves */
+	userTokens: z.strictObject({
+		/** the most that may lie between their `iat` and their `exp` */
+		maximumSeconds: seconds(HOUR, 1, 7 * DAY),
+		/** by how much the clock of whoever signs may be ahead */
+		skewSeconds: seconds(30, 0, HOUR),
+	}).prefault({}),
 	/** by how much a certificate begins before it was issued, for clocks that are behind */
 	backdateSeconds: seconds(60, 0, HOUR),
 	/** plain HTTP for those who check certificates, who cannot trust this CA's TLS before they have: lists, issuers, OCSP, nothing else */

@@ -99,6 +99,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		}
 		await lists.refresh();
 		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
+		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
 	};
 	const timer = setInterval(() => {
 		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));

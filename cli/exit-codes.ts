@@ -26,6 +26,7 @@ export function exitCodeFor(code: ErrorCode): number {
 		case 'ca-unavailable':
 		case 'engine-unavailable':
 		case 'source-shut-out':
+		case 'upstream-unavailable':
 			return ExitCode.unavailable;
 		case 'forbidden':
 		case 'unauthenticated':
@@ -33,6 +34,7 @@ export function exitCodeFor(code: ErrorCode): number {
 			return ExitCode.refused;
 		case 'not-found':
 		case 'node-unknown':
+		case 'user-unknown':
 		case 'certificate-unknown':
 		case 'authorization-unknown':
 		case 'ca-missing':

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
-import type { Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevokeAnswer, WhoAmI } from '#common/protocol/messages.ts';
+import type { Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevokeAnswer, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 
 const instant = z.iso.datetime();
@@ -53,6 +53,7 @@ const identityAnswer = z.object({
 	image: z.string().exactOptional(),
 	imageId: z.string().exactOptional(),
 	authorizationId: z.string().exactOptional(),
+	user: z.string().exactOptional(),
 	notBefore: instant,
 	notAfter: instant,
 	renewals: z.int(),
@@ -71,6 +72,18 @@ export const nodeAnswer = z.object({
 }) satisfies z.ZodType<NodeInfo>;
 
 export const nodesAnswer = z.object({ nodes: z.array(nodeAnswer) });
+
+export const userAnswer = z.object({
+	name: z.string(),
+	status: z.enum(['active', 'cut-off']),
+	algorithm: z.enum(['ES256', 'EdDSA', 'RS256']),
+	keyId: z.string(),
+	allow: z.array(z.string()),
+	createdAt: instant,
+	liveIdentities: z.int(),
+}) satisfies z.ZodType<UserInfo>;
+
+export const usersAnswer = z.object({ users: z.array(userAnswer) });
 
 export const whoamiAnswer = z.object({
 	role,

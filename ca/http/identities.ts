@@ -78,6 +78,7 @@ function toIdentity(record: IdentityRecord, now: Date): Identity {
 		...(record.image !== undefined && { image: record.image }),
 		...(record.imageId !== undefined && { imageId: record.imageId }),
 		...(record.authorizationId !== undefined && { authorizationId: record.authorizationId }),
+		...(record.userName !== undefined && { user: record.userName }),
 		notBefore: record.notBefore.toISOString(),
 		notAfter: record.notAfter.toISOString(),
 		renewals,

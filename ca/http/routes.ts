@@ -2,10 +2,12 @@
 
 import type { Authorities } from '../issuance/authorities.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
+import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
 import { createRedeem, type RedeemDeps } from '../registration/redeem.ts';
 import { createRenew, type RenewDeps } from '../registration/renew.ts';
+import { createUsers } from '../registration/users.ts';
 import type { RevocationLists } from '../revocation/lists.ts';
 import { createRevoke } from '../revocation/revoke.ts';
 import type { Store } from '../store/store.ts';
@@ -21,10 +23,12 @@ import { renewRoute } from './renew.ts';
 import { revokeRoute } from './revoke.ts';
 import { rootsRoute } from './roots.ts';
 import type { Route } from './route.ts';
-import { signRoutes } from './sign.ts';
+import { createSign, signRoutes } from './sign.ts';
+import { symbiosRoutes } from './symbios.ts';
+import { userRoutes } from './users.ts';
 import { whoamiRoute } from './whoami.ts';
 
-export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & RenewDeps & Pick<JoinRouteDeps, 'logger'> & {
+export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & EnrolUserDeps & RenewDeps & Pick<JoinRouteDeps, 'logger'> & {
 	readonly store: Store;
 	readonly lists: RevocationLists;
 	readonly authorities: Authorities;
@@ -35,6 +39,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 	const { logger } = deps;
 	const mint = createMint(deps);
 	const revoke = createRevoke(deps);
+	const sign = createSign({ ...deps, redeem: createRedeem(deps), enrolUser: createEnrolUser(deps) });
 	const routes = [
 		...healthRoutes(deps),
 		rootsRoute(deps),
@@ -43,11 +48,13 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		authorizeRoute({ authorize: createAuthorize(deps), logger }),
 		mintRoute({ mint, logger }),
 		endAuthorizationRoute({ revoke, logger }),
-		...signRoutes({ ...deps, redeem: createRedeem(deps) }),
+		...signRoutes(sign),
+		...symbiosRoutes({ ...deps, sign }),
 		renewRoute({ ...deps, renew: createRenew(deps) }),
 		revokeRoute({ revoke, logger }),
 		...identityRoutes(deps),
 		...nodeRoutes({ ...deps, mint, revoke }),
+		...userRoutes({ users: createUsers(deps), revoke, logger }),
 		whoamiRoute(deps),
 	];
 	return [...routes, openApiRoute(routes)];

@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod';
-import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevokeRequest } from '#common/protocol/messages.ts';
+import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../config.ts';
 
 /** Enough for any host; a rule may have wildcards. */
@@ -55,3 +55,11 @@ export const revokeSchema = z.strictObject({
 }) satisfies z.ZodType<RevokeRequest>;
 
 export const nodeUpdateSchema = z.strictObject({ allow });
+
+export const userSchema = z.strictObject({
+	name,
+	publicKey: z.string().min(1).max(4096),
+	allow,
+}) satisfies z.ZodType<UserRequest>;
+
+export const userUpdateSchema = z.strictObject({ allow });

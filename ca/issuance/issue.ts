@@ -21,7 +21,7 @@ export interface IssueRequest {
 	readonly key: { readonly publicKey: Buffer; readonly publicKeyHash: Buffer };
 	readonly lifetimeSeconds: number;
 	/** what the certificate belongs to */
-	readonly origin: Pick<CertificateRecord, 'node' | 'authorizationId' | 'startId'>;
+	readonly origin: Pick<CertificateRecord, 'node' | 'authorizationId' | 'startId' | 'userName' | 'cfsslClient'>;
 	/** the certificate that it renews */
 	readonly parent?: Pick<CertificateRecord, 'serial' | 'chain' | 'renewals'>;
 }

@@ -1,5 +1,5 @@
 /**
- * Allow rules of a node: `cn-pattern/ou-pattern`, `*` for any run of characters, `?` for exactly
+ * Allow rules of a node or a user: `cn-pattern/ou-pattern`, `*` for any run of characters, `?` for exactly
  * one, always matched against the whole name. Without a rule nothing is allowed.
  */
 
@@ -24,15 +24,28 @@ export function checkRules(rules: readonly string[]): readonly string[] {
  * @throws BirthmarkError `name-not-allowed` with the rules there are and how to add one
  */
 export function requireAllowed(names: Names, node: string, rules: readonly string[]): void {
-	for (const name of [names.commonName, ...names.dnsNames]) {
-		if (rules.some((rule) => matchesRule(rule, name, names.organizationalUnit))) continue;
+	requireRule(names, rules, 'on node', 'node', node);
+}
+
+/** The same for what a user signs. */
+export function requireUserAllowed(names: Names, user: string, rules: readonly string[]): void {
+	requireRule(names, rules, 'for user', 'user', user);
+}
+
+function requireRule({ commonName, organizationalUnit, dnsNames }: Names, rules: readonly string[], whose: string, command: string, owner: string): void {
+	for (const name of [commonName, ...dnsNames]) {
+		if (isAllowed(name, organizationalUnit, rules)) continue;
 		const allowed = rules.length > 0 ? rules.join(', ') : 'nothing';
 		throw new BirthmarkError(
 			'name-not-allowed',
-			`no rule allows the name "${name}" with role "${names.organizationalUnit}" on node "${node}"; allowed there: ${allowed}; `
-				+ `an operator can add one with: birthmark node allow ${node} '${name}/${names.organizationalUnit}'`,
+			`no rule allows the name "${name}" with role "${organizationalUnit}" ${whose} "${owner}"; allowed there: ${allowed}; `
+				+ `an operator can add one with: birthmark ${command} allow ${owner} '${name}/${organizationalUnit}'`,
 		);
 	}
+}
+
+export function isAllowed(name: string, role: string, rules: readonly string[]): boolean {
+	return rules.some((rule) => matchesRule(rule, name, role));
 }
 
 function matchesRule(rule: string, name: string, role: string): boolean {

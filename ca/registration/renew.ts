@@ -8,12 +8,12 @@ import type { Actor, CertificateRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 
 export interface RenewDeps {
-	readonly store: Pick<Store, 'findAuthorization' | 'findCertificateByKey' | 'addRenewal'>;
+	readonly store: Pick<Store, 'findAuthorization' | 'findUser' | 'findCertificateByKey' | 'addRenewal'>;
 	readonly issue: Issue;
 	readonly clock: { now(): Date };
 	readonly domain: Domain;
 	readonly redemptionWindowSeconds: number;
-	readonly lifetimes: { readonly node: number; readonly operator: number };
+	readonly lifetimes: { readonly workload: number; readonly node: number; readonly operator: number };
 }
 
 export type Renew = (current: CertificateRecord, csr: Buffer, by: Actor) => Promise<CertificateRecord>;
@@ -38,7 +38,7 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 		const earlier = await earlierAnswer(current, csr.publicKeyHash);
 		if (earlier) return earlier;
 		const { identity, lifetimeSeconds } = await entitlement(current);
-		const { node, authorizationId, startId } = current;
+		const { node, authorizationId, startId, userName } = current;
 		const certificate = await issue({
 			identity,
 			key: csr,
@@ -47,6 +47,7 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 				...(node !== undefined && { node }),
 				...(authorizationId !== undefined && { authorizationId }),
 				...(startId !== undefined && { startId }),
+				...(userName !== undefined && { userName }),
 			},
 			parent: current,
 		});
@@ -67,6 +68,11 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 	async function entitlement(current: CertificateRecord): Promise<{ identity: Identity; lifetimeSeconds: number }> {
 		if (current.role === 'node' || current.role === 'operator') {
 			return { identity: memberIdentity(current.role, current.commonName, domain), lifetimeSeconds: lifetimes[current.role] };
+		}
+		if (current.userName !== undefined) {
+			const user = await store.findUser(current.userName);
+			if (user?.status !== 'active') throw new BirthmarkError('authorization-ended', 'the user who enrolled this identity has been cut off');
+			return { identity: workloadIdentity(current, domain), lifetimeSeconds: lifetimes.workload };
 		}
 		const authorization = current.authorizationId === undefined ? undefined : await store.findAuthorization(current.authorizationId);
 		if (!authorization) throw new BirthmarkError('authorization-unknown');

@@ -7,7 +7,7 @@ import type { RevocationSelector, Store } from '../store/store.ts';
 import type { RevocationLists } from './lists.ts';
 
 export interface RevokeDeps {
-	readonly store: Pick<Store, 'revoke' | 'endAuthorization' | 'cutOffNode'>;
+	readonly store: Pick<Store, 'revoke' | 'endAuthorization' | 'cutOffNode' | 'cutOffUser'>;
 	readonly lists: RevocationLists;
 	readonly clock: { now(): Date };
 }
@@ -19,6 +19,8 @@ export interface Revoke {
 	authorization(id: string, node: string | undefined, by: Actor): Promise<RevokeAnswer>;
 	/** Cuts a node off, with everything that it authorized. */
 	node(name: string, by: Actor): Promise<RevokeAnswer>;
+	/** Cuts a user off, with everything that its tokens enrolled. */
+	user(name: string, by: Actor): Promise<RevokeAnswer>;
 }
 
 export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
@@ -45,6 +47,11 @@ export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
 		async node(name, by) {
 			const revoked = await store.cutOffNode(name, clock.now(), by);
 			if (revoked === undefined) throw new BirthmarkError('node-unknown');
+			return answer(revoked);
+		},
+		async user(name, by) {
+			const revoked = await store.cutOffUser(name, clock.now(), by);
+			if (revoked === undefined) throw new BirthmarkError('user-unknown');
 			return answer(revoked);
 		},
 	};

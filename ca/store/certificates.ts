@@ -8,7 +8,7 @@ import type { CertificateStore } from './store.ts';
 
 const COLUMNS = [
 	'serial', 'der', 'public_key_hash', 'role', 'common_name', 'organizational_unit', 'organization', 'dns_names', 'spiffe_id',
-	'node', 'authorization_id', 'start_id', 'chain', 'parent_serial', 'renewals', 'issuer_generation', 'issued_at', 'not_before', 'not_after',
+	'node', 'authorization_id', 'start_id', 'user_name', 'cfssl_client', 'intermediates', 'chain', 'parent_serial', 'renewals', 'issuer_generation', 'issued_at', 'not_before', 'not_after',
 ];
 const INSERT = `INSERT INTO certificates (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `:${column}`).join(', ')})`;
 
@@ -35,7 +35,7 @@ const LIVE_IDENTITIES = identities(isNewestLive('c'));
 /** Adds a certificate, and the event that it was issued, within the transaction of the decision. */
 export async function insertCertificate(sql: Sql, certificate: CertificateRecord, by: Actor): Promise<void> {
 	await sql.run(INSERT, fromCertificate(certificate));
-	const { serial, role, commonName, organizationalUnit, dnsNames, node, authorizationId, startId, parentSerial, notAfter } = certificate;
+	const { serial, role, commonName, organizationalUnit, dnsNames, node, authorizationId, startId, userName, cfsslClient, parentSerial, notAfter } = certificate;
 	await recordEvent(sql, by, {
 		at: certificate.issuedAt,
 		action: parentSerial === undefined ? 'certificate.issue' : 'certificate.renew',
@@ -49,6 +49,8 @@ export async function insertCertificate(sql: Sql, certificate: CertificateRecord
 			...(node !== undefined && { node }),
 			...(authorizationId !== undefined && { authorizationId }),
 			...(startId !== undefined && { startId }),
+			...(userName !== undefined && { user: userName }),
+			...(cfsslClient !== undefined && { cfsslClient }),
 			...(parentSerial !== undefined && { parentSerial }),
 			notAfter: notAfter.toISOString(),
 		},

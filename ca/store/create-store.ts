@@ -7,6 +7,7 @@ import { createNodes } from './nodes.ts';
 import { createRevocations } from './revocations.ts';
 import { createAudit } from './audit.ts';
 import type { Store } from './store.ts';
+import { createUsers } from './users.ts';
 
 export function createStore(database: Database): Store {
 	return {
@@ -15,6 +16,7 @@ export function createStore(database: Database): Store {
 		...createCertificates(database),
 		...createRevocations(database),
 		...createAudit(database),
+		...createUsers(database),
 		async check() {
 			const changed = await database.transaction((sql) => sql.run(`UPDATE counters SET value = value + 1 WHERE name = 'health'`));
 			if (changed !== 1) throw new Error('the database has lost its counters');

@@ -1,6 +1,7 @@
 /** What the CA remembers, as its other parts see it; how it is kept is the business of a backend. */
 
 import type { Names, RevocationReason, Role } from '#common/protocol/messages.ts';
+import type { UserTokenAlgorithm } from '#common/protocol/user-token.ts';
 
 /** Who brought a decision about: what an audit event says of it. */
 export interface Actor {
@@ -39,6 +40,12 @@ export interface CertificateRecord extends Names {
 	readonly node?: string;
 	readonly authorizationId?: string;
 	readonly startId?: string;
+	/** who signed the token that it was enrolled with */
+	readonly userName?: string;
+	/** the entry of `cfssl.clients` that it was issued for */
+	readonly cfsslClient?: string;
+	/** what leads from it to a root, PEM, when another CA has issued it */
+	readonly intermediates?: string;
 	/** serial of the certificate that this chain of renewals began with; its own for an enrolment */
 	readonly chain: string;
 	/** serial of the certificate that it renews */
@@ -59,6 +66,19 @@ export interface IdentityRecord extends CertificateRecord {
 	readonly containerName?: string;
 	readonly image?: string;
 	readonly imageId?: string;
+}
+
+/** Someone who signs tokens with a key of their own. */
+export interface UserRecord {
+	readonly name: string;
+	/** SubjectPublicKeyInfo, PEM */
+	readonly publicKey: string;
+	/** the only one that its tokens may use */
+	readonly algorithm: UserTokenAlgorithm;
+	/** `cn-pattern/ou-pattern` */
+	readonly allow: readonly string[];
+	readonly status: 'active' | 'cut-off';
+	readonly createdAt: Date;
 }
 
 export interface NodeRecord {

@@ -1,4 +1,4 @@
-/** When a token may be redeemed: one rule for both kinds and for every backend. */
+/** When a token may be redeemed: one rule for all kinds and for every backend. */
 
 import type { AuthorizationRecord, Redeemed } from './records.ts';
 
@@ -29,7 +29,12 @@ export function redemptionState(token: Redeemable, { publicKeyHash, now, windowS
 	const { redeemed } = token;
 	if (token.authorization?.endedAt || token.startClosed) return 'ended';
 	if (!redeemed) return !token.cancelled && token.expiresAt > now ? 'open' : 'expired';
-	const repeated = redeemed.certificate.publicKeyHash.equals(publicKeyHash) && now.getTime() - redeemed.at.getTime() <= windowSeconds * 1000;
+	return usedTokenState(redeemed, { publicKeyHash, now, windowSeconds });
+}
+
+/** The same for a token that was redeemed, of which the store knows nothing else. */
+export function usedTokenState({ at, certificate }: Redeemed, { publicKeyHash, now, windowSeconds }: RedemptionAttempt): Extract<RedemptionState, 'repeat' | 'used' | 'revoked'> {
+	const repeated = certificate.publicKeyHash.equals(publicKeyHash) && now.getTime() - at.getTime() <= windowSeconds * 1000;
 	if (!repeated) return 'used';
-	return redeemed.certificate.revokedAt ? 'revoked' : 'repeat';
+	return certificate.revokedAt ? 'revoked' : 'repeat';
 }

@@ -104,6 +104,9 @@ export const MIGRATIONS: readonly string[] = [
 	`
 	ALTER TABLE certificates ADD COLUMN issuer_generation INTEGER NOT NULL DEFAULT 1;
 	ALTER TABLE certificates ADD COLUMN user_name TEXT;
+	ALTER TABLE certificates ADD COLUMN cfssl_client TEXT;
+	ALTER TABLE certificates ADD COLUMN intermediates TEXT;
+	CREATE INDEX certificates_by_user ON certificates (user_name) WHERE user_name IS NOT NULL;
 	ALTER TABLE authorizations ADD COLUMN profile TEXT;
 
 	CREATE TABLE audit_pending (

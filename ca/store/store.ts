@@ -9,7 +9,7 @@
 
 import type { RevocationReason } from '#common/protocol/messages.ts';
 import type { RevokedCertificate } from '#common/x509/crl.ts';
-import type { Actor, AuditEvent, AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, TokenRecord } from './records.ts';
+import type { Actor, AuditEvent, AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, Redeemed, TokenRecord, UserRecord } from './records.ts';
 import type { RedemptionAttempt, RedemptionState } from './redemption.ts';
 
 /** `issued`: the certificate that was brought is now the one of this token. `repeat`: an earlier one is, and is returned. */
@@ -114,12 +114,43 @@ export interface RevocationStore {
 	nextRevocationList(endsAfter: Date): Promise<{ readonly number: number; readonly entries: readonly RevokedCertificate[] }>;
 }
 
+/** One token that a user signed. */
+export interface UserTokenClaim {
+	readonly user: string;
+	/** what its signature was verified with */
+	readonly publicKey: string;
+	readonly jti: string;
+	readonly expiresAt: Date;
+}
+
+export interface UserStore {
+	/** Adds a user, takes back one that was cut off, or changes the rules of one with this very key. */
+	putUser(user: UserRecord, by: Actor): Promise<'put' | 'exists'>;
+	findUser(name: string): Promise<UserRecord | undefined>;
+	/** by name, with the number of live certificates */
+	listUsers(now: Date): Promise<ReadonlyArray<UserRecord & { readonly liveIdentities: number }>>;
+	/** @returns false when there is no such user */
+	setUserAllow(name: string, allow: readonly string[], now: Date, by: Actor): Promise<boolean>;
+	/**
+	 * Marks the user and revokes all that it enrolled.
+	 *
+	 * @returns how many were revoked; undefined when there is no such user
+	 */
+	cutOffUser(name: string, now: Date, by: Actor): Promise<number | undefined>;
+	/** What became of a token, by its `jti`. */
+	findTokenUse(user: string, jti: string): Promise<Redeemed | undefined>;
+	/** Burns the `jti` for the certificate, unless the user was cut off or has another key by now. */
+	redeemUserToken(claim: UserTokenClaim, certificate: CertificateRecord, attempt: RedemptionAttempt, by: Actor): Promise<Redemption | { readonly outcome: 'cut-off' }>;
+	/** Forgets the use of tokens that have expired before this. */
+	forgetTokenUses(expiredBefore: Date): Promise<void>;
+}
+
 export interface AuditStore {
 	/** An event that belongs to no change: a refusal, for one. */
 	addEvent(by: Actor, event: AuditEvent): Promise<void>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, AuditStore {
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, UserStore, AuditStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

@@ -22,6 +22,7 @@ export const ERROR_CODES = {
 	'token-used': 'the token was already redeemed with another key',
 	'token-expired': 'the token is past its time',
 	'token-wrong-name': 'the token belongs to another name',
+	'token-invalid': 'the signature or a claim of a token that a user signed does not hold',
 	// certificate signing requests
 	'csr-malformed': 'the certificate signing request is not one PEM or DER PKCS#10 structure',
 	'csr-signature-invalid': 'the certificate signing request is not signed by the key it carries',
@@ -49,6 +50,10 @@ export const ERROR_CODES = {
 	'ca-missing': 'there is no CA in this folder',
 	'node-exists': 'a node of this name has joined already',
 	'node-unknown': 'the CA knows no node of this name',
+	'user-exists': 'there is already a user of this name',
+	'user-unknown': 'the CA knows no user of this name',
+	'upstream-unavailable': 'the external CA could not be reached',
+	'upstream-refused': 'the external CA refused to sign, or sent something else than what was asked for',
 	// the container's side
 	'directory-not-tmpfs': 'the identity directory is not a tmpfs',
 	'directory-full': 'the identity directory is full',

@@ -4,6 +4,8 @@
  * `ca/http/schemas.ts`; unknown keys are refused.
  */
 
+import type { UserTokenAlgorithm } from './user-token.ts';
+
 /** The DNS name in the CA's own server certificate; clients ask for it whatever address they dialled. */
 export const CA_SERVER_NAME = 'birthmark-ca';
 /** Pollendina's and Symbios's port, kept. */
@@ -121,6 +123,8 @@ export interface Identity {
 	readonly image?: string;
 	readonly imageId?: string;
 	readonly authorizationId?: string;
+	/** who signed the token that it was enrolled with */
+	readonly user?: string;
 	readonly notBefore: string;
 	readonly notAfter: string;
 	/** how many renewals led from the enrolment to this certificate */
@@ -139,6 +143,26 @@ export interface NodeInfo {
 	readonly status: 'active' | 'cut-off';
 	readonly allow: readonly string[];
 	readonly joinedAt: string;
+	readonly liveIdentities: number;
+}
+
+/** `POST /v1/users` (operator). The same user with the same key again gets its new rules. */
+export interface UserRequest {
+	readonly name: string;
+	/** SubjectPublicKeyInfo, PEM: EC P-256, Ed25519 or RSA; it decides the only algorithm of this user's tokens */
+	readonly publicKey: string;
+	/** which names it may enrol, `cn-pattern/ou-pattern` */
+	readonly allow: readonly string[];
+}
+/** `GET /v1/users` (operator). */
+export interface UserInfo {
+	readonly name: string;
+	readonly status: 'active' | 'cut-off';
+	readonly algorithm: UserTokenAlgorithm;
+	/** RFC 7638, SHA-256, base64url: `kid` of its tokens */
+	readonly keyId: string;
+	readonly allow: readonly string[];
+	readonly createdAt: string;
 	readonly liveIdentities: number;
 }
 

@@ -15,7 +15,7 @@ const DNS_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-
 /** Names that belong to Birthmark's own parts: a container that got one could pass for the CA. */
 const RESERVED_PREFIX = 'birthmark';
 
-export type NameKind = 'common name' | 'role' | 'environment' | 'node name';
+export type NameKind = 'common name' | 'user name' | 'role' | 'environment' | 'node name';
 
 /**
  * Checks an instance, role, environment or node name. Instances and nodes are host names
