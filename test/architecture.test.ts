@@ -11,8 +11,6 @@ const SOURCES = [...DEPLOYABLES, 'common'].flatMap((folder) => sources(join(ROOT
 
 /** Which folders (or files) may import a package from npm; everything else may not. */
 const OWNERS: Record<string, readonly string[]> = {
-	'@peculiar/x509': ['common/x509/'],
-	'reflect-metadata': ['common/x509/'],
 	'koa': ['ca/http/'],
 	'@koa/router': ['ca/http/'],
 	'jose': ['ca/', 'cli/'],

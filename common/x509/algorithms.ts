@@ -5,6 +5,8 @@
 
 import { createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { BirthmarkError } from '../protocol/errors.ts';
+import { Tag } from './der.ts';
+import { DerReader } from './der-reader.ts';
 
 /** What the CA itself uses for its keys; OpenSSL has a name of its own for the curve. */
 export const CA_CURVE = { name: 'P-256', opensslName: 'prime256v1' } as const;
@@ -28,14 +30,20 @@ const FIXED_PREFIXES: Readonly<Record<Exclude<AcceptedKey, 'RSA'>, Buffer>> = {
 const RSA_BITS = { minimum: 2048, maximum: 4096 };
 const RSA_EXPONENT = 65537n;
 
-/** Signature algorithms of a CSR: WebCrypto name → accepted hashes → node:crypto digest. Ed25519 has no separate hash. */
-const SIGNATURE_DIGESTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-	ECDSA: { 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' },
-	'RSASSA-PKCS1-v1_5': { 'SHA-256': 'sha256', 'SHA-384': 'sha384', 'SHA-512': 'sha512' },
+/**
+ * Signature algorithms of a CSR by OID (RFC 5758 §3.2, RFC 8017 appendix C, RFC 8410 §3): the digest as
+ * node:crypto calls it, Ed25519 has none of its own, and the type of key that it belongs to. Parameters
+ * are absent; for RSA they may also be NULL (RFC 4055 §5).
+ */
+const SIGNATURE_ALGORITHMS: Readonly<Record<string, { readonly digest: string | null; readonly keyType: 'ec' | 'rsa' | 'ed25519' }>> = {
+	'1.2.840.10045.4.3.2': { digest: 'sha256', keyType: 'ec' },
+	'1.2.840.10045.4.3.3': { digest: 'sha384', keyType: 'ec' },
+	'1.2.840.10045.4.3.4': { digest: 'sha512', keyType: 'ec' },
+	'1.2.840.113549.1.1.11': { digest: 'sha256', keyType: 'rsa' },
+	'1.2.840.113549.1.1.12': { digest: 'sha384', keyType: 'rsa' },
+	'1.2.840.113549.1.1.13': { digest: 'sha512', keyType: 'rsa' },
+	'1.3.101.112': { digest: null, keyType: 'ed25519' },
 };
-
-/** The key types that may sign with each of {@link SIGNATURE_DIGESTS}, as node:crypto calls them. */
-const SIGNATURE_KEY_TYPES: Readonly<Record<string, string>> = { ECDSA: 'ec', 'RSASSA-PKCS1-v1_5': 'rsa', Ed25519: 'ed25519' };
 
 /** @returns Ecdsa-Sig-Value, DER (RFC 3279 §2.2.3), made with {@link CA_SIGNATURE_ALGORITHM} */
 export function signForCa(bytes: Uint8Array, key: KeyObject): Buffer {
@@ -81,16 +89,18 @@ function acceptRsa(key: KeyObject, spki: Uint8Array): KeyObject {
 /**
  * The digest to verify a CSR's signature with.
  *
- * @param algorithm as WebCrypto names it: `{ name, hash? }`
+ * @param algorithm AlgorithmIdentifier, DER
  * @returns a node:crypto digest name, `null` for algorithms that have none of their own
  * @throws BirthmarkError `csr-signature-invalid` when the algorithm is not accepted or belongs to another type of key
+ * @throws DerError
  */
-export function signatureDigest(algorithm: { readonly name: string; readonly hash?: { readonly name: string } }, key: KeyObject): string | null {
-	if (SIGNATURE_KEY_TYPES[algorithm.name] !== key.asymmetricKeyType) {
-		throw new BirthmarkError('csr-signature-invalid', 'the signature algorithm of the request does not belong to its key');
+export function signatureDigest(algorithm: Uint8Array, key: KeyObject): string | null {
+	const reader = DerReader.sequence(algorithm);
+	const { digest, keyType } = SIGNATURE_ALGORITHMS[reader.oid()] ?? {};
+	if (keyType === 'rsa' && reader.has(Tag.null)) reader.next(Tag.null);
+	if (digest === undefined || !reader.isAtEnd) {
+		throw new BirthmarkError('csr-signature-invalid', 'the request is signed with an algorithm that is not accepted; use SHA-256 with the key of the request');
 	}
-	if (algorithm.name === 'Ed25519') return null;
-	const digest = SIGNATURE_DIGESTS[algorithm.name]?.[algorithm.hash?.name ?? ''];
-	if (digest === undefined) throw new BirthmarkError('csr-signature-invalid', 'the request is signed with a hash that is not accepted; use SHA-256');
+	if (keyType !== key.asymmetricKeyType) throw new BirthmarkError('csr-signature-invalid', 'the signature algorithm of the request does not belong to its key');
 	return digest;
 }

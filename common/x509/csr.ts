@@ -10,8 +10,9 @@ import { createHash, verify } from 'node:crypto';
 import { BirthmarkError } from '../protocol/errors.ts';
 import { MAX_CSR_BYTES } from '../protocol/messages.ts';
 import { acceptPublicKey, signatureDigest } from './algorithms.ts';
-import { elementAt, Tag } from './der.ts';
-import { Pkcs10CertificateRequest } from './library.ts';
+import { contextTag, Tag } from './der.ts';
+import { DerError, DerReader } from './der-reader.ts';
+import { readCommonName } from './distinguished-name.ts';
 import { decodePem } from './pem.ts';
 
 export interface VerifiedCsr {
@@ -23,8 +24,8 @@ export interface VerifiedCsr {
 	readonly commonName: string | undefined;
 }
 
-/** The only version there is, INTEGER 0. */
-const VERSION_1 = Buffer.from('020100', 'hex');
+/** INTEGER 0 */
+const VERSION_1 = 0;
 const PEM_START = Buffer.from('-----BEGIN ');
 const PEM_LABELS = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'];
 
@@ -36,11 +37,9 @@ const PEM_LABELS = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'];
  */
 export function verifyCsr(bytes: Uint8Array): VerifiedCsr {
 	if (bytes.length > MAX_CSR_BYTES) throw new BirthmarkError('csr-malformed', `the certificate signing request is larger than ${MAX_CSR_BYTES} bytes`);
-	const der = toDer(Buffer.from(bytes));
-	const { csr, publicKey, commonName } = decode(der);
+	const { signed, publicKey, commonName, algorithm, signature } = decode(Buffer.from(bytes));
 	const key = acceptPublicKey(publicKey);
-	const digest = signatureDigest(signatureAlgorithm(csr), key);
-	if (!isSignedBy(key, digest, signedPart(der), Buffer.from(csr.signature))) {
+	if (!isSignedBy(key, signatureDigest(algorithm, key), signed, signature)) {
 		throw new BirthmarkError('csr-signature-invalid', 'the certificate signing request is not signed by the key it carries');
 	}
 	return { publicKey, publicKeyHash: publicKeyHash(publicKey), commonName };
@@ -51,10 +50,49 @@ export function publicKeyHash(spki: Uint8Array): Buffer {
 	return createHash('sha256').update(spki).digest();
 }
 
+interface Decoded {
+	/** CertificationRequestInfo, as received */
+	readonly signed: Buffer;
+	/** SubjectPublicKeyInfo, as received */
+	readonly publicKey: Buffer;
+	readonly commonName: string | undefined;
+	/** AlgorithmIdentifier, as received: a SEQUENCE that begins with an OID */
+	readonly algorithm: Buffer;
+	readonly signature: Buffer;
+}
+
+/** CertificationRequest, RFC 2986 §4.2. */
+function decode(bytes: Buffer): Decoded {
+	try {
+		const outer = DerReader.sequence(toDer(bytes));
+		const signed = outer.raw(Tag.sequence);
+		const algorithm = outer.raw(Tag.sequence);
+		DerReader.sequence(algorithm).oid();
+		const signature = outer.only((reader) => reader.bits());
+		return { signed, ...decodeInfo(DerReader.sequence(signed)), algorithm, signature };
+	} catch (cause) {
+		if (!(cause instanceof DerError)) throw cause;
+		throw new BirthmarkError('csr-malformed', 'the certificate signing request is not exactly one PEM or DER PKCS#10 structure', { cause });
+	}
+}
+
+/** CertificationRequestInfo, RFC 2986 §4.1. The attributes have to be some; what they ask for is not even looked at. */
+function decodeInfo(info: DerReader): Pick<Decoded, 'publicKey' | 'commonName'> {
+	if (info.number() !== VERSION_1) throw new DerError('a version other than 1');
+	const commonName = readCommonName(info.sequence());
+	const publicKey = info.raw(Tag.sequence);
+	const attributes = info.only((reader) => reader.constructed(contextTag(0)));
+	while (!attributes.isAtEnd) {
+		const attribute = attributes.sequence();
+		attribute.oid();
+		attribute.only((reader) => reader.next(Tag.set));
+	}
+	return { publicKey, commonName };
+}
+
 function toDer(bytes: Buffer): Buffer {
 	const der = isPem(bytes) ? fromPem(bytes.toString('latin1')) : bytes;
-	const outer = der && elementAt(der, 0);
-	if (!der || outer?.tag !== Tag.sequence || outer.end !== der.length) throw malformed();
+	if (!der) throw new DerError('not exactly one PEM block');
 	return der;
 }
 
@@ -70,55 +108,10 @@ function fromPem(text: string): Buffer | undefined {
 	return undefined;
 }
 
-function decode(der: Buffer): { csr: Pkcs10CertificateRequest; publicKey: Buffer; commonName: string | undefined } {
-	try {
-		const csr = new Pkcs10CertificateRequest(der);
-		const commonNames = csr.subjectName.getField('CN');
-		if (commonNames.length > 1) throw new RangeError('more than one common name');
-		return { csr, publicKey: publicKeyOf(der), commonName: commonNames[0] };
-	} catch (cause) {
-		throw malformed(cause);
-	}
-}
-
-/** The signed CertificationRequestInfo as it was received: the first element of the outer sequence. */
-function signedPart(der: Buffer): Buffer {
-	const outer = elementAt(der, 0);
-	const info = outer && elementAt(der, outer.contents);
-	if (info?.tag !== Tag.sequence) throw malformed();
-	return der.subarray(info.start, info.end);
-}
-
-/**
- * SubjectPublicKeyInfo as received: the third element, after version and subject (RFC 2986 §4.1).
- * The library would read it into its own terms.
- */
-function publicKeyOf(der: Buffer): Buffer {
-	const info = signedPart(der);
-	const version = elementAt(info, elementAt(info, 0)!.contents);
-	if (!version || !info.subarray(version.start, version.end).equals(VERSION_1)) throw malformed();
-	const subject = elementAt(info, version.end);
-	const key = subject && elementAt(info, subject.end);
-	if (key?.tag !== Tag.sequence) throw malformed();
-	return info.subarray(key.start, key.end);
-}
-
-function signatureAlgorithm(csr: Pkcs10CertificateRequest): { name: string; hash?: { name: string } } {
-	try {
-		return csr.signatureAlgorithm as { name: string; hash?: { name: string } };
-	} catch (cause) {
-		throw new BirthmarkError('csr-signature-invalid', 'the signature algorithm of the request is not accepted', { cause });
-	}
-}
-
 function isSignedBy(key: Parameters<typeof verify>[2], digest: string | null, signed: Buffer, signature: Buffer): boolean {
 	try {
 		return verify(digest, signed, key, signature);
 	} catch {
 		return false;
 	}
-}
-
-function malformed(cause?: unknown): BirthmarkError {
-	return new BirthmarkError('csr-malformed', 'the certificate signing request is not exactly one PEM or DER PKCS#10 structure', { cause });
 }
