@@ -26,7 +26,7 @@ export function isNewestLive(alias: string): string {
 const identities = (condition: string): string => `
 	SELECT c.*, a.container_id, a.container_name, a.image, a.image_id
 	FROM certificates c LEFT JOIN authorizations a ON a.id = c.authorization_id
-	WHERE c.role <> 'ca' AND (:node IS NULL OR c.node = :node) AND ${condition}
+	WHERE c.role <> 'ca' AND (CAST(:node AS TEXT) IS NULL OR c.node = :node) AND ${condition}
 	ORDER BY c.sequence DESC LIMIT :limit`;
 const MATCHING_IDENTITIES = identities('(c.serial = :match OR c.common_name = :match)');
 const ALL_IDENTITIES = identities('TRUE');

@@ -15,20 +15,20 @@ const MATCHES: Readonly<Record<RevocationSelector['by'], { certificates: string;
 	node: { certificates: `node = :value AND role = 'workload'`, authorizations: 'node = :value' },
 	authorization: { certificates: 'authorization_id = :value', authorizations: 'id = :value' },
 };
-const CERTIFICATE_EXISTS = `SELECT 1 FROM certificates WHERE serial = :value AND role <> 'ca' AND (:node IS NULL OR node = :node)`;
-const AUTHORIZATION_EXISTS = 'SELECT 1 FROM authorizations WHERE id = :value AND (:node IS NULL OR node = :node)';
+const CERTIFICATE_EXISTS = `SELECT 1 FROM certificates WHERE serial = :value AND role <> 'ca' AND (CAST(:node AS TEXT) IS NULL OR node = :node)`;
+const AUTHORIZATION_EXISTS = 'SELECT 1 FROM authorizations WHERE id = :value AND (CAST(:node AS TEXT) IS NULL OR node = :node)';
 const CLOSE_START = 'INSERT INTO closed_starts (authorization_id, start_id, closed_at) VALUES (:value, :startId, :now) ON CONFLICT DO NOTHING';
 // Ordered as its index is, without which SQLite reads every certificate there ever was.
 const REVOKED = 'SELECT serial, revoked_at, revocation_reason FROM certificates WHERE revoked_at IS NOT NULL AND not_after > :after ORDER BY not_after';
 
 const revokeMatching = (certificates: string): string => `
 	UPDATE certificates SET revoked_at = :now, revocation_reason = :reason
-	WHERE ${certificates} AND (:startId IS NULL OR start_id = :startId) AND (:node IS NULL OR node = :node)
+	WHERE ${certificates} AND (CAST(:startId AS TEXT) IS NULL OR start_id = :startId) AND (CAST(:node AS TEXT) IS NULL OR node = :node)
 		AND role <> 'ca' AND revoked_at IS NULL AND not_after > :now`;
 const cancelMatching = (authorizations: string): string => `
 	UPDATE tokens SET cancelled_at = :now
-	WHERE redeemed_at IS NULL AND cancelled_at IS NULL AND (:startId IS NULL OR start_id = :startId)
-		AND authorization_id IN (SELECT id FROM authorizations WHERE ${authorizations} AND (:node IS NULL OR node = :node))`;
+	WHERE redeemed_at IS NULL AND cancelled_at IS NULL AND (CAST(:startId AS TEXT) IS NULL OR start_id = :startId)
+		AND authorization_id IN (SELECT id FROM authorizations WHERE ${authorizations} AND (CAST(:node AS TEXT) IS NULL OR node = :node))`;
 
 export function createRevocations(database: Database): RevocationStore {
 	return {
