@@ -1,7 +1,7 @@
 /**
  * The CA's configuration: `config.json` in the state folder, each value overridable by an
  * environment variable whose name follows from its path: `crl.refreshSeconds` is
- * `BIRTHMARK_CA_CRL_REFRESH_SECONDS`.
+ * `BIRTHMARK_CA_CRL_REFRESH_SECONDS`. `DATABASE_URL` is another name of `BIRTHMARK_CA_DATABASE_URL`.
  */
 
 import { z } from 'zod';
@@ -36,6 +36,13 @@ const schema = z.strictObject({
 	listen: z.strictObject({
 		host: z.string().min(1).default('0.0.0.0'),
 		port: z.int().min(0).max(65535).default(CA_DEFAULT_PORT),
+	}).prefault({}),
+	/** what the CA remembers, and where */
+	database: z.strictObject({
+		/** of a PostgreSQL server; null: the file in the state folder */
+		url: checked(checkDatabaseUrl).nullable().default(null),
+		/** connections to it at most */
+		poolSize: z.int().min(2).max(100).default(10),
 	}).prefault({}),
 	/** of certificates, in seconds */
 	lifetimes: z.strictObject({
@@ -129,7 +136,15 @@ export function readCaConfig(text: string, environment: Readonly<Record<string, 
 		throw new BirthmarkError('config-invalid', 'config.json is not JSON', { cause });
 	}
 	if (!isTree(value)) throw new BirthmarkError('config-invalid', 'config.json is not a JSON object');
-	return parseConfig(schema, override(value, schema.parse({}), environment, 'BIRTHMARK_CA'), 'the configuration of the CA');
+	const names = { BIRTHMARK_CA_DATABASE_URL: environment['DATABASE_URL'], ...environment };
+	return parseConfig(schema, override(value, schema.parse({}), names, 'BIRTHMARK_CA'), 'the configuration of the CA');
+}
+
+/** Says nothing of the value: it holds a password. */
+function checkDatabaseUrl(value: string): void {
+	if (!URL.canParse(value) || !['postgres:', 'postgresql:'].includes(new URL(value).protocol)) {
+		throw new Error('is not a URL such as postgresql://user:password@host:5432/database?sslmode=verify-full');
+	}
 }
 
 /** RFC 5280 §4.2.1.13 and RFC 6960 §3.1: over https a verifier would have to check this CA's certificate to be able to check it. */

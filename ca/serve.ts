@@ -20,7 +20,7 @@ import { openRevocationLists } from './revocation/lists.ts';
 import { makeServerCertificate } from './server-certificate.ts';
 import { readState, statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
-import { openSqliteStore } from './store/sqlite.ts';
+import { openStore } from './store/open-store.ts';
 
 /** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
 const LOOK_AFTER_MS = 5000;
@@ -70,7 +70,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	requireTrustDomain(authorities.current().bundle, trustDomain);
 	const domain = { trustDomain, environment };
 	const lock = holdLock(lockFile);
-	const store = openSqliteStore(database);
+	const store = await openStore(config.database, database);
 	const issue = createIssue({ authorities, clock, random, backdateSeconds });
 	const lists = await openRevocationLists({ store, authorities, clock, backdateSeconds, ...config.crl });
 

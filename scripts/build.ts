@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { buildAgent } from './build-agent.ts';
 import { buildBundles } from './bundle.ts';
-import { BUILD } from './paths.ts';
+import { unpackMissing } from './packages.ts';
+import { BUILD, TOOLS } from './paths.ts';
 import { installEngine } from './private-engine.ts';
 import { buildRootFileSystems } from './root-fs.ts';
 import { runMain, Steps } from './steps.ts';
@@ -19,7 +20,16 @@ export async function buildAll(steps: Steps): Promise<{ base: string; mount: str
 	return rootFileSystems;
 }
 
+/** What only the tests need: a PostgreSQL server, which they start themselves (test/support/postgres.ts). */
+async function buildForTests(steps: Steps): Promise<void> {
+	await steps.step('Fetching PostgreSQL from the distribution\'s packages', () => unpackMissing(steps, ['postgresql'], TOOLS));
+}
+
 if (import.meta.main) {
 	const logFile = join(BUILD, 'logs/build.log');
-	runMain(async () => void (await buildAll(new Steps(logFile))), () => logFile);
+	runMain(async () => {
+		const steps = new Steps(logFile);
+		await buildAll(steps);
+		await buildForTests(steps);
+	}, () => logFile);
 }

@@ -70,6 +70,8 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 	});
 	// An idle connection that is lost has left the pool already; the next call opens another.
 	pool.on('error', () => undefined);
+	// One that is lost while it is in use fails its query too, or the next one.
+	pool.on('connect', (client) => client.on('error', () => undefined));
 	const statements = new Map<string, Statement & { readonly name: string }>();
 	const database: Database = {
 		transaction: (work) => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work)),

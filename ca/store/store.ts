@@ -3,6 +3,11 @@
  * transaction, so that any number of callers and of CA instances may try at once. What a method
  * has answered survives the end of the process at any moment.
  *
+ * Asking twice does no harm, which is what a caller does who was told `ca-unavailable` and cannot know
+ * whether it happened: a token with the same key gets the certificate that it got, a renewal to the
+ * same key too, an authorization is found as it is, what was revoked, ended or cut off stays so, rules
+ * are set to the same; a token whose minting was not answered is known to nobody and runs out.
+ *
  * What changes something takes last by whom, and leaves an audit event in the same transaction.
  * Consumers pick the methods they use.
  */

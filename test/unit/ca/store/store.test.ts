@@ -1,0 +1,168 @@
+/** What the store promises, on each of its backends. */
+
+import test from 'ava';
+import { randomBytes } from 'node:crypto';
+import { SYSTEM } from '../../../../ca/store/records.ts';
+import type { RevocationSelector } from '../../../../ca/store/store.ts';
+import { attempt, joinNode, later, mint, newAuthorization, newCertificate, NOW } from '../../../support/records.ts';
+import { backends } from '../../../support/stores.ts';
+
+for (const backend of backends(test)) {
+	const title = (text: string): string => `${backend.name}: ${text}`;
+
+	backend.test(title('what was stored comes back as it was'), async (t) => {
+		const store = await backend.store(t);
+		const node = await joinNode(store);
+		const authorization = newAuthorization({ containerName: 'web', imageId: `sha256:${'0'.repeat(64)}`, dnsNames: ['www.example.org', 'ü'] });
+		const hash = await mint(store, authorization, 'start');
+		const certificate = newCertificate({ node: 'host1', authorizationId: authorization.id, startId: 'start', dnsNames: authorization.dnsNames, issuerGeneration: 3 });
+		t.like(await store.redeemToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM), { outcome: 'issued' });
+		t.deepEqual(await store.findCertificate(certificate.serial), certificate);
+		t.deepEqual(await store.findCertificateByKey(certificate.publicKeyHash), certificate);
+		t.deepEqual(await store.findCertificate(node.serial), node);
+		t.deepEqual(await store.findAuthorization(authorization.id), authorization);
+		t.deepEqual(await store.findToken(hash), {
+			hash, authorization, startId: 'start', expiresAt: later(60), cancelled: false, startClosed: false, redeemed: { at: NOW, certificate },
+		});
+		t.deepEqual(await store.findNode('host1'), { name: 'host1', status: 'active', allow: ['*/*'], joinedAt: NOW });
+		t.deepEqual(await store.listNodes(NOW), [{ name: 'host1', status: 'active', allow: ['*/*'], joinedAt: NOW, liveIdentities: 1 }]);
+	});
+
+	backend.test(title('what is not there is not found'), async (t) => {
+		const store = await backend.store(t);
+		t.is(await store.findCertificate('00'), undefined);
+		t.is(await store.findCertificateByKey(randomBytes(32)), undefined);
+		t.is(await store.findToken(randomBytes(32)), undefined);
+		t.is(await store.findJoinToken(randomBytes(32)), undefined);
+		t.is(await store.findNode('host1'), undefined);
+		t.is(await store.setAllow('host1', [], NOW, SYSTEM), false);
+		t.is(await store.cutOffNode('host1', NOW, SYSTEM), undefined);
+		t.is(await store.endAuthorization('none', undefined, NOW, SYSTEM), undefined);
+		t.is(await store.revoke({ by: 'serial', value: '00' }, undefined, 'unspecified', NOW, SYSTEM), undefined);
+		t.deepEqual(await store.redeemToken(randomBytes(32), newCertificate(), attempt(), SYSTEM), { outcome: 'unknown' });
+		t.deepEqual(await store.authorize(newAuthorization(), SYSTEM), { outcome: 'cut-off' });
+		t.is(await store.addRenewal(newCertificate({ parentSerial: '00' }), SYSTEM), 'revoked');
+	});
+
+	backend.test(title('of many who redeem one token at once, one gets a certificate'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		const authorization = newAuthorization();
+		const hash = await mint(store, authorization);
+		const of = { node: 'host1', authorizationId: authorization.id, startId: 'one' };
+		const outcomes = await Promise.all(Array.from({ length: 100 }, () => store.redeemToken(hash, newCertificate(of), attempt(), SYSTEM)));
+		t.deepEqual(outcomes.map(({ outcome }) => outcome).sort(), ['issued', ...Array.from({ length: 99 }, () => 'used')]);
+		t.is((await store.listIdentities({ now: NOW, all: true, match: 'web01', limit: 1000 })).length, 1);
+	});
+
+	backend.test(title('the same key that redeems one token many times at once gets one and the same certificate'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		const hash = await mint(store, newAuthorization());
+		const publicKeyHash = randomBytes(32);
+		const results = await Promise.all(Array.from({ length: 20 }, () => store.redeemToken(hash, newCertificate({ publicKeyHash }), attempt(publicKeyHash), SYSTEM)));
+		t.deepEqual(results.map(({ outcome }) => outcome).sort(), ['issued', ...Array.from({ length: 19 }, () => 'repeat')]);
+		t.is(new Set(results.map((result) => 'certificate' in result && result.certificate.serial)).size, 1);
+	});
+
+	backend.test(title('one container has one authorization, however often it is asked for at once'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		const { id: _, ...same } = newAuthorization();
+		const results = await Promise.all(Array.from({ length: 20 }, () => store.authorize(newAuthorization(same), SYSTEM)));
+		t.deepEqual(results.map(({ outcome }) => outcome).sort(), ['created', ...Array.from({ length: 19 }, () => 'existing')]);
+		t.is(new Set(results.map((result) => 'authorization' in result && result.authorization.id)).size, 1);
+		t.is((await store.authorize(newAuthorization({ ...same, commonName: 'other' }), SYSTEM)).outcome, 'conflict');
+	});
+
+	backend.test(title('a key is renewed to once, however often at once'), async (t) => {
+		const store = await backend.store(t);
+		const parent = await joinNode(store);
+		const publicKeyHash = randomBytes(32);
+		const renewal = () => newCertificate({ role: 'node', commonName: 'host1', node: 'host1', chain: parent.chain, parentSerial: parent.serial, renewals: 1, publicKeyHash });
+		const results = await Promise.all(Array.from({ length: 10 }, () => store.addRenewal(renewal(), SYSTEM)));
+		t.deepEqual(results.sort(), ['added', ...Array.from({ length: 9 }, () => 'key-reused' as const)]);
+	});
+
+	for (const by of ['serial', 'containerId', 'commonName', 'node', 'authorization'] as const) {
+		backend.test(title(`revocation by ${by} reaches what it names, within the node that asks`), async (t) => {
+			const store = await backend.store(t);
+			await joinNode(store);
+			const authorization = newAuthorization();
+			const hash = await mint(store, authorization);
+			const certificate = newCertificate({ node: 'host1', authorizationId: authorization.id, startId: 'one' });
+			await store.redeemToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM);
+			const value = { serial: certificate.serial, containerId: authorization.containerId, commonName: 'web01', node: 'host1', authorization: authorization.id }[by];
+			const selector: RevocationSelector = { by, value };
+			t.is((await store.revoke(selector, 'host2', 'superseded', NOW, SYSTEM)) ?? 0, 0);
+			t.is(await store.revoke(selector, 'host1', 'superseded', NOW, SYSTEM), 1);
+			t.like(await store.findCertificate(certificate.serial), { revokedAt: NOW, revocationReason: 'superseded' });
+			const { entries } = await store.nextRevocationList(NOW);
+			t.deepEqual(entries, [{ serial: certificate.serial, revokedAt: NOW, reason: 'superseded' }]);
+		});
+	}
+
+	backend.test(title('a start that was closed keeps its token from being redeemed, whichever of both comes first'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		const tokens = await Promise.all(Array.from({ length: 12 }, async () => {
+			const authorization = newAuthorization();
+			return { authorization, hash: await mint(store, authorization) };
+		}));
+		await Promise.all(tokens.map(async ({ authorization: { id }, hash }) => {
+			const certificate = newCertificate({ node: 'host1', authorizationId: id, startId: 'one' });
+			const [redemption] = await Promise.all([
+				store.redeemToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM),
+				store.revoke({ by: 'authorization', value: id, startId: 'one' }, 'host1', 'cessationOfOperation', NOW, SYSTEM),
+			]);
+			const known = await store.findCertificate(certificate.serial);
+			t.true(redemption.outcome === 'issued' ? known?.revokedAt !== undefined : known === undefined, redemption.outcome);
+		}));
+	});
+
+	backend.test(title('revocation lists that are asked for at once have numbers of their own'), async (t) => {
+		const store = await backend.store(t);
+		const numbers = await Promise.all(Array.from({ length: 20 }, async () => (await store.nextRevocationList(NOW)).number));
+		t.deepEqual(numbers.toSorted((one, other) => one - other), Array.from({ length: 20 }, (_, index) => index + 1));
+	});
+
+	backend.test(title('a cut-off node has nothing left, and nothing comes of what was under way'), async (t) => {
+		const store = await backend.store(t);
+		const node = await joinNode(store);
+		const authorization = newAuthorization();
+		const hash = await mint(store, authorization);
+		t.is(await store.cutOffNode('host1', NOW, SYSTEM), 1);
+		t.like(await store.findCertificate(node.serial), { revocationReason: 'privilegeWithdrawn' });
+		t.is((await store.redeemToken(hash, newCertificate(), attempt(), SYSTEM)).outcome, 'ended');
+		t.is((await store.authorize(newAuthorization(), SYSTEM)).outcome, 'cut-off');
+	});
+
+	backend.test(title('a transaction that fails leaves nothing behind, its event neither'), async (t) => {
+		const database = await backend.database(t);
+		const failing = database.transaction(async (sql) => {
+			await sql.run(`INSERT INTO audit_pending (at, body) VALUES (1, '{}')`);
+			throw new RangeError('no');
+		});
+		await t.throwsAsync(failing, { instanceOf: RangeError });
+		t.deepEqual(await database.read((sql) => sql.all('SELECT * FROM audit_pending')), []);
+	});
+
+	backend.test(title('two transactions that each decide by what the other changes do not both have their way'), async (t) => {
+		const database = await backend.database(t);
+		await database.transaction((sql) => sql.run(`INSERT INTO counters (name, value) VALUES ('left', 1), ('right', 1)`));
+		// Each may go only while the other stays: under snapshot isolation both would.
+		const leave = (name: string) => database.transaction(async (sql) => {
+			const { present } = (await sql.get(`SELECT count(*) AS present FROM counters WHERE name IN ('left', 'right') AND value = 1`)) as { present: number };
+			return present === 2 ? sql.run('UPDATE counters SET value = 0 WHERE name = :name', { name }) : 0;
+		});
+		t.deepEqual((await Promise.all([leave('left'), leave('right')])).sort(), [0, 1]);
+	});
+
+	backend.test(title('a closed store refuses everything, and closing again is no error'), async (t) => {
+		const store = await backend.store(t);
+		await store.close();
+		await store.close();
+		t.like(await t.throwsAsync(store.check()), { code: 'ca-unavailable' });
+		t.like(await t.throwsAsync(store.findNode('host1')), { code: 'ca-unavailable' });
+	});
+}
