@@ -13,6 +13,7 @@ import { addNode } from './commands/node.ts';
 import { addOperator } from './commands/operator.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addShow } from './commands/show.ts';
+import { addUser } from './commands/user.ts';
 import type { Context } from './context.ts';
 import { createCaClient } from './ca-client.ts';
 import { ExitCode, exitCodeFor } from './exit-codes.ts';
@@ -42,7 +43,7 @@ program.hook('preAction', (_, command) => {
 // The reader of a pipe may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
-for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addLogin, addDoctor, addCa, addCompletion]) add(program, context);
+for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addUser, addLogin, addDoctor, addCa, addCompletion]) add(program, context);
 overrideExit(program);
 
 try {
