@@ -8,7 +8,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
 import { looksLikeUserToken, userTokenBundleDigest } from '#common/protocol/user-token.ts';
-import type { CaClient, FetchedBundle } from './ca-client.ts';
+import { NEW_TOKEN, type CaClient, type FetchedBundle } from './ca-client.ts';
 import { deleteToken, readTokenFile, requireDirectory } from './directory.ts';
 import type { Identity } from './identity.ts';
 import { generateKey } from './key.ts';
@@ -65,7 +65,7 @@ async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOption
 	// One key for all attempts: when an answer is lost, the CA gives the same certificate to the same key.
 	const { key, csr } = generateKey();
 
-	const fetched = await retryWhileUnavailable(() => ca.fetchBundle(signal), deadline, signal, deps);
+	const fetched = await retryWhileUnavailable(() => ca.fetchBundle(expectedDigest, signal), deadline, signal, deps);
 	const bundle = pinnedBundle(fetched, expectedDigest);
 	// Before the token is spent, and before a wrong clock shows as a puzzling TLS error.
 	requireClock(clock, fetched.date);
@@ -85,7 +85,7 @@ function pinnedBundle({ bundle }: FetchedBundle, expectedDigest: Buffer): Buffer
 	if (!timingSafeEqual(bundleDigest(bundle), expectedDigest)) {
 		throw new BirthmarkError(
 			'bundle-digest-mismatch',
-			'the trust bundle is not the one whose digest the token carries: another CA answered, or its roots changed; restart the container for a new token',
+			`the trust bundle is not the one whose digest the token carries: ${NEW_TOKEN}`,
 		);
 	}
 	return bundle;

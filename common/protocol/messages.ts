@@ -13,6 +13,8 @@ export const CA_DEFAULT_PORT = 33004;
 export const PEM_CHAIN_CONTENT_TYPE = 'application/pem-certificate-chain'; // RFC 8555 §9.1
 export const CSR_CONTENT_TYPE = 'application/pkcs10'; // RFC 5967
 export const CRL_CONTENT_TYPE = 'application/pkix-crl'; // RFC 2585 §4.2
+/** Request header of whoever renews: SHA-256 of the trust bundle in use, hexadecimal. Answers carry the CA's own in it. */
+export const BUNDLE_HEADER = 'Birthmark-Bundle';
 /** A PEM CSR with an RSA-4096 key is under 2 KiB. */
 export const MAX_CSR_BYTES = 8 * 1024;
 export const MAX_JSON_BYTES = 16 * 1024;
@@ -89,6 +91,12 @@ export interface JoinAnswer {
 	readonly name: string;
 	readonly trustDomain: string;
 	readonly environment: string;
+}
+
+/** `POST /v1/bundle/acknowledge` (any certificate): this trust bundle is in use now. */
+export interface AcknowledgeRequest {
+	/** SHA-256 of it, hexadecimal */
+	readonly digest: string;
 }
 
 /** `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows `authorizationId`. */

@@ -20,7 +20,7 @@ async function container(t: ExecutionContext, ca: TestCa, token: string) {
 	const directory = tmpfsDirectory(t);
 	const tokenPath = join(directory, 'token');
 	writeFileSync(tokenPath, token);
-	const deps = { ca: createCaClient([{ host: '127.0.0.1', port: ca.port }]), clock: systemClock, random: Math.random, sleep: systemSleep, logger: silentLogger };
+	const deps = { ca: createCaClient([{ host: '127.0.0.1', port: ca.port }]), clock: systemClock, random: Math.random, sleep: systemSleep, bundleCheckSeconds: 600, logger: silentLogger };
 	return { directory, tokenPath, deps, enrol: () => enrol({ directory, tokenPath, timeoutSeconds: 5, signal: never }, deps) };
 }
 
