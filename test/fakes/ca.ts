@@ -13,11 +13,11 @@ import { BUNDLE_HEADER, CA_SERVER_NAME, PEM_CHAIN_CONTENT_TYPE, type Acknowledge
 import { PROBLEM_CONTENT_TYPE, problemType } from '#common/protocol/problem.ts';
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
-import { issuerOf, signCertificate, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { issuerOf, signCertificate, signCross, signSelf, type Issuer } from '#common/x509/certificate.ts';
 import { signRevocationList } from '#common/x509/crl.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
-import { encodePem } from '#common/x509/pem.ts';
+import { decodePem, encodePem } from '#common/x509/pem.ts';
 import type { Purpose } from '#common/x509/extensions.ts';
 import { intermediateExtensions, leafExtensions, rootExtensions } from '#common/x509/profile.ts';
 import { keyIdentifier } from '#common/x509/public-key.ts';
@@ -88,6 +88,15 @@ export async function createPki(name = 'Test'): Promise<FakePki> {
 		issuer: issuerOf(intermediate, intermediateKey),
 		rootIssuer,
 	};
+}
+
+/** The next generation of a CA: its chains lead to its own root and, by a cross-certificate, to that of the one before. */
+export async function successorOf(old: FakePki): Promise<FakePki> {
+	const pki = await createPki();
+	const dates = { notBefore: wholeSeconds(Date.now() - DAY_MS), notAfter: wholeSeconds(Date.now() + 30 * DAY_MS) };
+	const [root] = decodePem('CERTIFICATE', pki.bundle.toString())!;
+	const cross = signCross(root!, { serial: createSerial(randomBytes), ...dates }, old.rootIssuer);
+	return { ...pki, intermediatePem: pki.intermediatePem + encodePem('CERTIFICATE', cross) };
 }
 
 /** @returns PEM, leaf first */
@@ -189,6 +198,7 @@ export class FakeCa {
 		if (fault?.kind === 'problem') return sendProblem(response, fault.status, fault.code, fault.detail);
 		if (fault?.kind === 'body') return void response.writeHead(fault.status ?? 200).end(fault.body);
 		const change = fault?.kind === 'certificate' ? fault.change : {};
+		if (fault?.kind === 'lost-answer' && !csr) return void request.socket.destroy();
 		if (route === 'roots') return this.#roots(response, searchParams.get('digest'), request.headers['if-none-match']);
 		if (route === 'bundle/acknowledge') return this.#acknowledge(request, response, body);
 		const answer = await (route === 'sign' ? this.#sign(request, csr!, change) : this.#renew(request, csr!, change));

@@ -145,6 +145,7 @@ test('an identity that expired before the CA could be asked is called expired, a
 
 test('an identity that cannot be read for a moment is renewed later', async (t) => {
 	const { directory, first, deps, logged, run } = await agent(t, [{}]);
+	deps.bundleCheckSeconds = 86_400;
 	const { sleep } = deps;
 	let slept = 0;
 	deps.sleep = async (milliseconds, signal) => {
