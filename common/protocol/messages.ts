@@ -83,6 +83,8 @@ export interface JoinRequest {
 	readonly csr: string;
 	/** host name of a node; ignored when the token carries a name */
 	readonly name?: string;
+	/** what the caller takes the token for: one for the other role is refused, not used up */
+	readonly role?: 'node' | 'operator';
 }
 export interface JoinAnswer {
 	/** PEM chain, leaf first */

@@ -129,6 +129,8 @@ export class FakeCa {
 	lifetimeSeconds = 3600;
 	/** what its Date header is off by */
 	clockOffsetSeconds = 0;
+	/** what comes while this is set is answered when it resolves */
+	hold: Promise<void> | undefined;
 	/** told of every request before it is answered */
 	onRequest: (route: FakeRoute) => void = () => {};
 	readonly #server: ReturnType<typeof createServer>;
@@ -192,6 +194,7 @@ export class FakeCa {
 			...(peer ? { peerSerial: peer.serialNumber.toLowerCase() } : {}),
 		});
 		this.onRequest(route);
+		await this.hold;
 		response.setHeader('Date', new Date(Date.now() + this.clockOffsetSeconds * 1000).toUTCString());
 		const fault = this.faults[route].shift();
 		if (fault?.kind === 'silence') return;
