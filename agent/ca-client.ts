@@ -1,18 +1,26 @@
 /** What the agent asks of the CA: the trust bundle, a certificate for a token, a certificate for a certificate. */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
-import { CSR_CONTENT_TYPE, PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
+import { BUNDLE_HEADER, CSR_CONTENT_TYPE, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeRequest } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
+import { bundleDigest } from '#common/protocol/token.ts';
 import { createFailOver, SERVICE_UNAVAILABLE, tryInOrder } from '#common/runtime/fail-over.ts';
 import type { CaAddress } from './ca-address.ts';
 import { REQUEST_TIMEOUT_MS, requestCa, type CaAnswer, type CaRequest, type Credentials } from './ca-request.ts';
 
 export interface CaClient {
-	/** `GET /v1/roots` without TLS validation: good only after its digest was compared. */
-	fetchBundle(signal: AbortSignal): Promise<FetchedBundle>;
+	/**
+	 * `GET /v1/roots?digest=…` without TLS validation: good only after its digest was compared. A CA that
+	 * has replaced its root since the token was minted still serves the one before.
+	 */
+	fetchBundle(digest: Buffer, signal: AbortSignal): Promise<FetchedBundle>;
+	/** `GET /v1/roots`, validated with a bundle. @returns the CA's, undefined when it is that one */
+	changedBundle(bundle: Buffer, signal: AbortSignal): Promise<Buffer | undefined>;
+	/** `POST /v1/bundle/acknowledge` by mTLS: the identity's bundle is in use. A CA that does not want to know is none the worse. */
+	acknowledge(identity: Credentials & { readonly bundle: Buffer }, signal: AbortSignal): Promise<void>;
 	/** `POST /v1/sign`; the same token and key again give the same certificate. */
 	sign(bundle: Buffer, token: string, csr: string, signal: AbortSignal): Promise<IssuedChain>;
-	/** `POST /v1/renew` by mTLS with the certificate in use. */
+	/** `POST /v1/renew` by mTLS with the certificate in use; tells the CA which bundle is. */
 	renew(bundle: Buffer, credentials: Credentials, csr: string, signal: AbortSignal): Promise<IssuedChain>;
 }
 
@@ -41,7 +49,7 @@ const ELSEWHERE: readonly string[] = ['ca-unavailable', 'ca-protocol'];
 export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 	const failOver = createFailOver(addresses);
 
-	/** @returns a success */
+	/** @returns a success, or 304 */
 	async function ask(request: CaRequest): Promise<CaAnswer> {
 		const answer = await tryInOrder(failOver, {
 			deadlineMs: REQUEST_TIMEOUT_MS,
@@ -53,9 +61,29 @@ export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 	}
 
 	return {
-		async fetchBundle(signal) {
-			const answer = await ask({ method: 'GET', path: '/v1/roots', trust: 'unverified', signal });
-			return { bundle: answer.body, date: answer.date };
+		async fetchBundle(digest, signal) {
+			const path = `/v1/roots?digest=${digest.toString('hex')}`;
+			try {
+				const { body, date } = await ask({ method: 'GET', path, trust: 'unverified', signal });
+				return { bundle: body, date };
+			} catch (cause) {
+				if (errorCode(cause) !== 'not-found') throw cause;
+				throw new BirthmarkError('bundle-digest-mismatch', `the CA knows no trust bundle with the digest that the token carries: ${NEW_TOKEN}`, { cause });
+			}
+		},
+		async changedBundle(bundle, signal) {
+			const headers = { 'If-None-Match': `"${hexDigest(bundle)}"` };
+			const { status, body } = await ask({ method: 'GET', path: '/v1/roots', headers, trust: bundle, signal });
+			return status === NOT_MODIFIED || body.equals(bundle) ? undefined : body;
+		},
+		async acknowledge({ bundle, ...credentials }, signal) {
+			const request: AcknowledgeRequest = { digest: hexDigest(bundle) };
+			const headers = { 'Content-Type': 'application/json' };
+			try {
+				await ask({ method: 'POST', path: '/v1/bundle/acknowledge', headers, body: JSON.stringify(request), trust: bundle, credentials, signal });
+			} catch (error) {
+				if (errorCode(error) !== 'not-found') throw error;
+			}
 		},
 		async sign(bundle, token, csr, signal) {
 			// The token travels in a header: URLs end up in logs.
@@ -63,20 +91,28 @@ export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 			return issued(await ask({ method: 'POST', path: '/v1/sign', headers, body: csr, trust: bundle, signal }));
 		},
 		async renew(bundle, credentials, csr, signal) {
-			return issued(await ask({ method: 'POST', path: '/v1/renew', headers: CSR_HEADERS, body: csr, trust: bundle, credentials, signal }));
+			const headers = { ...CSR_HEADERS, [BUNDLE_HEADER]: hexDigest(bundle) };
+			return issued(await ask({ method: 'POST', path: '/v1/renew', headers, body: csr, trust: bundle, credentials, signal }));
 		},
 	};
 }
 
+const NOT_MODIFIED = 304;
+/** What to do about a token whose CA cannot be found. */
+export const NEW_TOKEN = 'another CA answered, or its roots changed; restart the container for a new token';
 const CSR_HEADERS = { 'Content-Type': CSR_CONTENT_TYPE, 'Accept': PEM_CHAIN_CONTENT_TYPE };
 
 function issued({ body, date }: CaAnswer): IssuedChain {
 	return { chain: body.toString('latin1'), date };
 }
 
+function hexDigest(bundle: Buffer): string {
+	return bundleDigest(bundle).toString('hex');
+}
+
 function succeeded(answer: CaAnswer): CaAnswer {
 	const { status, body } = answer;
-	if (status >= 200 && status < 300) return answer;
+	if ((status >= 200 && status < 300) || status === NOT_MODIFIED) return answer;
 	const problem = errorFromProblem(status, body.toString('utf8'));
 	if (status >= 500) {
 		throw new BirthmarkError(

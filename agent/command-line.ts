@@ -35,6 +35,7 @@ export const HELP = `Gives this container its X.509 identity.
   --token-file FILE    take the token from here (default DIRECTORY/token)
   --ca-url URL[,URL…]  reach the CA at these https URLs, in their order (default: what the plugin set up)
 
+The trust bundle is compared with the CA's every BIRTHMARK_BUNDLE_CHECK_SECONDS (default 600, from 1 to 86400).
 Log lines go to standard error, from the level in BIRTHMARK_LOG up (debug, info, warn, error; default warn).
 Exit codes: 64 usage, 66 no identity, 69 CA unavailable, 70 internal, 71 clock, 76 not the expected CA,
 77 refused by the CA, 78 directory or configuration, 126 not executable, 127 not found,
@@ -43,6 +44,7 @@ Exit codes: 64 usage, 66 no identity, 69 CA unavailable, 70 internal, 71 clock, 
 
 const DEFAULT_TIMEOUT_SECONDS = 30;
 const MAX_TIMEOUT_SECONDS = 3600;
+const DEFAULT_BUNDLE_CHECK_SECONDS = 600;
 const VALUE_OPTIONS = ['--dir', '--timeout', '--token-file', '--ca-url'] as const;
 type ValueOption = (typeof VALUE_OPTIONS)[number];
 
@@ -90,6 +92,15 @@ export function parseCommandLine(args: readonly string[], environment: Readonly<
 		...(tokenFile === undefined ? {} : { tokenFile }),
 		...(caUrl === undefined ? {} : { caUrl }),
 	};
+}
+
+/**
+ * From `BIRTHMARK_BUNDLE_CHECK_SECONDS`: the longest time between two looks at the CA's trust bundle. An
+ * illegal value is no reason to keep an application from starting.
+ */
+export function bundleCheckSeconds({ BIRTHMARK_BUNDLE_CHECK_SECONDS: text = '' }: Readonly<Record<string, string | undefined>>): number {
+	const seconds = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+	return seconds >= 1 && seconds <= 86_400 ? seconds : DEFAULT_BUNDLE_CHECK_SECONDS;
 }
 
 function timeout(text: string | undefined): number {

@@ -3,14 +3,15 @@
 import { readFileSync, rmSync, statfsSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { MAX_USER_TOKEN_LENGTH } from '#common/protocol/user-token.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 
 /** TMPFS_MAGIC, statfs(2) */
 const TMPFS_MAGIC = 0x01021994;
 /** for the group and for everybody */
 const WRITABLE_BY_OTHERS = 0o022;
-/** A token has 84 characters; whatever is much larger is some other file. */
-const MAX_TOKEN_FILE_BYTES = 1024;
+/** Whatever is much larger than the longest token is some other file. */
+const MAX_TOKEN_FILE_BYTES = MAX_USER_TOKEN_LENGTH + 1024;
 
 /**
  * Refuses a directory that could reach a disk: a private key must not. And one into which another

@@ -7,7 +7,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
-import type { CaClient, FetchedBundle } from './ca-client.ts';
+import { looksLikeUserToken, userTokenBundleDigest } from '#common/protocol/user-token.ts';
+import { NEW_TOKEN, type CaClient, type FetchedBundle } from './ca-client.ts';
 import { deleteToken, readTokenFile, requireDirectory } from './directory.ts';
 import type { Identity } from './identity.ts';
 import { generateKey } from './key.ts';
@@ -59,13 +60,13 @@ function discardToken(path: string, { logger }: EnrolDeps): void {
 
 async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOptions, deps: EnrolDeps): Promise<Identity> {
 	const { ca, clock } = deps;
-	const token = parseToken(tokenText, 'container');
+	const expectedDigest = tokenDigest(tokenText);
 	const deadline = new Date(clock.now().getTime() + timeoutSeconds * 1000);
 	// One key for all attempts: when an answer is lost, the CA gives the same certificate to the same key.
 	const { key, csr } = generateKey();
 
-	const fetched = await retryWhileUnavailable(() => ca.fetchBundle(signal), deadline, signal, deps);
-	const bundle = pinnedBundle(fetched, token.bundleDigest);
+	const fetched = await retryWhileUnavailable(() => ca.fetchBundle(expectedDigest, signal), deadline, signal, deps);
+	const bundle = pinnedBundle(fetched, expectedDigest);
 	// Before the token is spent, and before a wrong clock shows as a puzzling TLS error.
 	requireClock(clock, fetched.date);
 
@@ -74,12 +75,17 @@ async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOption
 	return validateIdentity({ key, chain: issued.chain, bundle });
 }
 
+/** A token of the CA or one that a user signed: the agent only wants to know which CA it is for. */
+function tokenDigest(text: string): Buffer {
+	return looksLikeUserToken(text) ? userTokenBundleDigest(text) : parseToken(text, 'container').bundleDigest;
+}
+
 /** From here on the bundle is trusted: these bytes and no others. */
 function pinnedBundle({ bundle }: FetchedBundle, expectedDigest: Buffer): Buffer {
 	if (!timingSafeEqual(bundleDigest(bundle), expectedDigest)) {
 		throw new BirthmarkError(
 			'bundle-digest-mismatch',
-			'the trust bundle is not the one whose digest the token carries: another CA answered, or its roots changed; restart the container for a new token',
+			`the trust bundle is not the one whose digest the token carries: ${NEW_TOKEN}`,
 		);
 	}
 	return bundle;

@@ -7,7 +7,7 @@ import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readCaAddresses } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
-import { HELP, parseCommandLine, type CommandLine } from './command-line.ts';
+import { bundleCheckSeconds, HELP, parseCommandLine, type CommandLine } from './command-line.ts';
 import { requireDirectory, tokenPath } from './directory.ts';
 import { enrol } from './enrol.ts';
 import { execWithIdentity } from './exec.ts';
@@ -27,13 +27,13 @@ async function run(line: CommandLine): Promise<number> {
 		return ExitCode.ok;
 	}
 	if (line.command === 'status') {
-		const status = describeStatus(directory, requireIdentity(directory).leaf, publishedAt(directory), systemClock);
+		const status = describeStatus(directory, requireIdentity(directory), publishedAt(directory), systemClock);
 		process.stdout.write(line.json ? JSON.stringify(status) + '\n' : formatStatus(status));
 		return status.expiresInSeconds > 0 ? ExitCode.ok : ExitCode.noIdentity;
 	}
 	const signals = routeSignals(process, process.stdin.isTTY === true);
 	const ca = createCaClient(readCaAddresses(directory, line.caUrl));
-	const deps = { ca, signals, clock: systemClock, random: Math.random, sleep: systemSleep, logger: createLogger('agent', logLevel()) };
+	const deps = { ca, signals, clock: systemClock, random: Math.random, sleep: systemSleep, bundleCheckSeconds: bundleCheckSeconds(process.env), logger: createLogger('agent', logLevel()) };
 	const options = { directory, tokenPath: tokenPath(directory, line.tokenFile), timeoutSeconds };
 	const signal = signals.interruption;
 	switch (line.command) {

@@ -25,7 +25,8 @@ export async function renew(directory: string, signal: AbortSignal, { ca, clock,
 	const old = requireIdentity(directory);
 	const { key, csr } = generateKey();
 	const { chain, date } = await ca.renew(old.bundle, old, csr, signal);
-	const renewed = await validateIdentity({ key, chain, bundle: old.bundle });
+	// Read again: a look at the CA's bundle may have come in between.
+	const renewed = await validateIdentity({ key, chain, bundle: requireIdentity(directory).bundle });
 	if (renewed.leaf.spiffeId !== old.leaf.spiffeId) {
 		throw new BirthmarkError(
 			'certificate-invalid',

@@ -1,15 +1,22 @@
-/** Renewal for as long as the application lives: when, how often to try, and when to give up. */
+/**
+ * What is to be done for as long as the application lives, one thing at a time: renewal (when, how often
+ * to try, when to give up) and a look at the CA's trust bundle now and then.
+ */
 
 import { errorCode, type ErrorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { createBundleFollower, type FollowBundleDeps } from './follow-bundle.ts';
 import type { Leaf } from './identity.ts';
 import { renew, requireIdentity, type RenewDeps } from './renew.ts';
 import { sleepUntil, type Sleep } from './sleep.ts';
 
 export interface RenewalLoopDeps extends RenewDeps {
+	readonly ca: RenewDeps['ca'] & FollowBundleDeps['ca'];
 	/** 0 ≤ x < 1 */
 	readonly random: () => number;
 	readonly sleep: Sleep;
+	/** the longest time between two looks at the trust bundle */
+	readonly bundleCheckSeconds: number;
 	readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -38,11 +45,27 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * @throws only the signal's reason, or BirthmarkError when there is no identity to begin with
  */
 export async function keepRenewed(directory: string, signal: AbortSignal, deps: RenewalLoopDeps): Promise<void> {
+	const { clock, random, bundleCheckSeconds } = deps;
+	const followBundle = createBundleFollower(directory, deps);
 	let leaf: Leaf | undefined = requireIdentity(directory).leaf;
-	while (leaf !== undefined) {
-		await sleepUntil(renewalInstant(deps.clock.now(), leaf.notAfter, deps.random), signal, deps);
-		leaf = await renewPatiently(directory, leaf, signal, deps);
+	let renewal = renewalInstant(clock.now(), leaf.notAfter, random);
+	for (;;) {
+		const look = lookInstant(clock.now(), bundleCheckSeconds, random);
+		const looksFirst = look < renewal;
+		await sleepUntil(looksFirst ? look : renewal, signal, deps);
+		if (!looksFirst) {
+			leaf = await renewPatiently(directory, leaf, signal, deps);
+			if (leaf === undefined) return;
+			renewal = renewalInstant(clock.now(), leaf.notAfter, random);
+		}
+		// After a renewal as well: what kept another bundle out may be gone with the old certificate.
+		await followBundle(signal);
 	}
+}
+
+/** Spread over half of the interval, so that containers born together do not ask together. */
+function lookInstant(now: Date, intervalSeconds: number, random: () => number): Date {
+	return new Date(now.getTime() + intervalSeconds * 1000 * (0.5 + random() / 2));
 }
 
 /** From now, not from notBefore: the CA backdates, and that part of the lifetime was never there to use. */

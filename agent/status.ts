@@ -1,9 +1,10 @@
 /** What `birthmark-agent status` shows: public facts only. */
 
 import { join } from 'node:path';
-import type { Clock } from '#common/runtime/clock.ts';
+import { bundleDigest } from '#common/protocol/token.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
-import type { Leaf } from './identity.ts';
+import type { Clock } from '#common/runtime/clock.ts';
+import type { Identity } from './identity.ts';
 
 export interface Status {
 	readonly subject: string;
@@ -17,10 +18,12 @@ export interface Status {
 	readonly publishedAt: string;
 	/** negative once it has expired */
 	readonly expiresInSeconds: number;
+	/** SHA-256 of the trust bundle in use, hexadecimal */
+	readonly bundleDigest: string;
 	readonly files: { readonly identity: string; readonly key: string; readonly certificate: string; readonly bundle: string };
 }
 
-export function describeStatus(directory: string, leaf: Leaf, published: Date, clock: Clock): Status {
+export function describeStatus(directory: string, { leaf, bundle }: Pick<Identity, 'leaf' | 'bundle'>, published: Date, clock: Clock): Status {
 	return {
 		subject: leaf.subject,
 		spiffeId: leaf.spiffeId,
@@ -30,6 +33,7 @@ export function describeStatus(directory: string, leaf: Leaf, published: Date, c
 		notAfter: leaf.notAfter.toISOString(),
 		publishedAt: published.toISOString(),
 		expiresInSeconds: Math.floor((leaf.notAfter.getTime() - clock.now().getTime()) / 1000),
+		bundleDigest: bundleDigest(bundle).toString('hex'),
 		files: {
 			identity: join(directory, VolumeFile.identity),
 			key: join(directory, VolumeFile.key),
@@ -54,6 +58,7 @@ export function formatStatus(status: Status): string {
 		['key', status.files.key],
 		['chain', status.files.certificate],
 		['trust bundle', status.files.bundle],
+		['its digest', status.bundleDigest],
 	];
 	return rows.map(([name, value]) => `${name!.padEnd(14)} ${value}\n`).join('');
 }

@@ -5,10 +5,11 @@
  */
 
 import { Agent, request as httpsRequest } from 'node:https';
-import { BirthmarkError } from '#common/protocol/errors.ts';
-import { CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
-import type { Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { BUNDLE_HEADER, CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
+import type { AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
+import { bundleDigest } from '#common/protocol/token.ts';
 import type { Clock } from '#common/runtime/clock.ts';
 import { SERVICE_UNAVAILABLE, tryInOrder, type FailOver } from '#common/runtime/fail-over.ts';
 import { exchange, type Answer } from './request.ts';
@@ -52,22 +53,24 @@ export function createCaClient(deps: CaClientDeps) {
 	/** The keep-alive agent of the credentials in use. */
 	function agentFor(credentials: NodeCredentials): Agent {
 		if (agent?.of === credentials) return agent.agent;
-		agent?.agent.destroy();
-		const { key, certificate, bundle } = credentials;
-		const made = new Agent({ keepAlive: true, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' });
-		agent = { of: credentials, agent: made };
-		return made;
+		// What is under way goes on with the old ones.
+		for (const socket of Object.values(agent?.agent.freeSockets ?? {}).flat()) socket?.destroy();
+		agent = { of: credentials, agent: newAgent(credentials, true) };
+		return agent.agent;
 	}
 
-	/** @param options.body JSON, or a text with its own content type in the headers */
-	async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer> {
-		const credentials = deps.credentials();
+	/**
+	 * @param options.body JSON, or a text with its own content type in the headers
+	 * @param options.trial credentials that are not in use yet
+	 */
+	async function call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+		const credentials = options.trial ?? deps.credentials();
 		if (!deps.instances || !credentials) {
 			throw new BirthmarkError('node-not-joined', 'this node has not joined a CA; set CA_URL and JOIN_TOKEN with docker plugin set');
 		}
 		const body = options.body === undefined || typeof options.body === 'string' ? options.body : JSON.stringify(options.body);
 		const headers = { ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }), ...options.headers };
-		const agent = agentFor(credentials);
+		const agent = options.trial ? newAgent(credentials, false) : agentFor(credentials);
 		let asked = '';
 		let answer: Answer;
 		try {
@@ -124,7 +127,24 @@ export function createCaClient(deps: CaClientDeps) {
 		},
 		/** @param csr PEM @returns PEM chain, leaf first */
 		async renew(csr: string): Promise<string> {
-			return (await call('POST', '/v1/renew', { body: csr, headers: { 'content-type': CSR_CONTENT_TYPE } })).body;
+			const headers = { 'content-type': CSR_CONTENT_TYPE, [BUNDLE_HEADER]: hexDigest(deps.credentials()?.bundle ?? '') };
+			return (await call('POST', '/v1/renew', { body: csr, headers })).body;
+		},
+		/** @returns the CA's trust bundle, PEM, when it is another one than that of the credentials, which have to validate the CA */
+		async changedBundle(credentials: NodeCredentials): Promise<string | undefined> {
+			const trial = credentials === deps.credentials() ? {} : { trial: credentials };
+			const answer = await call('GET', '/v1/roots', { headers: { 'if-none-match': `"${hexDigest(credentials.bundle)}"` }, ...trial });
+			return answer.status === 304 || answer.body === credentials.bundle ? undefined : answer.body;
+		},
+		/** @param digest hexadecimal */
+		async acknowledgeBundle(digest: string): Promise<void> {
+			const body: AcknowledgeRequest = { digest };
+			try {
+				await call('POST', '/v1/bundle/acknowledge', { body });
+			} catch (error) {
+				// A CA of a version that does not ask for it.
+				if (errorCode(error) !== 'not-found') throw error;
+			}
 		},
 		/** Asks for nothing but an answer. */
 		async whoAmI(): Promise<WhoAmI> {
@@ -136,6 +156,20 @@ export function createCaClient(deps: CaClientDeps) {
 		clockSkewSeconds: (): number | undefined => clockSkewSeconds,
 		close: (): void => agent?.agent.destroy(),
 	};
+}
+
+interface CallOptions {
+	readonly body?: unknown;
+	readonly headers?: Readonly<Record<string, string>>;
+	readonly trial?: NodeCredentials;
+}
+
+function newAgent({ key, certificate, bundle }: NodeCredentials, keepAlive: boolean): Agent {
+	return new Agent({ keepAlive, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' });
+}
+
+function hexDigest(bundle: string): string {
+	return bundleDigest(bundle).toString('hex');
 }
 
 function parse<T>(answer: Answer): T {

@@ -1,6 +1,7 @@
 /**
  * Keeps the node a member of its CA: joins when there is no certificate or another join token,
- * renews at a random point in 50–80 % of the certificate's life, and tries again for ever.
+ * renews at a random point in 50–80 % of the certificate's life, follows the CA's trust bundle, and tries
+ * again for ever.
  */
 
 import { createPrivateKey, createPublicKey } from 'node:crypto';
@@ -8,20 +9,22 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { Clock } from '#common/runtime/clock.ts';
 import type { FailOver } from '#common/runtime/fail-over.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { haveCommonRoot } from '#common/x509/bundle.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
+import { createBundleFollower, type FollowBundleDeps } from './follow-bundle.ts';
 import { joinCa, joinTokenHash, newKey } from './join.ts';
 import { leafOf, type NodeIdentityStore } from './node-identity.ts';
 import { refusalText } from './refusal.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
-/** How often the CA and the age of the certificate are looked at: timers do not run while a machine is suspended. */
+/** How often the CA, its trust bundle and the age of the certificate are looked at: timers do not run while a machine is suspended. */
 const CHECK_MS = 15_000;
 const RENEWAL_WINDOW = [0.5, 0.8] as const;
 
 export interface MembershipDeps {
 	readonly store: NodeIdentityStore;
-	readonly ca: { renew(csr: string): Promise<string>; whoAmI(): Promise<unknown> };
+	readonly ca: { renew(csr: string): Promise<string>; whoAmI(): Promise<unknown> } & FollowBundleDeps['ca'];
 	/** URLs of the CA's instances */
 	readonly instances: FailOver<string> | undefined;
 	readonly joinToken: string | undefined;
@@ -48,6 +51,8 @@ export function startMembership(deps: MembershipDeps): Membership {
 	let closed = false;
 	let renewal: { readonly of: string; readonly at: number } | undefined;
 
+	const followBundle = createBundleFollower(deps);
+
 	async function turn(): Promise<void> {
 		try {
 			try {
@@ -56,6 +61,7 @@ export function startMembership(deps: MembershipDeps): Membership {
 				// A join token that fails must not cost the membership that there is.
 				await renewWhenDue();
 			}
+			await followBundle();
 			// Is the CA there, are the clocks together? Its client remembers.
 			if (deps.store.current()) await deps.ca.whoAmI();
 			problem = deps.store.current() ? undefined : 'CA_URL or JOIN_TOKEN is not set';
@@ -111,6 +117,7 @@ async function join({ store, instances, joinToken, nodeName, onOtherCa, logger }
 	const before = store.current();
 	if (!instances || !joinToken || before?.joinTokenHash === joinTokenHash(joinToken)) return;
 	const joined = await joinCa(store, instances, joinToken, await nodeName());
-	if (before && before.bundle !== joined.bundle) onOtherCa();
+	// The root of a CA may have changed since; two bundles of one CA still have one in common.
+	if (before && !haveCommonRoot(before.bundle, joined.bundle)) onOtherCa();
 	logger.info('joined', { node: joined.name });
 }

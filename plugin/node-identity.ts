@@ -39,7 +39,8 @@ export function createNodeIdentityStore(directory: string) {
 		async save(identity: NodeIdentity): Promise<void> {
 			await writeFileAtomic(identityPath, JSON.stringify(identity), 0o600);
 			current = identity;
-			rmSync(pendingPath, { force: true });
+			// The join with another token may still be under way.
+			if (read<PendingJoin>(pendingPath)?.joinTokenHash === identity.joinTokenHash) rmSync(pendingPath, { force: true });
 		},
 		pendingJoin: (): PendingJoin | undefined => read<PendingJoin>(pendingPath),
 		savePendingJoin: (pending: PendingJoin): Promise<void> => writeFileAtomic(pendingPath, JSON.stringify(pending), 0o600),

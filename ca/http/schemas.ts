@@ -42,6 +42,7 @@ export const joinTokenSchema = z.strictObject({
 export const joinSchema = z.strictObject({
 	csr: z.string(),
 	name: name.exactOptional(),
+	role: z.enum(['node', 'operator']).exactOptional(),
 }) satisfies z.ZodType<JoinRequest>;
 
 export const revokeSchema = z.strictObject({

@@ -36,6 +36,9 @@ export function createJoin({ store, issue, clock, domain, authorities, redemptio
 		const hash = readToken(tokenText, 'join', authorities.current());
 		const token = await store.findJoinToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
+		if (request.role !== undefined && request.role !== token.role) {
+			throw new BirthmarkError('token-wrong-name', `this is a token for ${ARTICLE[token.role]}, not for ${ARTICLE[request.role]}: it was not used up`);
+		}
 		const csr = verifyCsr(Buffer.from(request.csr));
 		const attempt = { publicKeyHash: csr.publicKeyHash, now: clock.now(), windowSeconds: redemptionWindowSeconds };
 		const state = redemptionState(token, attempt);
@@ -62,6 +65,8 @@ export function createJoin({ store, issue, clock, domain, authorities, redemptio
 		}
 	};
 }
+
+const ARTICLE = { node: 'a node', operator: 'an operator' } as const;
 
 function nodeExists(name: string): BirthmarkError {
 	return new BirthmarkError(

@@ -1,12 +1,11 @@
 /**
  * Numbers that only grow. `revocations`: how often anything was revoked; a published list is current
- * as long as it stands where the list says. `trust`: how often the authorities have changed. `audit`:
- * how often the audit log was sealed.
+ * as long as it stands where the list says. `trust`: how often the authorities have changed.
  */
 
 import type { Reader, Sql } from './database.ts';
 
-export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit';
+export type Counter = 'crl-number' | 'revocations' | 'trust';
 
 /** @returns the new value */
 export async function bump(sql: Sql, name: Counter): Promise<number> {

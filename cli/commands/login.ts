@@ -4,10 +4,10 @@ import { generateKeyPairSync, timingSafeEqual, X509Certificate, type KeyObject }
 import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
 import { parseCaUrls } from '#common/protocol/ca-urls.ts';
-import { BirthmarkError } from '#common/protocol/errors.ts';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { JoinAnswer, JoinRequest } from '#common/protocol/messages.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
-import { createFailOver } from '#common/runtime/fail-over.ts';
+import { createFailOver, type FailOver } from '#common/runtime/fail-over.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { callAnonymously } from '../ca-client.ts';
 import type { Context } from '../context.ts';
@@ -29,13 +29,13 @@ export function addLogin(program: Command, context: Context): void {
 			const instances = createFailOver(urls);
 			const text = await readToken(tokenFile);
 			const token = parseToken(text, 'join');
-			const bundle = await callAnonymously(instances, undefined, 'GET', '/v1/roots');
+			const bundle = await fetchBundle(instances, token.bundleDigest);
 			if (!timingSafeEqual(bundleDigest(bundle), token.bundleDigest)) {
 				const why = 'this is another CA, or somebody in between';
 				throw new BirthmarkError('bundle-digest-mismatch', `the trust bundle of ${ca} is not the one that the token was made for: ${why}`);
 			}
 			const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-			const request: JoinRequest = { csr: encodeCsr({ privateKey, publicKey }) };
+			const request: JoinRequest = { role: 'operator', csr: encodeCsr({ privateKey, publicKey }) };
 			const answer = parseAnswer(await callAnonymously(instances, bundle, 'POST', '/v1/join', { json: request, token: text }), privateKey);
 			if (answer.role !== 'operator') throw new BirthmarkError('forbidden', 'this is the token of a node, not of an operator');
 			const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
@@ -44,6 +44,16 @@ export function addLogin(program: Command, context: Context): void {
 			if (context.wantsJson()) return context.output.json({ name, trustDomain, environment, file });
 			context.output.line(`logged in to ${ca} as ${name} (trust domain ${trustDomain}, environment ${environment})`);
 		});
+}
+
+/** The bundle that the token was made for, or another one. */
+async function fetchBundle(instances: FailOver<string>, digest: Buffer): Promise<string> {
+	try {
+		return await callAnonymously(instances, undefined, 'GET', `/v1/roots?digest=${digest.toString('hex')}`);
+	} catch (error) {
+		if (errorCode(error) === 'not-found') return '';
+		throw error;
+	}
 }
 
 /** The first line of the file, or of standard input. Not by readFileSync(0): commander loads `process.stdin`, which makes a pipe non-blocking. */

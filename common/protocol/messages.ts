@@ -4,7 +4,6 @@
  * `ca/http/schemas.ts`; unknown keys are refused.
  */
 
-import type { AuditHead, AuditRecord } from './audit-chain.ts';
 import type { UserTokenAlgorithm } from './user-token.ts';
 
 /** The DNS name in the CA's own server certificate; clients ask for it whatever address they dialled. */
@@ -14,6 +13,8 @@ export const CA_DEFAULT_PORT = 33004;
 export const PEM_CHAIN_CONTENT_TYPE = 'application/pem-certificate-chain'; // RFC 8555 §9.1
 export const CSR_CONTENT_TYPE = 'application/pkcs10'; // RFC 5967
 export const CRL_CONTENT_TYPE = 'application/pkix-crl'; // RFC 2585 §4.2
+/** Request header of whoever renews: SHA-256 of the trust bundle in use, hexadecimal. Answers carry the CA's own in it. */
+export const BUNDLE_HEADER = 'Birthmark-Bundle';
 /** A PEM CSR with an RSA-4096 key is under 2 KiB. */
 export const MAX_CSR_BYTES = 8 * 1024;
 export const MAX_JSON_BYTES = 16 * 1024;
@@ -82,6 +83,8 @@ export interface JoinRequest {
 	readonly csr: string;
 	/** host name of a node; ignored when the token carries a name */
 	readonly name?: string;
+	/** what the caller takes the token for: one for the other role is refused, not used up */
+	readonly role?: 'node' | 'operator';
 }
 export interface JoinAnswer {
 	/** PEM chain, leaf first */
@@ -90,6 +93,12 @@ export interface JoinAnswer {
 	readonly name: string;
 	readonly trustDomain: string;
 	readonly environment: string;
+}
+
+/** `POST /v1/bundle/acknowledge` (any certificate): this trust bundle is in use now. */
+export interface AcknowledgeRequest {
+	/** SHA-256 of it, hexadecimal */
+	readonly digest: string;
 }
 
 /** `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows `authorizationId`. */
@@ -176,10 +185,4 @@ export interface WhoAmI {
 	readonly notAfter: string;
 	readonly trustDomain: string;
 	readonly environment: string;
-}
-
-/** `GET /v1/audit?after=<number>&limit=<count>` (operator). Records after `after`, oldest first; `head` is the newest that there is. */
-export interface AuditPage {
-	readonly records: readonly AuditRecord[];
-	readonly head: AuditHead;
 }

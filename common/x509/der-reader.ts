@@ -3,7 +3,7 @@
  * the specification names, in the one encoding that DER allows, nothing left over.
  */
 
-import { elementAt, Tag } from './der.ts';
+import { elementAt, encodeTime, Tag } from './der.ts';
 
 /** The bytes are not what the specification says; the message tells which element. */
 export class DerError extends Error {
@@ -91,11 +91,12 @@ export class DerReader {
 	/** UTCTime or GeneralizedTime in the forms of RFC 5280 §4.1.2.5: whole seconds, `Z`, UTCTime through 2049. */
 	time(): Date {
 		const isShort = this.has(Tag.utcTime);
-		const text = this.next(isShort ? Tag.utcTime : Tag.generalizedTime).toString('latin1');
-		const digits = isShort && /^\d{12}Z$/.test(text) ? `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}` : text;
-		if (!/^\d{14}Z$/.test(digits) || (!isShort && Number(digits.slice(0, 4)) < 2050)) throw new DerError('a time is not in the form of RFC 5280');
-		const instant = new Date(digits.replace(/^(....)(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-		if (Number.isNaN(instant.getTime())) throw new DerError('a time does not exist');
+		const der = this.raw(isShort ? Tag.utcTime : Tag.generalizedTime);
+		const text = der.subarray(2).toString('latin1');
+		const digits = isShort ? `${Number(text.slice(0, 2)) < 50 ? '20' : '19'}${text}` : text;
+		const instant = new Date(digits.replace(/^(\d{4})(..)(..)(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+		// There is one way to write an instant; the 30th of February would be written as another day.
+		if (Number.isNaN(instant.getTime()) || !encodeTime(instant).equals(der)) throw new DerError('a time is not in the form of RFC 5280, or does not exist');
 		return instant;
 	}
 

@@ -9,21 +9,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { CA_SERVER_NAME, PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
+import { BUNDLE_HEADER, CA_SERVER_NAME, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeRequest } from '#common/protocol/messages.ts';
 import { PROBLEM_CONTENT_TYPE, problemType } from '#common/protocol/problem.ts';
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
-import { issuerOf, signCertificate, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { issuerOf, signCertificate, signCross, signSelf, type Issuer } from '#common/x509/certificate.ts';
 import { signRevocationList } from '#common/x509/crl.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
-import { encodePem } from '#common/x509/pem.ts';
+import { decodePem, encodePem } from '#common/x509/pem.ts';
 import type { Purpose } from '#common/x509/extensions.ts';
 import { intermediateExtensions, leafExtensions, rootExtensions } from '#common/x509/profile.ts';
 import { keyIdentifier } from '#common/x509/public-key.ts';
 import { createSerial } from '#common/x509/serial.ts';
 
-export type FakeRoute = 'roots' | 'sign' | 'renew';
+export type FakeRoute = 'roots' | 'sign' | 'renew' | 'bundle/acknowledge';
 
 /** What is done to one request instead of (or after) answering it properly. */
 export type Fault =
@@ -90,6 +90,15 @@ export async function createPki(name = 'Test'): Promise<FakePki> {
 	};
 }
 
+/** The next generation of a CA: its chains lead to its own root and, by a cross-certificate, to that of the one before. */
+export async function successorOf(old: FakePki): Promise<FakePki> {
+	const pki = await createPki();
+	const dates = { notBefore: wholeSeconds(Date.now() - DAY_MS), notAfter: wholeSeconds(Date.now() + 30 * DAY_MS) };
+	const [root] = decodePem('CERTIFICATE', pki.bundle.toString())!;
+	const cross = signCross(root!, { serial: createSerial(randomBytes), ...dates }, old.rootIssuer);
+	return { ...pki, intermediatePem: pki.intermediatePem + encodePem('CERTIFICATE', cross) };
+}
+
 /** @returns PEM, leaf first */
 export async function issueLeaf({ issuer: pki, commonName, publicKey, notBefore, notAfter, dnsNames, spiffeId, purposes }: LeafInput): Promise<string> {
 	const leaf = await signCertificate(
@@ -107,14 +116,21 @@ export async function issueLeaf({ issuer: pki, commonName, publicKey, notBefore,
 }
 
 export class FakeCa {
-	readonly pki: FakePki;
+	/** what it issues under */
+	pki: FakePki;
 	/** the next requests to a route meet these, one each */
-	readonly faults: Record<FakeRoute, Fault[]> = { roots: [], sign: [], renew: [] };
+	readonly faults: Record<FakeRoute, Fault[]> = { roots: [], sign: [], renew: [], 'bundle/acknowledge': [] };
 	readonly seen: SeenRequest[] = [];
+	/** the trust bundle that it serves; those before it are given by digest */
+	readonly bundles: Buffer[];
+	/** digests, hexadecimal, by acknowledgement or renewal */
+	readonly acknowledged: string[] = [];
 	/** of the certificates that it issues */
 	lifetimeSeconds = 3600;
 	/** what its Date header is off by */
 	clockOffsetSeconds = 0;
+	/** what comes while this is set is answered when it resolves */
+	hold: Promise<void> | undefined;
 	/** told of every request before it is answered */
 	onRequest: (route: FakeRoute) => void = () => {};
 	readonly #server: ReturnType<typeof createServer>;
@@ -123,6 +139,7 @@ export class FakeCa {
 
 	private constructor(pki: FakePki, server: ReturnType<typeof createServer>) {
 		this.pki = pki;
+		this.bundles = [pki.bundle];
 		this.#server = server;
 	}
 
@@ -162,12 +179,13 @@ export class FakeCa {
 	}
 
 	async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-		const route = request.url?.slice('/v1/'.length) as FakeRoute;
+		const { pathname, searchParams } = new URL(request.url ?? '', 'https://fake');
+		const route = pathname.slice('/v1/'.length) as FakeRoute;
 		const chunks: Buffer[] = [];
 		for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
 		const body = Buffer.concat(chunks);
 		const peer = (request.socket as TLSSocket).getPeerX509Certificate();
-		const csr = route === 'roots' ? undefined : verifyCsr(body);
+		const csr = route === 'sign' || route === 'renew' ? verifyCsr(body) : undefined;
 		this.seen.push({
 			route,
 			url: request.url ?? '',
@@ -176,16 +194,48 @@ export class FakeCa {
 			...(peer ? { peerSerial: peer.serialNumber.toLowerCase() } : {}),
 		});
 		this.onRequest(route);
+		await this.hold;
 		response.setHeader('Date', new Date(Date.now() + this.clockOffsetSeconds * 1000).toUTCString());
 		const fault = this.faults[route].shift();
 		if (fault?.kind === 'silence') return;
 		if (fault?.kind === 'problem') return sendProblem(response, fault.status, fault.code, fault.detail);
 		if (fault?.kind === 'body') return void response.writeHead(fault.status ?? 200).end(fault.body);
 		const change = fault?.kind === 'certificate' ? fault.change : {};
-		const answer = csr === undefined ? this.pki.bundle : await (route === 'sign' ? this.#sign(request, csr, change) : this.#renew(request, csr, change));
+		if (fault?.kind === 'lost-answer' && !csr) return void request.socket.destroy();
+		if (route === 'roots') return this.#roots(response, searchParams.get('digest'), request.headers['if-none-match']);
+		if (route === 'bundle/acknowledge') return this.#acknowledge(request, response, body);
+		const answer = await (route === 'sign' ? this.#sign(request, csr!, change) : this.#renew(request, csr!, change));
 		if (fault?.kind === 'lost-answer') return void request.socket.destroy();
 		if (typeof answer === 'object' && 'code' in answer) return sendProblem(response, answer.status, answer.code);
 		response.writeHead(200, { 'Content-Type': PEM_CHAIN_CONTENT_TYPE }).end(answer);
+	}
+
+	/** Its own certificate comes from this one now, new certificates too. */
+	async use(pki: FakePki): Promise<void> {
+		this.pki = pki;
+		const key = generateSigningKey();
+		const cert = await issueLeaf({ ...leafDefaults(CA_SERVER_NAME, pki, 3600), publicKey: key.publicKey });
+		this.#server.setSecureContext({ key: exportSigningKey(key), cert, ca: Buffer.concat(this.bundles) });
+	}
+
+	/** Serves this bundle from now on. */
+	publish(bundle: Buffer): void {
+		this.bundles.unshift(bundle);
+	}
+
+	#roots(response: ServerResponse, digest: string | null, known: string | undefined): void {
+		const current = bundleDigest(this.bundles[0]!).toString('hex');
+		const bundle = this.bundles.find((candidate) => bundleDigest(candidate).toString('hex') === (digest ?? current));
+		if (!bundle) return sendProblem(response, 404, 'not-found');
+		const tag = `"${bundleDigest(bundle).toString('hex')}"`;
+		if (known === tag) return void response.writeHead(304, { ETag: tag }).end();
+		response.writeHead(200, { 'Content-Type': PEM_CHAIN_CONTENT_TYPE, 'ETag': tag }).end(bundle);
+	}
+
+	#acknowledge(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
+		if (!(request.socket as TLSSocket).authorized) return sendProblem(response, 401, 'unauthenticated');
+		this.acknowledged.push((JSON.parse(body.toString()) as AcknowledgeRequest).digest);
+		response.writeHead(204).end();
 	}
 
 	async #sign(request: IncomingMessage, csr: ReturnType<typeof verifyCsr>, change: Partial<LeafInput>): Promise<string | { status: number; code: ErrorCode }> {
@@ -201,6 +251,7 @@ export class FakeCa {
 
 	async #renew(request: IncomingMessage, csr: ReturnType<typeof verifyCsr>, change: Partial<LeafInput>): Promise<string | { status: number; code: ErrorCode }> {
 		if (!(request.socket as TLSSocket).authorized) return { status: 401, code: 'unauthenticated' };
+		this.acknowledged.push(String(request.headers[BUNDLE_HEADER.toLowerCase()]));
 		return issueLeaf({ ...leafDefaults('api01', this.pki, this.lifetimeSeconds), publicKey: csr.publicKey, ...change });
 	}
 }

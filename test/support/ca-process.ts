@@ -23,9 +23,18 @@ export interface CaProcess {
 	stop(): Promise<number | null>;
 }
 
+export interface CaProcessOptions {
+	readonly environment?: Readonly<Record<string, string>>;
+	/** command line that leads the program's own, e.g. to another namespace */
+	readonly enter?: readonly string[];
+	/** the state folder as this process sees it, where that is not as the program does */
+	readonly seenState?: string;
+}
+
 /** Starts `serve` without waiting for anything; a CA is made where there is none. */
-export function spawnCa(state: string, environment: Readonly<Record<string, string>> = {}): ChildProcess {
-	return spawn(process.execPath, [CA_MAIN, 'serve', '--state', state, '--init'], {
+export function spawnCa(state: string, { environment = {}, enter = [] }: CaProcessOptions = {}): ChildProcess {
+	const [command, ...args] = [...enter, process.execPath, CA_MAIN, 'serve', '--state', state, '--init'];
+	return spawn(command!, args, {
 		env: { ...process.env, BIRTHMARK_CA_LISTEN_HOST: '127.0.0.1', BIRTHMARK_CA_LISTEN_PORT: '0', ...environment },
 		stdio: ['ignore', 'pipe', 'pipe'],
 	});
@@ -36,8 +45,8 @@ export function spawnCa(state: string, environment: Readonly<Record<string, stri
  *
  * @throws Error with its last words when it ends before
  */
-export async function startCaProcess(t: { teardown(clean: () => unknown): void }, state: string, environment: Readonly<Record<string, string>> = {}): Promise<CaProcess> {
-	const child = spawnCa(state, environment);
+export async function startCaProcess(t: { teardown(clean: () => unknown): void }, state: string, options: CaProcessOptions = {}): Promise<CaProcess> {
+	const child = spawnCa(state, options);
 	const exited = once(child, 'exit') as Promise<[number | null]>;
 	const isGone = () => child.exitCode !== null || child.signalCode !== null;
 	const kill = async () => {
@@ -55,7 +64,7 @@ export async function startCaProcess(t: { teardown(clean: () => unknown): void }
 			if (ready !== undefined) resolve(ready);
 		}).on('close', () => reject(new Error(`the CA ended before it was ready: ${lines.slice(-5).join('\n')}`)));
 	});
-	const adminSocket = join(state, 'admin.sock');
+	const adminSocket = join(options.seenState ?? state, 'admin.sock');
 	const target = { port, adminSocket, bundle: await bundleOf(adminSocket) };
 	return {
 		child,

@@ -3,7 +3,7 @@
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tmp from 'tmp';
 import type { Authorization, JoinAnswer, JoinTokenRequest, MintedToken, Names } from '#common/protocol/messages.ts';
@@ -143,6 +143,13 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 	const target = { port, bundle: ca.bundle, adminSocket: ca.adminSocket };
 	const publicUrl = ca.publicAddress ? `http://127.0.0.1:${ca.publicAddress.port}` : '';
 	return { url: `https://127.0.0.1:${port}`, publicUrl, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), close };
+}
+
+/** Starts another instance of the same CA, on the same PostgreSQL server, with a state folder of its own. */
+export async function startBeside(t: Test, ca: Pick<TestCa, 'state'>, options: Omit<StartOptions, 'state' | 'config'> = {}): Promise<TestCa> {
+	const state = join(temporaryFolder(t), 'state');
+	cpSync(ca.state, state, { recursive: true, filter: (path) => !/\/(admin\.sock|serve\.lock.*)$/.test(path) });
+	return startCa(t, { ...options, state });
 }
 
 /** The calls of a test on a CA that runs anywhere. */

@@ -60,7 +60,7 @@ test('a token is read without the white space around it', (t) => {
 
 test('a file that is no token is not read to its end', (t) => {
 	const directory = tmpfsDirectory(t);
-	writeFileSync(join(directory, 'token'), 'x'.repeat(2000));
+	writeFileSync(join(directory, 'token'), 'x'.repeat(8000));
 	t.is(refusal(() => readTokenFile(join(directory, 'token')))?.code, 'token-malformed');
 	t.is(refusal(() => readTokenFile('/dev/zero'))?.code, 'token-malformed');
 	t.is(refusal(() => readTokenFile(directory))?.code, 'token-malformed');

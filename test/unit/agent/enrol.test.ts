@@ -7,6 +7,7 @@ import { createCaClient } from '../../../agent/ca-client.ts';
 import { enrol } from '../../../agent/enrol.ts';
 import { systemSleep } from '../../../agent/sleep.ts';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
+import { bundleDigest } from '#common/protocol/token.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { generateSigningKey } from '#common/x509/keys.ts';
@@ -52,10 +53,17 @@ test('a token becomes a published identity and is gone', async (t) => {
 	t.deepEqual(ca.seen.map(({ route }) => route), ['roots', 'sign']);
 });
 
+test('a token that was minted just before the bundle changed is still good', async (t) => {
+	const { ca, directory, run } = await prepare(t);
+	ca.publish(Buffer.concat([pki.bundle, otherPki.bundle]));
+	await run();
+	t.deepEqual(readFileSync(join(directory, 'ca.crt')), pki.bundle);
+});
+
 test('the token travels in a header, never in a URL', async (t) => {
 	const { ca, run } = await prepare(t);
 	await run();
-	t.deepEqual(ca.seen.map(({ url, hasBearer }) => [url, hasBearer]), [['/v1/roots', false], ['/v1/sign', true]]);
+	t.deepEqual(ca.seen.map(({ url, hasBearer }) => [url, hasBearer]), [[`/v1/roots?digest=${bundleDigest(pki.bundle).toString('hex')}`, false], ['/v1/sign', true]]);
 });
 
 test('a directory on a disk is refused before anything is asked', async (t) => {

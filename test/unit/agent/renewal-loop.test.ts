@@ -36,6 +36,7 @@ async function agent(t: ExecutionContext, script: Answer[]) {
 	/** seconds since the start at which the CA was asked */
 	const attempts: number[] = [];
 	const deps = {
+		bundleCheckSeconds: 600,
 		clock: { now: () => new Date(now) },
 		random: () => 0.5,
 		async sleep(milliseconds: number, signal: AbortSignal) {
@@ -45,6 +46,8 @@ async function agent(t: ExecutionContext, script: Answer[]) {
 		},
 		logger: { info: log('info'), warn: log('warn'), error: log('error') },
 		ca: {
+			changedBundle: async (): Promise<Buffer | undefined> => undefined,
+			acknowledge: async () => undefined,
 			async renew(bundle: Buffer, credentials: { chain: string }, csr: string) {
 				t.deepEqual(bundle, pki.bundle);
 				t.is(credentials.chain, readIdentity(directory)!.chain);
@@ -142,6 +145,7 @@ test('an identity that expired before the CA could be asked is called expired, a
 
 test('an identity that cannot be read for a moment is renewed later', async (t) => {
 	const { directory, first, deps, logged, run } = await agent(t, [{}]);
+	deps.bundleCheckSeconds = 86_400;
 	const { sleep } = deps;
 	let slept = 0;
 	deps.sleep = async (milliseconds, signal) => {

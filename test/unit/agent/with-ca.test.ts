@@ -12,6 +12,7 @@ import { systemSleep } from '../../../agent/sleep.ts';
 import { readIdentity } from '../../../agent/store.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 import { movableClock, startCa, type TestCa } from '../../support/ca.ts';
+import { addUser } from '../../support/user.ts';
 
 const never = new AbortController().signal;
 
@@ -19,7 +20,7 @@ async function container(t: ExecutionContext, ca: TestCa, token: string) {
 	const directory = tmpfsDirectory(t);
 	const tokenPath = join(directory, 'token');
 	writeFileSync(tokenPath, token);
-	const deps = { ca: createCaClient([{ host: '127.0.0.1', port: ca.port }]), clock: systemClock, random: Math.random, sleep: systemSleep, logger: silentLogger };
+	const deps = { ca: createCaClient([{ host: '127.0.0.1', port: ca.port }]), clock: systemClock, random: Math.random, sleep: systemSleep, bundleCheckSeconds: 600, logger: silentLogger };
 	return { directory, tokenPath, deps, enrol: () => enrol({ directory, tokenPath, timeoutSeconds: 5, signal: never }, deps) };
 }
 
@@ -85,4 +86,16 @@ test('when its container is gone from the CA\'s point of view, an identity is no
 	const clock = movableClock(new Date());
 	await keepRenewed(directory, never, { ...deps, sleep: async (milliseconds) => clock.advance(milliseconds / 1000), clock });
 	t.truthy(readIdentity(directory));
+});
+
+test('a container enrols with a token that a user signed, and pins the CA with it', async (t) => {
+	const ca = await startCa(t);
+	const alice = await addUser(ca, 'alice', ['api*/web-api']);
+	const { enrol, directory, deps } = await container(t, ca, await alice.token({ dns: ['api01.internal'] }));
+	const { leaf } = await enrol();
+	t.is(leaf.spiffeId, 'spiffe://birthmark.internal/production/web-api/api01');
+	t.deepEqual(leaf.dnsNames, ['api01', 'api01.internal']);
+	t.not((await renew(directory, never, deps)).leaf.serial, leaf.serial);
+	await refused(t, (await container(t, ca, await alice.token({ aud: '0'.repeat(64) }))).enrol(), 'bundle-digest-mismatch');
+	await refused(t, (await container(t, ca, 'a.b.c')).enrol(), 'token-malformed');
 });

@@ -11,7 +11,7 @@ import { createCaClient } from '../../../plugin/ca-client.ts';
 import { joinCa } from '../../../plugin/join.ts';
 import { startMembership } from '../../../plugin/membership.ts';
 import { createNodeIdentityStore, leafOf } from '../../../plugin/node-identity.ts';
-import { newContainerId, startCa, temporaryFolder } from '../../support/ca.ts';
+import { newContainerId, newKey, startCa, temporaryFolder } from '../../support/ca.ts';
 
 const names = { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], image: 'app:1' };
 
@@ -78,6 +78,14 @@ test('a token for an operator is refused', async (t) => {
 	const { ca, instances, store } = await world(t);
 	await t.throwsAsync(joinCa(store, instances, await ca.joinToken({ role: 'operator', name: 'admin' }), 'host1'), { code: 'token-wrong-name' });
 	t.is(store.current(), undefined);
+});
+
+test('a token for an operator that a node tries is not used up', async (t) => {
+	const { ca, instances, store } = await world(t);
+	const token = await ca.joinToken({ role: 'operator', name: 'admin' });
+	await t.throwsAsync(joinCa(store, instances, token, 'host1'), { code: 'token-wrong-name', message: /token for an operator, not for a node/ });
+	const answer = await ca.request('POST', '/v1/join', { headers: { authorization: `Bearer ${token}` }, body: { role: 'operator', csr: newKey().csr() } });
+	t.is(answer.status, 201);
 });
 
 test('membership joins with a new token, renews when it is time, and reports what is wrong', async (t) => {

@@ -4,7 +4,7 @@ import test from 'ava';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IdentityList } from '#common/protocol/messages.ts';
-import { startCa } from '../../../support/ca.ts';
+import { newKey, startCa } from '../../../support/ca.ts';
 import { newCommand } from '../../../support/command.ts';
 
 test('with a token from standard input the operator is let in, and works from then on', async (t) => {
@@ -78,6 +78,16 @@ test('a CA that is not the token\'s is noticed before it sees the token', async 
 	t.is((await birthmark(['login', '--ca', ours.url], { input: token })).code, 0);
 });
 
+test('the token of a node that was given by mistake is still good for the node', async (t) => {
+	const ca = await startCa(t);
+	const token = await ca.joinToken({ role: 'node', name: 'host1' });
+	const { code, stderr } = await newCommand(t)(['login', '--ca', ca.url], { input: token });
+	t.is(code, 1);
+	t.regex(stderr, /a token for a node, not for an operator.*\[token-wrong-name\]\n$/);
+	const answer = await ca.request('POST', '/v1/join', { headers: { authorization: `Bearer ${token}` }, body: { csr: newKey().csr() } });
+	t.is(answer.status, 201);
+});
+
 test('a login that fails leaves the one there is', async (t) => {
 	const ca = await startCa(t);
 	const birthmark = newCommand(t);
@@ -88,7 +98,7 @@ test('a login that fails leaves the one there is', async (t) => {
 	await newCommand(t)(['login', '--ca', ca.url], { input: used });
 	for (const [input, code, name] of [
 		['', 1, 'token-malformed'], ['BMKJOIN-1-x', 1, 'token-malformed'], ['a'.repeat(100_000), 1, 'token-malformed'], [used, 1, 'token-used'],
-		[await ca.joinToken({ role: 'node', name: 'host1' }), 5, 'forbidden'],
+		[await ca.joinToken({ role: 'node', name: 'host1' }), 1, 'token-wrong-name'],
 	] as const) {
 		const ran = await birthmark(['login', '--ca', ca.url], { input });
 		t.is(ran.code, code, ran.stderr);
