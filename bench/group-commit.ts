@@ -30,7 +30,7 @@ function certificateFor(role: 'node' | 'workload', commonName: string, now: Date
 	const serial = randomBytes(16).toString('hex');
 	return {
 		serial, chain: serial, der: randomBytes(600), publicKeyHash: randomBytes(32), role, commonName, organizationalUnit: 'web', organization: 'production', dnsNames: [],
-		spiffeId: `spiffe://bench.internal/production/web/${commonName}`, node: NODE.name, renewals: 0, issuerGeneration: 1,
+		spiffeId: `spiffe://bench.internal/production/web/${commonName}`, node: NODE.name, renewals: 0, issuerGeneration: 1, crlPartition: 0,
 		issuedAt: now, notBefore: now, notAfter: new Date(now.getTime() + DAY_MS),
 	};
 }

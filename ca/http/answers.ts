@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
-import type { Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevokeAnswer, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import type { Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevocationsAnswer, RevokeAnswer, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 
 const instant = z.iso.datetime();
@@ -38,8 +38,6 @@ export const joinAnswer = z.object({
 	environment: z.string(),
 }) satisfies z.ZodType<JoinAnswer>;
 
-export const revokeAnswer = z.object({ revoked: z.int(), crlNumber: z.int() }) satisfies z.ZodType<RevokeAnswer>;
-
 const identityAnswer = z.object({
 	serial: z.string(),
 	status: z.enum(['live', 'revoked', 'expired']),
@@ -62,6 +60,23 @@ const identityAnswer = z.object({
 }) satisfies z.ZodType<Identity>;
 
 export const identitiesAnswer = z.object({ identities: z.array(identityAnswer) }) satisfies z.ZodType<IdentityList>;
+
+export const revokeAnswer = z.object({
+	revoked: z.int(),
+	crlNumber: z.int(),
+	identities: z.array(identityAnswer).exactOptional(),
+}) satisfies z.ZodType<RevokeAnswer>;
+
+export const revocationsAnswer = z.object({
+	results: z.array(z.object({
+		revoked: z.int(),
+		identities: z.array(identityAnswer).exactOptional(),
+		code: z.string().exactOptional(),
+		detail: z.string().exactOptional(),
+	})),
+	revoked: z.int(),
+	crlNumber: z.int(),
+}) satisfies z.ZodType<RevocationsAnswer>;
 
 export const nodeAnswer = z.object({
 	name: z.string(),

@@ -104,7 +104,7 @@ function toRequest(context: Context, caller: Caller | undefined, admitted: () =>
 		parameter: (name) => context.params[name] ?? '',
 		query: (name) => new URLSearchParams(context.querystring).get(name) ?? undefined,
 		header: (name) => context.get(name) || undefined,
-		json: (schema) => whole(readJson(context.req, schema)),
+		json: (schema, limit) => whole(readJson(context.req, schema, limit)),
 		bytes: (limit) => whole(readBytes(context.req, limit)),
 	};
 }

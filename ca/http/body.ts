@@ -26,10 +26,10 @@ export async function readBytes(request: IncomingMessage, limit: number): Promis
 }
 
 /** @throws BirthmarkError `request-malformed` with every fault and its path, `request-too-large` */
-export async function readJson<Schema extends z.ZodType>(request: IncomingMessage, schema: Schema): Promise<z.output<Schema>> {
+export async function readJson<Schema extends z.ZodType>(request: IncomingMessage, schema: Schema, limit = MAX_JSON_BYTES): Promise<z.output<Schema>> {
 	const contentType = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
 	if (contentType !== 'application/json') throw new BirthmarkError('request-malformed', 'this address takes a body of type application/json');
-	const bytes = await readBytes(request, MAX_JSON_BYTES);
+	const bytes = await readBytes(request, limit);
 	let value: unknown;
 	try {
 		value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

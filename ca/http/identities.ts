@@ -61,7 +61,7 @@ function isAsked(value: string | undefined): boolean {
 	return value === '1' || value === 'true';
 }
 
-function toIdentity(record: IdentityRecord, now: Date): Identity {
+export function toIdentity(record: IdentityRecord, now: Date): Identity {
 	const { serial, role, commonName, organizationalUnit, organization, spiffeId, dnsNames, renewals } = record;
 	return {
 		serial,

@@ -5,7 +5,6 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { Authorities } from '../issuance/authorities.ts';
 import type { Domain } from '../issuance/identity.ts';
 import type { Join } from '../registration/join.ts';
-import type { RevocationLists } from '../revocation/lists.ts';
 import { joinAnswer } from './answers.ts';
 import { bearerToken } from './bearer.ts';
 import { chainPem } from './chain.ts';
@@ -15,13 +14,12 @@ import { joinSchema } from './schemas.ts';
 
 export interface JoinRouteDeps {
 	readonly join: Join;
-	readonly lists: Pick<RevocationLists, 'publish'>;
 	readonly authorities: Pick<Authorities, 'current'>;
 	readonly domain: Domain;
 	readonly logger: Logger;
 }
 
-export function joinRoute({ join, lists, authorities, domain, logger }: JoinRouteDeps): Route {
+export function joinRoute({ join, authorities, domain, logger }: JoinRouteDeps): Route {
 	return {
 		method: 'POST',
 		path: '/v1/join',
@@ -31,12 +29,11 @@ export function joinRoute({ join, lists, authorities, domain, logger }: JoinRout
 			bearer: 'join',
 			body: { schema: joinSchema },
 			answers: { 201: { summary: 'the certificate, and who the caller is now', schema: joinAnswer } },
-			errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'name-illegal', 'node-exists'],
+			errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-compromised', 'name-illegal', 'node-exists'],
 		},
 		async handle(request) {
 			const token = bearerToken(request);
-			const { certificate, revoked } = await join(token, await request.json(joinSchema), request.actor);
-			if (revoked > 0) await lists.publish();
+			const { certificate } = await join(token, await request.json(joinSchema), request.actor);
 			const { commonName: name, serial } = certificate;
 			const role = certificate.role as JoinAnswer['role'];
 			logger.info('joined', { role, commonName: name, serial });

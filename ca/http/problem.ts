@@ -23,6 +23,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	'csr-key-weak': 400,
 	'csr-key-unsupported': 400,
 	'csr-key-reused': 409,
+	'csr-key-compromised': 403,
 	'name-illegal': 400,
 	'name-not-allowed': 403,
 	'label-illegal': 400,

@@ -37,8 +37,8 @@ export interface ApiRequest {
 	parameter(name: string): string;
 	query(name: string): string | undefined;
 	header(name: string): string | undefined;
-	/** @throws BirthmarkError `request-malformed`, `request-too-large` */
-	json<Schema extends z.ZodType>(schema: Schema): Promise<z.output<Schema>>;
+	/** @param limit in bytes, 16 KiB when absent. @throws BirthmarkError `request-malformed`, `request-too-large` */
+	json<Schema extends z.ZodType>(schema: Schema, limit?: number): Promise<z.output<Schema>>;
 	/** @throws BirthmarkError `request-too-large` */
 	bytes(limit: number): Promise<Buffer>;
 }

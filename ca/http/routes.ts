@@ -20,7 +20,7 @@ import { joinRoute, type JoinRouteDeps } from './join.ts';
 import { nodeRoutes } from './nodes.ts';
 import { openApiRoute } from './openapi.ts';
 import { renewRoute } from './renew.ts';
-import { revokeRoute } from './revoke.ts';
+import { revokeRoutes } from './revoke.ts';
 import { rootsRoute } from './roots.ts';
 import type { Route } from './route.ts';
 import { createSign, signRoutes } from './sign.ts';
@@ -51,7 +51,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		...signRoutes(sign),
 		...symbiosRoutes({ ...deps, sign }),
 		renewRoute({ ...deps, renew: createRenew(deps) }),
-		revokeRoute({ revoke, logger }),
+		...revokeRoutes({ ...deps, revoke }),
 		...identityRoutes(deps),
 		...nodeRoutes({ ...deps, mint, revoke }),
 		...userRoutes({ users: createUsers(deps), revoke, logger }),

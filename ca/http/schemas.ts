@@ -4,7 +4,8 @@
  */
 
 import { z } from 'zod';
-import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
+import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevocationsRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
+import { MAX_REVOCATIONS } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../config.ts';
 
 /** Enough for any host; a rule may have wildcards. */
@@ -45,15 +46,23 @@ export const joinSchema = z.strictObject({
 	role: z.enum(['node', 'operator']).exactOptional(),
 }) satisfies z.ZodType<JoinRequest>;
 
-export const revokeSchema = z.strictObject({
+const revocation = z.strictObject({
 	serial: serial.exactOptional(),
+	chain: z.boolean().exactOptional(),
 	containerId: hex64.exactOptional(),
 	commonName: name.exactOptional(),
 	node: name.exactOptional(),
 	authorizationId: identifier.exactOptional(),
 	startId: identifier.exactOptional(),
 	reason: z.enum(['unspecified', 'keyCompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn']).exactOptional(),
-}) satisfies z.ZodType<RevokeRequest>;
+});
+
+export const revokeSchema = revocation.extend({ dryRun: z.boolean().exactOptional() }) satisfies z.ZodType<RevokeRequest>;
+
+export const revocationsSchema = z.strictObject({
+	revocations: z.array(revocation).min(1).max(MAX_REVOCATIONS),
+	dryRun: z.boolean().exactOptional(),
+}) satisfies z.ZodType<RevocationsRequest>;
 
 export const nodeUpdateSchema = z.strictObject({ allow });
 

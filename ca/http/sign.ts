@@ -40,7 +40,7 @@ export function signRoutes(sign: Sign): Route[] {
 		summary: 'a container redeems the token of its start, or somebody a token that a user signed',
 		body: CSR_BODY,
 		answers: { 200: { summary: 'the certificate and its intermediate', contentType: PEM_CHAIN_CONTENT_TYPE } },
-		errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-reused', 'token-wrong-name', 'authorization-ended', 'token-invalid', 'name-illegal', 'name-not-allowed'],
+		errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-reused', 'csr-key-compromised', 'token-wrong-name', 'authorization-ended', 'token-invalid', 'name-illegal', 'name-not-allowed'],
 	};
 	return [
 		{

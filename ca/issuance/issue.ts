@@ -64,6 +64,7 @@ export function createIssue({ authorities, clock, random, backdateSeconds }: Iss
 			spiffeId,
 			...origin,
 			issuerGeneration: generation,
+			crlPartition: 0,
 			chain: parent?.chain ?? serial,
 			...(parent && { parentSerial: parent.serial }),
 			renewals: parent ? parent.renewals + 1 : 0,

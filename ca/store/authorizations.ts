@@ -2,10 +2,10 @@
 
 import { recordEvent } from './audit.ts';
 import { findCertificate, insertCertificate } from './certificates.ts';
-import { bump } from './counters.ts';
 import type { Database, Reader } from './database.ts';
 import type { AuthorizationRecord, TokenRecord } from './records.ts';
 import { redemptionState } from './redemption.ts';
+import { revokeCertificates } from './revoke-certificates.ts';
 import { instant, toAuthorization } from './rows.ts';
 import type { AuthorizationStore } from './store.ts';
 
@@ -18,9 +18,6 @@ const SELECT_TOKEN = `
 		LEFT JOIN closed_starts closed ON closed.authorization_id = t.authorization_id AND closed.start_id = t.start_id
 	WHERE t.hash = :hash`;
 const CANCEL_TOKENS = 'UPDATE tokens SET cancelled_at = :now WHERE authorization_id = :id AND redeemed_at IS NULL AND cancelled_at IS NULL';
-const REVOKE = `
-	UPDATE certificates SET revoked_at = :now, revocation_reason = 'cessationOfOperation'
-	WHERE authorization_id = :id AND revoked_at IS NULL AND not_after > :now`;
 
 export function createAuthorizations(database: Database): AuthorizationStore {
 	return {
@@ -74,8 +71,7 @@ export function createAuthorizations(database: Database): AuthorizationStore {
 			const authorization = await findAuthorization(sql, id);
 			if (!authorization || (node !== undefined && authorization.node !== node)) return undefined;
 			const ended = await sql.run('UPDATE authorizations SET ended_at = :now WHERE id = :id AND ended_at IS NULL', { id, now: now.getTime() });
-			const revoked = await sql.run(REVOKE, { id, now: now.getTime() });
-			if (revoked > 0) await bump(sql, 'revocations');
+			const revoked = await revokeCertificates(sql, 'authorization_id = :id', { id }, 'cessationOfOperation', now);
 			if (ended + revoked > 0) {
 				await recordEvent(sql, by, { at: now, action: 'authorization.end', outcome: 'done', subject: id, details: { node: authorization.node, revoked } });
 			}

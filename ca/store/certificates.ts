@@ -1,5 +1,6 @@
 /** Certificates: every one that was issued, and who is who. */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import { recordEvent } from './audit.ts';
 import type { Database, Reader, Sql } from './database.ts';
 import type { Actor, CertificateRecord } from './records.ts';
@@ -8,7 +9,7 @@ import type { CertificateStore } from './store.ts';
 
 const COLUMNS = [
 	'serial', 'der', 'public_key_hash', 'role', 'common_name', 'organizational_unit', 'organization', 'dns_names', 'spiffe_id',
-	'node', 'authorization_id', 'start_id', 'user_name', 'cfssl_client', 'intermediates', 'chain', 'parent_serial', 'renewals', 'issuer_generation', 'issued_at', 'not_before', 'not_after',
+	'node', 'authorization_id', 'start_id', 'user_name', 'cfssl_client', 'intermediates', 'chain', 'parent_serial', 'renewals', 'issuer_generation', 'crl_partition', 'issued_at', 'not_before', 'not_after',
 ];
 const INSERT = `INSERT INTO certificates (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `:${column}`).join(', ')})`;
 
@@ -32,8 +33,14 @@ const MATCHING_IDENTITIES = identities('(c.serial = :match OR c.common_name = :m
 const ALL_IDENTITIES = identities('TRUE');
 const LIVE_IDENTITIES = identities(isNewestLive('c'));
 
-/** Adds a certificate, and the event that it was issued, within the transaction of the decision. */
+/**
+ * Adds a certificate, and the event that it was issued, within the transaction of the decision.
+ *
+ * @throws BirthmarkError `csr-key-compromised`, which undoes the decision
+ */
 export async function insertCertificate(sql: Sql, certificate: CertificateRecord, by: Actor): Promise<void> {
+	const isBlocked = await sql.get('SELECT 1 FROM compromised_keys WHERE public_key_hash = :publicKeyHash', { publicKeyHash: certificate.publicKeyHash });
+	if (isBlocked) throw new BirthmarkError('csr-key-compromised', 'this key was revoked as compromised and is never certified again: make a new one');
 	await sql.run(INSERT, fromCertificate(certificate));
 	const { serial, role, commonName, organizationalUnit, dnsNames, node, authorizationId, startId, userName, cfsslClient, parentSerial, notAfter } = certificate;
 	await recordEvent(sql, by, {

@@ -4,6 +4,7 @@ import { createAuthorizations } from './authorizations.ts';
 import { createCertificates } from './certificates.ts';
 import type { Database } from './database.ts';
 import { createNodes } from './nodes.ts';
+import { createRevocationLists } from './revocation-lists.ts';
 import { createRevocations } from './revocations.ts';
 import { createAudit } from './audit.ts';
 import type { Store } from './store.ts';
@@ -15,6 +16,7 @@ export function createStore(database: Database): Store {
 		...createAuthorizations(database),
 		...createCertificates(database),
 		...createRevocations(database),
+		...createRevocationLists(database),
 		...createAudit(database),
 		...createUsers(database),
 		async check() {

@@ -2,10 +2,10 @@
 
 import { recordEvent } from './audit.ts';
 import { insertCertificate, isNewestLive } from './certificates.ts';
-import { bump } from './counters.ts';
 import type { Database, Reader, Row } from './database.ts';
 import type { JoinTokenRecord } from './records.ts';
 import { redemptionState } from './redemption.ts';
+import { revokeCertificates } from './revoke-certificates.ts';
 import { instant, optional, toCertificate, toNode } from './rows.ts';
 import type { NodeStore } from './store.ts';
 
@@ -18,12 +18,6 @@ const SELECT_NODES = `
 const PUT_NODE = `
 	INSERT INTO nodes (name, status, allow, joined_at) VALUES (:node, 'active', :allow, :now)
 	ON CONFLICT (name) DO UPDATE SET status = 'active', allow = :allow, joined_at = :now`;
-const SUPERSEDE = `
-	UPDATE certificates SET revoked_at = :now, revocation_reason = 'superseded'
-	WHERE node = :node AND role = 'node' AND revoked_at IS NULL AND not_after > :now`;
-const REVOKE_ALL = `
-	UPDATE certificates SET revoked_at = :now, revocation_reason = 'privilegeWithdrawn'
-	WHERE node = :node AND revoked_at IS NULL AND not_after > :now`;
 const CANCEL_TOKENS = `
 	UPDATE join_tokens SET cancelled_at = :now
 	WHERE role = 'node' AND name = :node AND redeemed_at IS NULL AND cancelled_at IS NULL`;
@@ -51,8 +45,7 @@ export function createNodes(database: Database): NodeStore {
 			if (token.role === 'node') {
 				const node = certificate.commonName;
 				if (token.name !== node && (await findNode(sql, node))) return { outcome: 'node-exists' };
-				revoked = await sql.run(SUPERSEDE, { node, now });
-				if (revoked > 0) await bump(sql, 'revocations');
+				revoked = await revokeCertificates(sql, `node = :node AND role = 'node'`, { node }, 'superseded', attempt.now);
 				await sql.run(PUT_NODE, { node, allow: JSON.stringify(token.allow), now });
 				await recordEvent(sql, by, { at: attempt.now, action: 'node.join', outcome: 'done', subject: node, details: { allow: token.allow, revoked } });
 			}
@@ -75,8 +68,7 @@ export function createNodes(database: Database): NodeStore {
 			const at = { node, now: now.getTime() };
 			await sql.run('UPDATE authorizations SET ended_at = :now WHERE node = :node AND ended_at IS NULL', at);
 			await sql.run(CANCEL_TOKENS, at);
-			const revoked = await sql.run(REVOKE_ALL, at);
-			if (revoked > 0) await bump(sql, 'revocations');
+			const revoked = await revokeCertificates(sql, 'node = :node', { node }, 'privilegeWithdrawn', now);
 			await recordEvent(sql, by, { at: now, action: 'node.cut-off', outcome: 'done', subject: node, details: { revoked } });
 			return revoked;
 		}),

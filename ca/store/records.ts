@@ -53,6 +53,8 @@ export interface CertificateRecord extends Names {
 	readonly renewals: number;
 	/** which of the CA's authorities signed it */
 	readonly issuerGeneration: number;
+	/** whose list its distribution point names; 0 without one */
+	readonly crlPartition: number;
 	readonly issuedAt: Date;
 	readonly notBefore: Date;
 	readonly notAfter: Date;

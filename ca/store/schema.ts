@@ -107,6 +107,9 @@ export const MIGRATIONS: readonly string[] = [
 	ALTER TABLE certificates ADD COLUMN cfssl_client TEXT;
 	ALTER TABLE certificates ADD COLUMN intermediates TEXT;
 	CREATE INDEX certificates_by_user ON certificates (user_name) WHERE user_name IS NOT NULL;
+	ALTER TABLE certificates ADD COLUMN crl_partition INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE certificates ADD COLUMN revocation_version INTEGER;
+	CREATE INDEX certificates_revoked_by_partition ON certificates (crl_partition, revocation_version) WHERE revocation_version IS NOT NULL;
 	ALTER TABLE authorizations ADD COLUMN profile TEXT;
 
 	CREATE TABLE audit_pending (
@@ -144,6 +147,18 @@ export const MIGRATIONS: readonly string[] = [
 		this_update INTEGER NOT NULL,
 		next_update INTEGER NOT NULL,
 		PRIMARY KEY (generation, partition)
+	) STRICT;
+
+	CREATE TABLE crl_partitions (
+		partition INTEGER PRIMARY KEY,
+		generation INTEGER NOT NULL,
+		url TEXT NOT NULL,
+		first_sequence INTEGER NOT NULL
+	) STRICT;
+
+	CREATE TABLE compromised_keys (
+		public_key_hash BLOB PRIMARY KEY,
+		revoked_at INTEGER NOT NULL
 	) STRICT;
 
 	CREATE TABLE acknowledgements (

@@ -81,6 +81,7 @@ export interface AuthorizationStore {
 }
 
 export interface CertificateStore {
+	/** Adding one, here and everywhere else, fails with `csr-key-compromised` for a key that was revoked as compromised. */
 	addCertificate(certificate: CertificateRecord, by: Actor): Promise<void>;
 	findCertificate(serial: string): Promise<CertificateRecord | undefined>;
 	/** any certificate over this key */
@@ -103,20 +104,65 @@ export interface IdentityFilter {
 
 /** Exactly one way to say what is revoked. */
 export type RevocationSelector =
-	| { readonly by: 'serial' | 'containerId' | 'commonName' | 'node'; readonly value: string }
+	/** `chain`: everything that this serial number renewed, or that renewed it */
+	| { readonly by: 'serial' | 'chain' | 'containerId' | 'commonName' | 'node'; readonly value: string }
 	| { readonly by: 'authorization'; readonly value: string; readonly startId?: string };
 
 export interface RevocationStore {
 	/**
 	 * Revokes the live certificates that match and cancels the unredeemed tokens of the same
-	 * containers. A start that is named is closed: its token cannot be redeemed afterwards.
+	 * containers. A start that is named is closed: its token cannot be redeemed afterwards. With
+	 * `keyCompromise` no other certificate over the same keys stays valid, and none is ever added again.
 	 *
 	 * @param node when given, reaches only what belongs to this node
 	 * @returns how many this call revoked; undefined when a serial or authorization does not exist there
 	 */
 	revoke(selector: RevocationSelector, node: string | undefined, reason: RevocationReason, now: Date, by: Actor): Promise<number | undefined>;
-	/** Takes the next CRL number for good, with what has to be in that list: every revoked certificate that ends after this instant. */
-	nextRevocationList(endsAfter: Date): Promise<{ readonly number: number; readonly entries: readonly RevokedCertificate[] }>;
+	/** What {@link revoke} would revoke now, the newest of it in full; undefined as there. */
+	previewRevocation(selector: RevocationSelector, node: string | undefined, now: Date, limit: number): Promise<RevocationPreview | undefined>;
+}
+
+export interface RevocationPreview {
+	readonly count: number;
+	readonly identities: readonly IdentityRecord[];
+}
+
+/** Which list: of one issuer, everything (partition 0) or one partition of what it issued. */
+export interface ListScope {
+	readonly generation: number;
+	readonly partition: number;
+}
+
+export interface ListRecord {
+	readonly number: number;
+	/** counts revocations: the list has all up to this one */
+	readonly version: number;
+	readonly thisUpdate: Date;
+	readonly nextUpdate: Date;
+	/** absent when the caller has the list of this number */
+	readonly der?: Buffer;
+}
+
+export interface RevocationListStore {
+	/**
+	 * The list that is published, and which version it has to have to cover everything that was revoked until now.
+	 *
+	 * @param known number of the list that the caller has, null without one
+	 */
+	findRevocationList(scope: ListScope, known: number | null): Promise<{ readonly needed: number; readonly list?: ListRecord }>;
+	/** Takes the next CRL number for good, with what has to be in that list: every revoked certificate in its scope that ends after this instant. */
+	nextRevocationList(scope: ListScope, endsAfter: Date): Promise<{ readonly number: number; readonly version: number; readonly entries: readonly RevokedCertificate[] }>;
+	/** Puts it in the place of the one before, unless that has a higher number. */
+	publishRevocationList(list: ListScope & Required<ListRecord>): Promise<void>;
+	/**
+	 * The partition for what this issuer issues next: another one when so many certificates were issued
+	 * since it was opened, or when it was opened for another address.
+	 *
+	 * @param url where its list will be found is below this, which goes into the certificates
+	 * @returns its number, from 1
+	 */
+	openPartition(generation: number, url: string, size: number): Promise<number>;
+	findPartition(partition: number): Promise<{ readonly generation: number; readonly url: string } | undefined>;
 }
 
 /** One token that a user signed. */
@@ -155,7 +201,7 @@ export interface AuditStore {
 	addEvent(by: Actor, event: AuditEvent): Promise<void>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, UserStore, AuditStore {
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

@@ -2,10 +2,10 @@
 
 import { recordEvent } from './audit.ts';
 import { findCertificate, insertCertificate, isNewestLive } from './certificates.ts';
-import { bump } from './counters.ts';
 import type { Database, Reader, Row } from './database.ts';
 import type { Redeemed, UserRecord } from './records.ts';
 import { usedTokenState } from './redemption.ts';
+import { revokeCertificates } from './revoke-certificates.ts';
 import { instant } from './rows.ts';
 import type { UserStore } from './store.ts';
 
@@ -18,9 +18,6 @@ const PUT = `
 const BURN = `
 	INSERT INTO used_token_ids (issuer, jti, expires_at, serial, public_key_hash, redeemed_at)
 	VALUES (:user, :jti, :expiresAt, :serial, :publicKeyHash, :now)`;
-const REVOKE_ALL = `
-	UPDATE certificates SET revoked_at = :now, revocation_reason = 'privilegeWithdrawn'
-	WHERE user_name = :name AND revoked_at IS NULL AND not_after > :now`;
 
 export function createUsers(database: Database): UserStore {
 	return {
@@ -44,8 +41,7 @@ export function createUsers(database: Database): UserStore {
 		}),
 		cutOffUser: (name, now, by) => database.transaction(async (sql) => {
 			if ((await sql.run(`UPDATE users SET status = 'cut-off' WHERE name = :name`, { name })) === 0) return undefined;
-			const revoked = await sql.run(REVOKE_ALL, { name, now: now.getTime() });
-			if (revoked > 0) await bump(sql, 'revocations');
+			const revoked = await revokeCertificates(sql, 'user_name = :name', { name }, 'privilegeWithdrawn', now);
 			await recordEvent(sql, by, { at: now, action: 'user.cut-off', outcome: 'done', subject: name, details: { revoked } });
 			return revoked;
 		}),

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
 	'csr-key-weak': 'the key is too weak',
 	'csr-key-unsupported': 'the key type or curve is not accepted',
 	'csr-key-reused': 'the key was certified before; a renewal needs a fresh one',
+	'csr-key-compromised': 'the key was revoked as compromised and is never certified again',
 	// names and labels
 	'name-illegal': 'the name breaks the rules for common names',
 	'name-not-allowed': 'no rule allows this name on this node',

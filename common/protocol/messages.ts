@@ -18,6 +18,9 @@ export const BUNDLE_HEADER = 'Birthmark-Bundle';
 /** A PEM CSR with an RSA-4096 key is under 2 KiB. */
 export const MAX_CSR_BYTES = 8 * 1024;
 export const MAX_JSON_BYTES = 16 * 1024;
+/** Each is a transaction, and all of them are to be done before the client's patience ends. */
+export const MAX_REVOCATIONS = 500;
+export const MAX_REVOCATIONS_BYTES = 256 * 1024;
 
 /** Who a certificate belongs to; stored with it, decided by the CA alone. */
 export type Role = 'workload' | 'node' | 'operator' | 'ca';
@@ -101,20 +104,50 @@ export interface AcknowledgeRequest {
 	readonly digest: string;
 }
 
-/** `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows `authorizationId`. */
+/**
+ * `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows
+ * `authorizationId`, `chain` only widens `serial`.
+ */
 export interface RevokeRequest {
 	readonly serial?: string;
+	/** also every certificate that renewed this one, or that it renewed: without it the next one lives on */
+	readonly chain?: boolean;
 	readonly containerId?: string;
 	readonly commonName?: string;
 	readonly node?: string;
 	readonly authorizationId?: string;
 	readonly startId?: string;
 	readonly reason?: RevocationReason;
+	/** decides and tells, and revokes nothing */
+	readonly dryRun?: boolean;
 }
 export interface RevokeAnswer {
-	/** how many certificates this call revoked; those revoked before do not count */
+	/** how many certificates this call revoked, or would; those revoked before do not count */
+	readonly revoked: number;
+	/** of a list that has them */
+	readonly crlNumber: number;
+	/** of a dry run: what it would revoke, the newest hundred */
+	readonly identities?: readonly Identity[];
+}
+
+/** `POST /v1/revocations` (operator; a node for its own): many at once, each on its own. */
+export interface RevocationsRequest {
+	readonly revocations: ReadonlyArray<Omit<RevokeRequest, 'dryRun'>>;
+	readonly dryRun?: boolean;
+}
+export interface RevocationsAnswer {
+	/** one for each of the request, in its order */
+	readonly results: readonly RevocationResult[];
+	/** the sum of {@link results} */
 	readonly revoked: number;
 	readonly crlNumber: number;
+}
+/** `code` and `detail` as in a problem document, when this one failed. */
+export interface RevocationResult {
+	readonly revoked: number;
+	readonly identities?: readonly Identity[];
+	readonly code?: string;
+	readonly detail?: string;
 }
 
 /** `GET /v1/identities[?all=1]` and `GET /v1/identities/<serial or CN>`. */

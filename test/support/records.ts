@@ -29,6 +29,7 @@ export function newCertificate(more: Partial<CertificateRecord> = {}): Certifica
 		chain: serial,
 		renewals: 0,
 		issuerGeneration: 1,
+		crlPartition: 0,
 		issuedAt: NOW,
 		notBefore: NOW,
 		notAfter: later(3600),

@@ -2,7 +2,9 @@
 
 import test from 'ava';
 import { DatabaseSync } from 'node:sqlite';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { MIGRATIONS } from '../../../../ca/store/schema.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
 import { openSqliteDatabase } from '../../../../ca/store/sqlite-database.ts';
@@ -99,7 +101,7 @@ test('revocation lists are numbered without a gap in order, over restarts', asyn
 	const numbers: number[] = [];
 	for (let round = 0; round < 3; round++) {
 		const store = openSqliteStore(path);
-		for (let list = 0; list < 2; list++) numbers.push((await store.nextRevocationList(new Date())).number);
+		for (let list = 0; list < 2; list++) numbers.push((await store.nextRevocationList({ generation: 1, partition: 0 }, new Date())).number);
 		await store.close();
 	}
 	t.deepEqual(numbers, [1, 2, 3, 4, 5, 6]);
@@ -122,4 +124,10 @@ test('tokens are remembered for a day after their end, and forgotten then', asyn
 	clock.advance(60);
 	await ca.lookAfter();
 	t.is((await ca.sign(web.token, newKey())).json()['code'], 'token-unknown');
+});
+
+test('certificates are revoked in one place, which numbers revocations for the lists', (t) => {
+	const folder = fileURLToPath(new URL('../../../../ca/store', import.meta.url));
+	const files = readdirSync(folder).filter((name) => /UPDATE certificates\b[^`]*revoked_at\s*=/.test(readFileSync(join(folder, name), 'utf8')));
+	t.deepEqual(files, ['revoke-certificates.ts']);
 });

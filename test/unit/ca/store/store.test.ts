@@ -84,7 +84,7 @@ for (const backend of backends(test)) {
 		t.deepEqual(results.sort(), ['added', ...Array.from({ length: 9 }, () => 'key-reused' as const)]);
 	});
 
-	for (const by of ['serial', 'containerId', 'commonName', 'node', 'authorization'] as const) {
+	for (const by of ['serial', 'chain', 'containerId', 'commonName', 'node', 'authorization'] as const) {
 		backend.test(title(`revocation by ${by} reaches what it names, within the node that asks`), async (t) => {
 			const store = await backend.store(t);
 			await joinNode(store);
@@ -92,12 +92,15 @@ for (const backend of backends(test)) {
 			const hash = await mint(store, authorization);
 			const certificate = newCertificate({ node: 'host1', authorizationId: authorization.id, startId: 'one' });
 			await store.redeemToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM);
-			const value = { serial: certificate.serial, containerId: authorization.containerId, commonName: 'web01', node: 'host1', authorization: authorization.id }[by];
+			const value = { serial: certificate.serial, chain: certificate.serial, containerId: authorization.containerId, commonName: 'web01', node: 'host1', authorization: authorization.id }[by];
 			const selector: RevocationSelector = { by, value };
 			t.is((await store.revoke(selector, 'host2', 'superseded', NOW, SYSTEM)) ?? 0, 0);
+			t.is((await store.previewRevocation(selector, 'host2', NOW, 10))?.count ?? 0, 0);
+			const preview = await store.previewRevocation(selector, 'host1', NOW, 10);
+			t.like(preview, { count: 1, identities: { length: 1, 0: { serial: certificate.serial, containerId: authorization.containerId } } });
 			t.is(await store.revoke(selector, 'host1', 'superseded', NOW, SYSTEM), 1);
 			t.like(await store.findCertificate(certificate.serial), { revokedAt: NOW, revocationReason: 'superseded' });
-			const { entries } = await store.nextRevocationList(NOW);
+			const { entries } = await store.nextRevocationList({ generation: 1, partition: 0 }, NOW);
 			t.deepEqual(entries, [{ serial: certificate.serial, revokedAt: NOW, reason: 'superseded' }]);
 		});
 	}
@@ -122,7 +125,7 @@ for (const backend of backends(test)) {
 
 	backend.test(title('revocation lists that are asked for at once have numbers of their own'), async (t) => {
 		const store = await backend.store(t);
-		const numbers = await Promise.all(Array.from({ length: 20 }, async () => (await store.nextRevocationList(NOW)).number));
+		const numbers = await Promise.all(Array.from({ length: 20 }, async () => (await store.nextRevocationList({ generation: 1, partition: 0 }, NOW)).number));
 		t.deepEqual(numbers.toSorted((one, other) => one - other), Array.from({ length: 20 }, (_, index) => index + 1));
 	});
 

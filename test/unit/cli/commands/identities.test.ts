@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { createServer } from 'node:http';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Identity, IdentityList, RevokeAnswer } from '#common/protocol/messages.ts';
 import { listenUnix } from '#common/runtime/listen.ts';
@@ -127,4 +128,45 @@ test('revoke takes a serial, a container, a name or a node, and says how many', 
 	const text = (await birthmark(['revoke', '--node', 'host1'])).stdout;
 	t.regex(text, /^revoked 1 certificate; revocation list number \d+\n$/);
 	t.deepEqual(list(await birthmark(['ls', '--json'])), []);
+});
+
+test('revoke takes the whole chain of renewals unless it is told not to, and shows first what it would do', async (t) => {
+	const ca = await startCa(t);
+	const host = await ca.join('host1');
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+	const web = await ca.enrol(host, 'web01', 'web');
+	const [first] = list(await birthmark(['show', 'web01', '--json']));
+	for (let round = 0; round < 2; round++) t.is((await ca.request('POST', '/v1/renew', { credentials: web, body: newKey().csr() })).status, 200);
+	const dry = await birthmark(['revoke', first!.serial, '--dry-run']);
+	t.regex(dry.stdout, /^would revoke 3 certificates\nCN +ROLE +SERIAL +NODE +CONTAINER\n(web01 .*\n){3}$/);
+	t.is((await birthmark(['revoke', first!.serial, '--no-chain', '--json'])).json<RevokeAnswer>().revoked, 1);
+	t.is((await birthmark(['revoke', first!.serial, '--json'])).json<RevokeAnswer>().revoked, 2);
+	t.regex((await birthmark(['revoke', first!.serial, '--dry-run'])).stdout, /^nothing to revoke/);
+});
+
+test('revoke --file does nothing without --yes, and names what failed', async (t) => {
+	const ca = await startCa(t);
+	const host = await ca.join('host1');
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+	for (const name of ['web01', 'web02', 'web03']) await ca.enrol(host, name, 'web');
+	const file = join(temporaryFolder(t), 'list');
+	const unknown = '4'.repeat(32);
+	writeFileSync(file, `# stolen\n${await serialOf(ca, 'web01')}\ncn web02\nserial ${unknown}\n`);
+	const asked = await birthmark(['revoke', '--file', file]);
+	t.is(asked.code, 2);
+	t.regex(asked.stderr, /the list has 3 entries: .*--dry-run.*--yes/);
+	const dry = await birthmark(['revoke', '--file', file, '--dry-run']);
+	t.regex(dry.stdout, /^would revoke 2 certificates; 1 of 3 entries failed$/m);
+	t.is(list(await birthmark(['ls', '--json'])).length, 3);
+	const done = await birthmark(['revoke', '--file', file, '--yes']);
+	t.is(done.code, 1);
+	t.regex(done.stdout, new RegExp(`^serial "${unknown}": .* \\[certificate-unknown\\]\nrevoked 2 certificates; revocation list number \\d+; 1 of 3 entries failed\n$`));
+	t.deepEqual(list(await birthmark(['ls', '--json'])).map(({ commonName }) => commonName), ['web03']);
+
+	writeFileSync(file, 'cn web03\ncontainer nobody\n');
+	t.is((await birthmark(['revoke', '--file', file, '--yes'])).code, 6);
+	t.is(list(await birthmark(['ls', '--json'])).length, 1, 'a container that does not exist is found before anything is revoked');
+	const { results, revoked } = (await birthmark(['revoke', '--file', '-', '--yes', '--json'], { input: 'cn web03\n' })).json<{ results: object[]; revoked: number }>();
+	t.is(revoked, 1);
+	t.deepEqual(results, [{ by: 'cn', value: 'web03', revoked: 1 }]);
 });
