@@ -3,20 +3,24 @@
  *
  *     ca init  --state DIR [--trust-domain D] [--environment E] [--json]
  *     ca serve --state DIR [--init] [--check-config]
+ *     ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]
  *
  * `--state` may come from `$BIRTHMARK_CA_STATE`, the configuration from `$BIRTHMARK_CA_…` (see `config.ts`).
  * Exit codes: 0 done, 1 refused or failed, 64 command line not understood, 78 configuration at fault (sysexits.h).
  */
 
 import { parseArgs } from 'node:util';
+import { formatAuditHead, parseAuditHead } from '#common/protocol/audit-chain.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
+import { verifyAuditLog } from './audit/verify.ts';
 import { initCa, type InitResult } from './init.ts';
 import { loadConfig, serveCa } from './serve.ts';
-import { caExists } from './state-folder.ts';
+import { caExists, statePaths } from './state-folder.ts';
+import { openStore } from './store/open-store.ts';
 
-const USAGE = 'usage: ca init --state DIR [--trust-domain NAME] [--environment NAME] [--json] | ca serve --state DIR [--init] [--check-config]';
+const USAGE = 'usage: ca init --state DIR [--trust-domain NAME] [--environment NAME] [--json] | ca serve --state DIR [--init] [--check-config] | ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]';
 
 function parseCommandLine(argv: readonly string[]) {
 	try {
@@ -30,6 +34,7 @@ function parseCommandLine(argv: readonly string[]) {
 				json: { type: 'boolean' },
 				init: { type: 'boolean' },
 				'check-config': { type: 'boolean' },
+				expect: { type: 'string' },
 			},
 		});
 		const [command, ...rest] = positionals;
@@ -60,8 +65,25 @@ async function run(argv: readonly string[]): Promise<void> {
 		const logger = createLogger('ca', config.logLevel);
 		const ca = await serveCa({ state, config, logger });
 		onShutdown(logger, () => ca.close());
+	} else if (command === 'audit-verify') {
+		process.exitCode = await verifyAudit(state, options);
 	} else {
 		throw new BirthmarkError('usage', USAGE);
+	}
+}
+
+/** @returns 0 when the log is intact, 1 when it is not */
+async function verifyAudit(state: string, { expect, json }: { readonly expect?: string | undefined; readonly json?: boolean | undefined }): Promise<number> {
+	const expected = expect === undefined ? undefined : parseAuditHead(expect);
+	if (expect !== undefined && !expected) throw new BirthmarkError('usage', `a head is written NUMBER:HASH\n${USAGE}`);
+	const store = await openStore((await loadConfig(state, process.env)).database, statePaths(state).database);
+	try {
+		const { fault, head, pending } = await verifyAuditLog(store, expected);
+		const text = fault ? `broken: ${fault.sentence}` : `intact, ${head.sequence} records and ${pending} not yet sealed; head ${formatAuditHead(head)}`;
+		process.stdout.write((json ? JSON.stringify({ intact: !fault, ...(fault && { fault }), head, pending }) : text) + '\n');
+		return fault ? 1 : 0;
+	} finally {
+		await store.close();
 	}
 }
 

@@ -9,6 +9,7 @@ import { listenTcp, listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { readCaConfig, type CaConfig } from './config.ts';
 import { createRefusals } from './audit/refusals.ts';
+import { startSealer } from './audit/sealer.ts';
 import { createDefence } from './defence/defence.ts';
 import { createApp } from './http/app.ts';
 import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
@@ -74,7 +75,9 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const issue = createIssue({ authorities, clock, random, backdateSeconds });
 	const lists = await openRevocationLists({ store, authorities, clock, backdateSeconds, ...config.crl });
 
-	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, logger });
+	const sealer = startSealer({ store, logger });
+
+	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, sealer, logger });
 	const serverDeps = { store, issue, domain, authorities, lifetimeSeconds: config.lifetimes.server };
 	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
@@ -117,6 +120,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		async close() {
 			clearInterval(timer);
 			await Promise.all([closeGracefully(server), closeGracefully(admin), ...(publicAddress ? [closeGracefully(publicServer)] : [])]);
+			await sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error }));
 			await store.close();
 			lock.release();
 		},

@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { VERSION } from '#common/protocol/version.ts';
+import { addAudit } from './commands/audit.ts';
 import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -27,7 +28,7 @@ const program = new Command('birthmark')
 	.option('--json', 'print JSON')
 	.enablePositionalOptions() // what follows "ca serve" belongs to the CA
 	.showSuggestionAfterError()
-	.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 doctor found a fault, 4 CA or engine unreachable, 5 refused, 6 not found.');
+	.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 doctor or audit verify found a fault, 4 CA or engine unreachable, 5 refused, 6 not found.');
 
 const context: Context = {
 	output: createOutput(),
@@ -43,7 +44,7 @@ program.hook('preAction', (_, command) => {
 // The reader of a pipe may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
-for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addUser, addLogin, addDoctor, addCa, addCompletion]) add(program, context);
+for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addUser, addLogin, addDoctor, addAudit, addCa, addCompletion]) add(program, context);
 overrideExit(program);
 
 try {

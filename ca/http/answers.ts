@@ -2,7 +2,8 @@
 
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
-import type { Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevocationsAnswer, RevokeAnswer, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import type { AuditHead } from '#common/protocol/audit-chain.ts';
+import type { AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevocationsAnswer, RevokeAnswer, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 
 const instant = z.iso.datetime();
@@ -109,3 +110,20 @@ export const whoamiAnswer = z.object({
 	trustDomain: z.string(),
 	environment: z.string(),
 }) satisfies z.ZodType<WhoAmI>;
+
+const auditHead = z.object({ sequence: z.int(), hash: z.string() }) satisfies z.ZodType<AuditHead>;
+
+export const auditAnswer = z.object({
+	records: z.array(z.object({
+		sequence: z.int(),
+		previous: z.string(),
+		hash: z.string(),
+		at: z.string(),
+		by: z.object({ role: z.string(), name: z.string(), source: z.string().exactOptional() }),
+		action: z.string(),
+		outcome: z.string(),
+		subject: z.string().exactOptional(),
+		details: z.record(z.string(), z.unknown()).exactOptional(),
+	})),
+	head: auditHead,
+}) satisfies z.ZodType<AuditPage>;

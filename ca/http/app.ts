@@ -44,12 +44,9 @@ export function createApp({ routes, authenticate, defence, refusals, logger, obs
 			context.state.route = route;
 			const attempt = beginAttempt(defence, context.req, route.isGuarded === true);
 			try {
-				const admitted = () => admit(route.roles, () => authenticate(context.req));
+				const admitted = () => admit(route.roles, async () => (context.state.caller = await authenticate(context.req)));
 				const caller = await admitted();
-				if (caller) {
-					context.state.caller = caller;
-					attempt.identify(caller);
-				}
+				if (caller) attempt.identify(caller);
 				render(context, await route.handle(toRequest(context, caller, admitted, attempt)));
 			} catch (failure) {
 				throw attempt.blame(failure);

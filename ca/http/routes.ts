@@ -1,6 +1,7 @@
 /** The table of routes: what is not in it does not exist. */
 
 import type { Authorities } from '../issuance/authorities.ts';
+import type { Sealer } from '../audit/sealer.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
 import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
@@ -12,6 +13,7 @@ import type { RevocationLists } from '../revocation/lists.ts';
 import { createRevoke } from '../revocation/revoke.ts';
 import type { Store } from '../store/store.ts';
 import { endAuthorizationRoute, mintRoute } from './authorizations.ts';
+import { auditRoute } from './audit.ts';
 import { authorizeRoute } from './authorize.ts';
 import { crlRoutes } from './crl.ts';
 import { healthRoutes } from './health.ts';
@@ -32,6 +34,7 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Enro
 	readonly store: Store;
 	readonly lists: RevocationLists;
 	readonly authorities: Authorities;
+	readonly sealer: Pick<Sealer, 'seal'>;
 };
 
 /** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */
@@ -55,6 +58,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		...identityRoutes(deps),
 		...nodeRoutes({ ...deps, mint, revoke }),
 		...userRoutes({ users: createUsers(deps), revoke, logger }),
+		auditRoute(deps),
 		whoamiRoute(deps),
 	];
 	return [...routes, openApiRoute(routes)];

@@ -4,8 +4,10 @@
  * `audit_log`, which is nobody's business who waits for the decision.
  */
 
+import { AUDIT_GENESIS, canonicalJson, chainRecord, type AuditHead, type AuditRecord } from '#common/protocol/audit-chain.ts';
+import { bump } from './counters.ts';
+import type { Database, Reader, Row, Sql } from './database.ts';
 import type { Actor, AuditEvent } from './records.ts';
-import type { Database, Sql } from './database.ts';
 import type { AuditStore } from './store.ts';
 
 /** Within the transaction of the decision. */
@@ -17,5 +19,52 @@ export async function recordEvent(sql: Sql, by: Actor, { at, ...event }: AuditEv
 export function createAudit(database: Database): AuditStore {
 	return {
 		addEvent: (by, event) => database.transaction((sql) => recordEvent(sql, by, event)),
+		sealEvents: (limit) => database.transaction(async (sql) => {
+			// Holds the row until the end: another instance that seals waits here and then sees the new head.
+			await bump(sql, 'audit');
+			let head = await readHead(sql);
+			const waiting = await sql.all('SELECT id, at, body FROM audit_pending ORDER BY id LIMIT :limit', { limit });
+			for (const { id, at, body } of waiting) {
+				const event = JSON.parse(body as string) as Omit<AuditRecord, 'sequence' | 'previous' | 'hash'>;
+				const { sequence, previous, hash } = chainRecord(head, event);
+				await sql.run('INSERT INTO audit_log (sequence, at, body, previous, hash) VALUES (:sequence, :at, :body, :previous, :hash)', {
+					sequence, at: at as number, body: canonicalJson(event), previous: Buffer.from(previous, 'hex'), hash: Buffer.from(hash, 'hex'),
+				});
+				// One by one: an event with a lower id may be committed only now.
+				await sql.run('DELETE FROM audit_pending WHERE id = :id', { id: id as number });
+				head = { sequence, hash };
+			}
+			return { sealed: waiting.length, head };
+		}),
+		auditHead: () => database.read(readHead),
+		listAudit: (after, limit) => database.read(async (sql) => {
+			const rows = await sql.all('SELECT * FROM audit_log WHERE sequence > :after ORDER BY sequence LIMIT :limit', { after, limit });
+			return rows.map(toRecord);
+		}),
+		countPendingEvents: () => database.read(async (sql) => (await sql.get('SELECT count(*) AS count FROM audit_pending'))!['count'] as number),
 	};
+}
+
+async function readHead(sql: Reader): Promise<AuditHead> {
+	const row = await sql.get('SELECT sequence, hash FROM audit_log ORDER BY sequence DESC LIMIT 1');
+	return row ? { sequence: row['sequence'] as number, hash: hex(row['hash']) } : AUDIT_GENESIS;
+}
+
+/** As it is in the database, so that whoever verifies it sees what was done to it. */
+function toRecord({ sequence, body, previous, hash }: Row): AuditRecord {
+	return { ...parseBody(body as string), sequence: sequence as number, previous: hex(previous), hash: hex(hash) };
+}
+
+function parseBody(body: string): Omit<AuditRecord, 'sequence' | 'previous' | 'hash'> {
+	const unreadable = { at: '', by: { role: '', name: '' }, action: 'unreadable', outcome: '' };
+	try {
+		const event = JSON.parse(body) as AuditRecord;
+		return canonicalJson(event) === body ? event : { ...unreadable, details: { body } };
+	} catch {
+		return { ...unreadable, details: { body } };
+	}
+}
+
+function hex(bytes: unknown): string {
+	return Buffer.from(bytes as Uint8Array).toString('hex');
 }

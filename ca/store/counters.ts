@@ -1,11 +1,12 @@
 /**
  * Numbers that only grow. `revocations`: how often anything was revoked; a published list is current
- * as long as it stands where the list says. `trust`: how often the authorities have changed.
+ * as long as it stands where the list says. `trust`: how often the authorities have changed. `audit`:
+ * how often the audit log was sealed.
  */
 
 import type { Reader, Sql } from './database.ts';
 
-export type Counter = 'crl-number' | 'revocations' | 'trust';
+export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit';
 
 /** @returns the new value */
 export async function bump(sql: Sql, name: Counter): Promise<number> {

@@ -187,7 +187,7 @@ export const MIGRATIONS: readonly string[] = [
 	) STRICT;
 	CREATE INDEX used_token_ids_by_expiry ON used_token_ids (expires_at);
 
-	INSERT INTO counters (name, value) VALUES ('revocations', 0), ('trust', 0);
+	INSERT INTO counters (name, value) VALUES ('revocations', 0), ('trust', 0), ('audit', 0);
 	`,
 ];
 

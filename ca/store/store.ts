@@ -12,6 +12,7 @@
  * Consumers pick the methods they use.
  */
 
+import type { AuditHead, AuditRecord } from '#common/protocol/audit-chain.ts';
 import type { RevocationReason } from '#common/protocol/messages.ts';
 import type { RevokedCertificate } from '#common/x509/crl.ts';
 import type { Actor, AuditEvent, AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, Redeemed, TokenRecord, UserRecord } from './records.ts';
@@ -199,6 +200,18 @@ export interface UserStore {
 export interface AuditStore {
 	/** An event that belongs to no change: a refusal, for one. */
 	addEvent(by: Actor, event: AuditEvent): Promise<void>;
+	/**
+	 * Moves events that wait into the chain, oldest first, and one instance at a time.
+	 *
+	 * @param limit at most so many
+	 * @returns how many, and the head afterwards
+	 */
+	sealEvents(limit: number): Promise<{ readonly sealed: number; readonly head: AuditHead }>;
+	auditHead(): Promise<AuditHead>;
+	/** Records of the chain with a higher number than `after`, in their order. */
+	listAudit(after: number, limit: number): Promise<readonly AuditRecord[]>;
+	/** how many events wait to be sealed */
+	countPendingEvents(): Promise<number>;
 }
 
 export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore {

@@ -16,6 +16,8 @@ const HELP = `
          makes root, intermediate and database, and prints the SHA-256 of the trust bundle
   serve  --state DIR [--init] [--check-config]
          runs the CA in the foreground; --init makes it first if there is none; --check-config only checks the configuration
+  audit-verify --state DIR [--expect NUMBER:HASH] [--json]
+         proves that nobody has touched the audit log in the database, also while no CA runs
 
 DIR may come from $BIRTHMARK_CA_STATE.`;
 
@@ -23,7 +25,7 @@ export function addCa(program: Command, _context: Context): void {
 	program
 		.command('ca')
 		.description('make and run a certificate authority')
-		.argument('<init|serve>')
+		.argument('<init|serve|audit-verify>')
 		.argument('[options...]')
 		.allowUnknownOption()
 		.passThroughOptions()

@@ -4,6 +4,7 @@
  * `ca/http/schemas.ts`; unknown keys are refused.
  */
 
+import type { AuditHead, AuditRecord } from './audit-chain.ts';
 import type { UserTokenAlgorithm } from './user-token.ts';
 
 /** The DNS name in the CA's own server certificate; clients ask for it whatever address they dialled. */
@@ -218,4 +219,10 @@ export interface WhoAmI {
 	readonly notAfter: string;
 	readonly trustDomain: string;
 	readonly environment: string;
+}
+
+/** `GET /v1/audit?after=<number>&limit=<count>` (operator). Records after `after`, oldest first; `head` is the newest that there is. */
+export interface AuditPage {
+	readonly records: readonly AuditRecord[];
+	readonly head: AuditHead;
 }

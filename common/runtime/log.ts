@@ -39,6 +39,8 @@ export interface LogFields {
 	readonly signal?: string;
 	readonly version?: string;
 	readonly digest?: string;
+	/** of the audit log, `<sequence>:<hash>` */
+	readonly head?: string;
 	readonly error?: unknown;
 }
 
@@ -47,7 +49,7 @@ const LINE_FIELDS = Object.keys({
 	time: true, level: true, component: true, message: true,
 	code: true, reason: true, method: true, route: true, status: true, durationMs: true, role: true, node: true, commonName: true, serial: true,
 	authorizationId: true, startId: true, user: true, containerId: true, image: true, volume: true, address: true, source: true, path: true, count: true, seconds: true,
-	signal: true, version: true, digest: true,
+	signal: true, version: true, digest: true, head: true,
 	error: true, stack: true, cause: true,
 } satisfies Record<keyof LogFields | 'time' | 'level' | 'component' | 'message' | 'stack' | 'cause', true>);
 

@@ -117,7 +117,7 @@ test('answers are as they are described', async (t) => {
 		}
 		return answer;
 	};
-	for (const path of ['/healthz', '/readyz', '/v1/roots', '/v1/crl', '/v1/crl.pem', '/v1/openapi.json', '/v1/whoami', '/v1/nodes', '/v1/identities']) {
+	for (const path of ['/healthz', '/readyz', '/v1/roots', '/v1/crl', '/v1/crl.pem', '/v1/openapi.json', '/v1/audit', '/v1/whoami', '/v1/nodes', '/v1/identities']) {
 		await check(`GET ${path}`, ca.admin('GET', path));
 	}
 	const tag = (await ca.request('GET', '/v1/crl')).headers.etag!;

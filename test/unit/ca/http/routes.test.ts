@@ -40,6 +40,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
 	'PATCH /v1/users/:name': ['operator'],
 	'DELETE /v1/users/:name': ['operator'],
 	'GET /v1/whoami': ['workload', 'node', 'operator'],
+	'GET /v1/audit': ['operator'],
 	'GET /v1/openapi.json': ['anonymous'],
 };
 
