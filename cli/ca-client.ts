@@ -30,12 +30,15 @@ export interface CaClient {
 
 export function createCaClient(profile: Profile): CaClient {
 	const toCa = profile.way === 'socket' ? bySocket(profile.path) : byTls(createFailOver(profile.urls), { ...trusting(profile.bundle), key: profile.key, cert: profile.certificate });
-	const call = async (method: string, path: string, json?: unknown): Promise<CaAnswer> => {
+	return clientOf(async (method, path, json) => {
 		const body = json === undefined ? undefined : JSON.stringify(json);
 		const headers = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
 		const { text, date } = succeeded(await toCa({ method, path, headers, body }));
 		return { body: text, date };
-	};
+	});
+}
+
+export function clientOf(call: CaClient['call']): CaClient {
 	return { call, json: async <T>(method: string, path: string, json?: unknown) => parseJson<T>((await call(method, path, json)).body) };
 }
 

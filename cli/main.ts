@@ -16,8 +16,8 @@ import { addRevoke } from './commands/revoke.ts';
 import { addShow } from './commands/show.ts';
 import { addUser } from './commands/user.ts';
 import type { Context } from './context.ts';
-import { createCaClient } from './ca-client.ts';
 import { ExitCode, exitCodeFor } from './exit-codes.ts';
+import { createFollowingCaClient } from './follow-bundle.ts';
 import { createOutput } from './output.ts';
 import { loadProfile } from './profile.ts';
 
@@ -33,7 +33,7 @@ const program = new Command('birthmark')
 const context: Context = {
 	output: createOutput(),
 	now: () => new Date(),
-	ca: () => createCaClient(loadProfile(program.opts<{ caSocket?: string }>().caSocket)),
+	ca: () => createFollowingCaClient(loadProfile(program.opts<{ caSocket?: string }>().caSocket), { warn }),
 	wantsJson: () => wantsJson,
 };
 
@@ -51,6 +51,10 @@ try {
 	await program.parseAsync();
 } catch (error) {
 	process.exitCode = report(error);
+}
+
+function warn(sentence: string): void {
+	process.stderr.write(`note: ${sentence}\n`);
 }
 
 /** Commander inherits neither this nor the help hint to commands that were added before. */

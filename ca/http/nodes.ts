@@ -3,7 +3,7 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { NodeInfo } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
-import { checkRules } from '../registration/allow.ts';
+import { updatedRules } from '../registration/allow.ts';
 import type { Mint } from '../registration/mint.ts';
 import type { Revoke } from '../revocation/revoke.ts';
 import type { Store } from '../store/store.ts';
@@ -12,7 +12,7 @@ import type { Route } from './route.ts';
 import { joinTokenSchema, nodeUpdateSchema } from './schemas.ts';
 
 export interface NodeRoutesDeps {
-	readonly store: Pick<Store, 'listNodes' | 'setAllow'>;
+	readonly store: Pick<Store, 'listNodes' | 'changeAllow'>;
 	readonly mint: Pick<Mint, 'joinToken'>;
 	readonly revoke: Pick<Revoke, 'node'>;
 	readonly clock: { now(): Date };
@@ -61,8 +61,9 @@ export function nodeRoutes({ store, mint, revoke, clock, logger }: NodeRoutesDep
 			},
 			async handle(request) {
 				const name = request.parameter('name');
-				const { allow } = await request.json(nodeUpdateSchema);
-				if (!(await store.setAllow(name, checkRules(allow), clock.now(), request.actor))) throw new BirthmarkError('node-unknown');
+				const update = await request.json(nodeUpdateSchema);
+				const allow = await store.changeAllow(name, (before) => updatedRules(before, update), clock.now(), request.actor);
+				if (!allow) throw new BirthmarkError('node-unknown');
 				logger.info('allow rules changed', { node: name, count: allow.length });
 				return { status: 200, json: (await listNodes()).find((node) => node.name === name) };
 			},

@@ -4,12 +4,13 @@
  */
 
 import { z } from 'zod';
-import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, RevocationsRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
+import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RevocationsRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
 import { MAX_REVOCATIONS } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../config.ts';
+import { MAX_RULES } from '../registration/allow.ts';
 
 /** Enough for any host; a rule may have wildcards. */
-const MAX_LIST = 64;
+const MAX_LIST = MAX_RULES;
 const YEAR_SECONDS = 365 * 24 * 3600;
 
 const text = z.string().min(1).max(256);
@@ -64,7 +65,14 @@ export const revocationsSchema = z.strictObject({
 	dryRun: z.boolean().exactOptional(),
 }) satisfies z.ZodType<RevocationsRequest>;
 
-export const nodeUpdateSchema = z.strictObject({ allow });
+export const nodeUpdateSchema = z.strictObject({
+	allow: allow.exactOptional(),
+	add: allow.exactOptional(),
+	remove: allow.exactOptional(),
+}).refine(
+	(update) => (update.allow === undefined) === (update.add !== undefined || update.remove !== undefined),
+	'give allow, or add and remove',
+) satisfies z.ZodType<NodeUpdate>;
 
 export const userSchema = z.strictObject({
 	name,

@@ -4,10 +4,13 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { Names } from '#common/protocol/messages.ts';
+import type { Names, NodeUpdate } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
 
 const RULE = /^[A-Za-z0-9*?._-]{1,128}\/[A-Za-z0-9*?._-]{1,128}$/;
+
+/** Of one node or user. */
+export const MAX_RULES = 64;
 
 /** @throws BirthmarkError `request-malformed` for a rule that is not of the form `cn-pattern/ou-pattern` */
 export function checkRules(rules: readonly string[]): readonly string[] {
@@ -15,6 +18,13 @@ export function checkRules(rules: readonly string[]): readonly string[] {
 		if (!RULE.test(rule)) throw new BirthmarkError('request-malformed', `${quote(rule)} is not an allow rule: write cn-pattern/role-pattern, for example api??/web-api`);
 	}
 	return [...new Set(rules)];
+}
+
+/** @returns the rules after the update. @throws BirthmarkError `request-malformed` also when there would be too many */
+export function updatedRules(before: readonly string[], { allow, add = [], remove = [] }: NodeUpdate): readonly string[] {
+	const rules = checkRules(allow ?? [...before.filter((rule) => !remove.includes(rule)), ...add]);
+	if (rules.length > MAX_RULES) throw new BirthmarkError('request-malformed', `a node has ${MAX_RULES} allow rules at most: take some away, or use wildcards`);
+	return rules;
 }
 
 /**

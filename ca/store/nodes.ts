@@ -58,10 +58,13 @@ export function createNodes(database: Database): NodeStore {
 			const rows = await sql.all(SELECT_NODES, { now: now.getTime() });
 			return rows.map((row) => ({ ...toNode(row), liveIdentities: row['live'] as number }));
 		}),
-		setAllow: (node, allow, now, by) => database.transaction(async (sql) => {
-			if ((await sql.run('UPDATE nodes SET allow = :allow WHERE name = :node', { node, allow: JSON.stringify(allow) })) === 0) return false;
+		changeAllow: (node, change, now, by) => database.transaction(async (sql) => {
+			const known = await findNode(sql, node);
+			if (!known) return undefined;
+			const allow = change(known.allow);
+			await sql.run('UPDATE nodes SET allow = :allow WHERE name = :node', { node, allow: JSON.stringify(allow) });
 			await recordEvent(sql, by, { at: now, action: 'node.allow', outcome: 'done', subject: node, details: { allow } });
-			return true;
+			return allow;
 		}),
 		cutOffNode: (node, now, by) => database.transaction(async (sql) => {
 			if ((await sql.run(`UPDATE nodes SET status = 'cut-off' WHERE name = :node`, { node })) === 0) return undefined;

@@ -51,8 +51,13 @@ export interface NodeStore {
 	findNode(name: string): Promise<NodeRecord | undefined>;
 	/** by name, with the number of live workload certificates */
 	listNodes(now: Date): Promise<ReadonlyArray<NodeRecord & { readonly liveIdentities: number }>>;
-	/** @returns false when there is no such node */
-	setAllow(node: string, allow: readonly string[], now: Date, by: Actor): Promise<boolean>;
+	/**
+	 * Two changes at once come one after the other.
+	 *
+	 * @param change pure; what it throws is thrown
+	 * @returns the rules from now on; undefined when there is no such node
+	 */
+	changeAllow(node: string, change: (before: readonly string[]) => readonly string[], now: Date, by: Actor): Promise<readonly string[] | undefined>;
 	/**
 	 * Marks the node, ends all its authorizations, revokes its own certificates and all it authorized,
 	 * cancels the join tokens that carry its name.

@@ -1,7 +1,7 @@
 /** `birthmark node`: the engine hosts that may authorize containers. */
 
 import type { Command } from 'commander';
-import type { JoinTokenRequest, MintedToken, NodeInfo, RevokeAnswer } from '#common/protocol/messages.ts';
+import type { JoinTokenRequest, MintedToken, NodeInfo, NodeUpdate, RevokeAnswer } from '#common/protocol/messages.ts';
 import type { Context } from '../context.ts';
 import { formatTable } from '../output.ts';
 import { parseSeconds } from '../span.ts';
@@ -42,12 +42,23 @@ export function addNode(program: Command, context: Context): void {
 		.option('--replace', 'these names only, instead of adding them')
 		.option('--json', 'print JSON')
 		.action(async (name: string, patterns: string[], { replace }: { replace?: boolean }) => {
-			const ca = context.ca();
-			const { nodes } = await ca.json<{ nodes: NodeInfo[] }>('GET', '/v1/nodes');
-			const before = replace ? [] : (nodes.find((item) => item.name === name)?.allow ?? []);
-			const changed = await ca.json<NodeInfo>('PATCH', `/v1/nodes/${encodeURIComponent(name)}`, { allow: [...new Set([...before, ...patterns])] });
+			const update: NodeUpdate = replace ? { allow: patterns } : { add: patterns };
+			const changed = await context.ca().json<NodeInfo>('PATCH', `/v1/nodes/${encodeURIComponent(name)}`, update);
 			if (context.wantsJson()) return context.output.json(changed);
-			context.output.line(`${changed.name} may authorize: ${changed.allow.join(', ')}`);
+			context.output.line(`${changed.name} may authorize: ${changed.allow.join(', ') || '(nothing)'}`);
+		});
+
+	node
+		.command('disallow')
+		.description('take names away that a node may authorize')
+		.argument('<node>')
+		.argument('<cn/ou...>', 'rules as "birthmark node ls" shows them')
+		.option('--json', 'print JSON')
+		.action(async (name: string, patterns: string[]) => {
+			const update: NodeUpdate = { remove: patterns };
+			const changed = await context.ca().json<NodeInfo>('PATCH', `/v1/nodes/${encodeURIComponent(name)}`, update);
+			if (context.wantsJson()) return context.output.json(changed);
+			context.output.line(`${changed.name} may authorize: ${changed.allow.join(', ') || '(nothing)'}`);
 		});
 
 	node

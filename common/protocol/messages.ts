@@ -14,7 +14,7 @@ export const CA_DEFAULT_PORT = 33004;
 export const PEM_CHAIN_CONTENT_TYPE = 'application/pem-certificate-chain'; // RFC 8555 §9.1
 export const CSR_CONTENT_TYPE = 'application/pkcs10'; // RFC 5967
 export const CRL_CONTENT_TYPE = 'application/pkix-crl'; // RFC 2585 §4.2
-/** Request header of whoever renews: SHA-256 of the trust bundle in use, hexadecimal. Answers carry the CA's own in it. */
+/** Request header of whoever renews: SHA-256 of the trust bundle in use, hexadecimal. */
 export const BUNDLE_HEADER = 'Birthmark-Bundle';
 /** A PEM CSR with an RSA-4096 key is under 2 KiB. */
 export const MAX_CSR_BYTES = 8 * 1024;
@@ -179,6 +179,15 @@ export interface Identity {
 /** Of a chain of renewals only the newest certificate is listed, unless `all` is asked for. */
 export interface IdentityList {
 	readonly identities: readonly Identity[];
+}
+
+/** `PATCH /v1/nodes/<name>` (operator). */
+export interface NodeUpdate {
+	/** all rules from now on; not beside the other two */
+	readonly allow?: readonly string[];
+	/** to those that are there */
+	readonly add?: readonly string[];
+	readonly remove?: readonly string[];
 }
 
 /** `GET /v1/nodes` (operator). */

@@ -52,6 +52,8 @@ test('nodes are listed, allowed more or other names, and cut off', async (t) => 
 	t.regex(table[2]!, /^host2 {2}active {2}0 {5}20\d\d-\S+Z {2}\(nothing\)$/);
 
 	t.is((await birthmark(['node', 'allow', 'host1', 'api*/web-api', 'web*/web'])).stdout, 'host1 may authorize: web*/web, api*/web-api\n');
+	t.is((await birthmark(['node', 'disallow', 'host1', 'web*/web', 'never/there'])).stdout, 'host1 may authorize: api*/web-api\n');
+	t.is((await birthmark(['node', 'disallow', 'host1', 'api*/web-api'])).stdout, 'host1 may authorize: (nothing)\n');
 	t.like((await birthmark(['node', 'allow', 'host1', '--replace', 'job*/batch', '--json'])).json<NodeInfo>(), { name: 'host1', allow: ['job*/batch'] });
 
 	t.like((await birthmark(['node', 'rm', 'host1', '--json'])).json<RevokeAnswer>(), { revoked: 2 });
@@ -59,4 +61,17 @@ test('nodes are listed, allowed more or other names, and cut off', async (t) => 
 	const { nodes } = (await birthmark(['--json', 'node', 'ls'])).json<{ nodes: NodeInfo[] }>();
 	t.deepEqual(nodes.map(({ status }) => status), ['cut-off', 'cut-off']);
 	t.is((await ca.request('GET', '/v1/whoami', { credentials: host })).json()['code'], 'certificate-revoked');
+});
+
+test('rules that are added at the same time are all there', async (t) => {
+	const ca = await startCa(t);
+	await ca.join('host1', []);
+	const rules = Array.from({ length: 20 }, (_, index) => `api${index}/web`);
+	const answers = await Promise.all(rules.map((rule) => ca.admin('PATCH', '/v1/nodes/host1', { add: [rule] })));
+	t.true(answers.every(({ status }) => status === 200));
+	const { nodes } = (await ca.admin('GET', '/v1/nodes')).json<{ nodes: NodeInfo[] }>();
+	t.deepEqual([...nodes[0]!.allow].sort(), [...rules].sort());
+	t.is((await ca.admin('PATCH', '/v1/nodes/host1', { add: Array.from({ length: 45 }, (_, index) => `web${index}/web`) })).json()['code'], 'request-malformed');
+	for (const body of [{}, { allow: [], add: [] }, { allow: [], remove: [] }, { add: ['no rule'] }]) t.is((await ca.admin('PATCH', '/v1/nodes/host1', body)).json()['code'], 'request-malformed');
+	t.is((await ca.admin('PATCH', '/v1/nodes/host1', { add: [], remove: rules })).json<NodeInfo>().allow.length, 0);
 });
