@@ -1,5 +1,6 @@
 /** What the CA has answered under load, and therefore has to stand by for ever. */
 
+import { createAuditVerifier } from '#common/protocol/audit-chain.ts';
 import type { Credentials, KeyPair } from '../support/ca.ts';
 
 /** One token, and what was tried with it. */
@@ -34,6 +35,10 @@ export class Ledger {
 	readonly faults: string[] = [];
 	/** how often the CA answered, by kind of call */
 	readonly answered = new Map<string, number>();
+	/** remembers the head that was read last: a chain that was cut off or written anew since does not join on */
+	readonly audit = createAuditVerifier();
+	/** how many certificates of a serial number the audit log says were issued */
+	readonly issued = new Map<string, number>();
 	#crlNumber = 0;
 	#total = 0;
 	#awaited: { readonly total: number; reached(): void } | undefined;

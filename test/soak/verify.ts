@@ -1,15 +1,19 @@
 /** Holds the CA to what the ledger says that it has answered. */
 
+import type { AuditRecord } from '#common/protocol/audit-chain.ts';
 import { newKey, type Answer } from '../support/ca.ts';
 import type { Ledger, Life, TokenTries } from './ledger.ts';
 import { crlNumber, recordRedemption, type Instance } from './load.ts';
 
 /** How many calls at once. */
 const BREADTH = 8;
+const AUDIT_PAGE = 1000;
+const ISSUES = new Set(['certificate.issue', 'certificate.renew']);
 
 /**
  * Asks about each of these lives and adds every broken promise to the ledger's faults: no token
- * good for two keys, no answered certificate unknown, no revoked one live, no CRL number that went back.
+ * good for two keys, no answered certificate unknown, no revoked one live, no CRL number that went back,
+ * no record missing in the audit log or changed since it was last read.
  */
 export async function verifyLedger(ledger: Ledger, instance: Instance, lives: readonly Life[]): Promise<void> {
 	const queue = [...lives];
@@ -20,6 +24,7 @@ export async function verifyLedger(ledger: Ledger, instance: Instance, lives: re
 		}
 	}));
 	await verifyList(ledger, instance);
+	await verifyAudit(ledger, instance, lives);
 }
 
 async function verifyToken(ledger: Ledger, instance: Instance, life: Life, tries: TokenTries): Promise<void> {
@@ -65,4 +70,25 @@ async function verifyList(ledger: Ledger, instance: Instance): Promise<void> {
 	ledger.sawCrl(crlNumber(body), before);
 	// 16 random octets stand in no other place of a list.
 	for (const serial of ledger.revoked()) if (!body.includes(Buffer.from(serial, 'hex'))) ledger.fault(`certificate ${serial} was revoked and is not on the list`);
+}
+
+async function verifyAudit(ledger: Ledger, instance: Instance, lives: readonly Life[]): Promise<void> {
+	for (;;) {
+		const { status, text, json } = await instance.admin('GET', `/v1/audit?after=${ledger.audit.head.sequence}&limit=${AUDIT_PAGE}`);
+		if (status !== 200) return ledger.fault(`the audit log was answered ${status}: ${text}`);
+		const { records, head } = json<{ records: AuditRecord[]; head: { sequence: number } }>();
+		for (const record of records) {
+			const fault = ledger.audit.take(record);
+			if (fault) return ledger.fault(fault.sentence);
+			if (ISSUES.has(record.action)) ledger.issued.set(record.subject!, (ledger.issued.get(record.subject!) ?? 0) + 1);
+		}
+		if (records.length < AUDIT_PAGE) {
+			if (head.sequence < ledger.audit.head.sequence) ledger.fault('the audit log is shorter than it was');
+			break;
+		}
+	}
+	for (const { serial } of lives.flatMap(({ certificates }) => certificates)) {
+		const records = ledger.issued.get(serial) ?? 0;
+		if (records !== 1) ledger.fault(`certificate ${serial} has ${records} records of its issue in the audit log`);
+	}
 }

@@ -19,7 +19,7 @@ const CLIENTS = 6;
 /** Answers have to be repeatable until the end of the soak. */
 const CONFIG = { tokenTtlSeconds: 86_400, redemptionWindowSeconds: 86_400 };
 
-test('killed at random moments under load, no token counts twice, no answered certificate is unknown, no revoked one lives, no CRL number goes back', async (t) => {
+test('killed at random moments under load, no token counts twice, no answered certificate is unknown, no revoked one lives, no CRL number goes back, and the audit chain verifies', async (t) => {
 	t.timeout(120_000 + KILLS * 20_000);
 	const state = join(temporaryFolder(t), 'state');
 	mkdirSync(state, { recursive: true });
