@@ -103,6 +103,11 @@ const schema = z.strictObject({
 		/** how many addresses, tokens and certificates are remembered, each */
 		sources: z.int().min(100).max(1_000_000).default(10_000),
 	}).prefault({}),
+	/** how long is remembered what is over */
+	retention: z.strictObject({
+		/** certificates after their end, with what belongs to them alone */
+		expiredDays: z.int().min(1).max(3650).default(30),
+	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
 	if (config.lifetimes.workload > config.lifetimes.workloadMaximum) {
@@ -110,6 +115,10 @@ const schema = z.strictObject({
 	}
 	if (config.blackhole.shutOutSeconds > config.blackhole.maximumSeconds) {
 		context.addIssue({ code: 'custom', path: ['blackhole', 'shutOutSeconds'], message: 'is more than blackhole.maximumSeconds' });
+	}
+	// RFC 5280 §3.3: what was revoked is on a list that was made after its end.
+	if (config.retention.expiredDays * DAY < config.crl.lifetimeSeconds) {
+		context.addIssue({ code: 'custom', path: ['retention', 'expiredDays'], message: 'is less than crl.lifetimeSeconds: what was revoked would leave the lists too early' });
 	}
 	if (config.crl.refreshSeconds >= config.crl.lifetimeSeconds) {
 		const message = 'is not less than crl.lifetimeSeconds: lists would run out before the next is made';

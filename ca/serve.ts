@@ -22,11 +22,17 @@ import { makeServerCertificate } from './server-certificate.ts';
 import { readState, statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
 import { openStore } from './store/open-store.ts';
+import type { Store } from './store/store.ts';
 
 /** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
 const LOOK_AFTER_MS = 5000;
 /** Tokens are kept this long after their end, so that whoever comes late is told what happened. */
-const TOKEN_MEMORY_MS = 24 * 3600 * 1000;
+const DAY_MS = 24 * 3600 * 1000;
+const TOKEN_MEMORY_MS = DAY_MS;
+/** How much is forgotten in one transaction, and how many of them at one time: 100 000 a minute. */
+const PORTION = 500;
+const MAX_PORTIONS = 200;
+const FORGET_EVERY_MS = 60_000;
 
 export interface ServeDeps {
 	readonly state: string;
@@ -91,6 +97,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const publicAddress = port === null ? undefined : await listen(publicServer, { host, port });
 	await listenUnix(admin, adminSocket, 0o600);
 
+	let forgottenAt = new Date(0);
 	const lookAfter = async (): Promise<void> => {
 		const now = clock.now();
 		await authorities.refresh();
@@ -103,6 +110,10 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		await lists.refresh();
 		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
 		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
+		if (Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
+			await forgetExpired(store, new Date(now.getTime() - config.retention.expiredDays * DAY_MS));
+			forgottenAt = now;
+		}
 	};
 	const timer = setInterval(() => {
 		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));
@@ -125,6 +136,13 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 			lock.release();
 		},
 	};
+}
+
+/** In portions, between which others get their turn. */
+async function forgetExpired(store: Pick<Store, 'forgetExpired'>, before: Date): Promise<void> {
+	for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+		if ((await store.forgetExpired(before, PORTION)) < PORTION) return;
+	}
 }
 
 async function listen(server: Server, { host, port }: CaConfig['listen']): Promise<AddressInfo> {

@@ -60,7 +60,7 @@ const identityAnswer = z.object({
 	revocationReason: reason.exactOptional(),
 }) satisfies z.ZodType<Identity>;
 
-export const identitiesAnswer = z.object({ identities: z.array(identityAnswer) }) satisfies z.ZodType<IdentityList>;
+export const identitiesAnswer = z.object({ identities: z.array(identityAnswer), next: z.string().exactOptional() }) satisfies z.ZodType<IdentityList>;
 
 export const revokeAnswer = z.object({
 	revoked: z.int(),

@@ -1,14 +1,14 @@
-/** `GET /v1/identities[?all=1]` and `GET /v1/identities/:serialOrName`: who is who, an operator's view or a node's own. */
+/** `GET /v1/identities[?all=1][&limit=…][&after=…]` and `GET /v1/identities/:serialOrName`: who is who, an operator's view or a node's own. */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Identity, IdentityList } from '#common/protocol/messages.ts';
 import { nodeScope } from '../registration/caller.ts';
 import type { IdentityRecord } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
+import type { IdentityFilter, Store } from '../store/store.ts';
 import { identitiesAnswer } from './answers.ts';
 import type { ApiRequest, Route } from './route.ts';
 
-/** The newest so many; who wants to see further asks by name. */
+/** In one answer. */
 const LIST_LIMIT = 10_000;
 const MATCH_LIMIT = 1000;
 
@@ -18,11 +18,12 @@ export interface IdentitiesDeps {
 }
 
 export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
-	const list = async (request: ApiRequest, filter: { all: boolean; match?: string; limit: number }): Promise<IdentityList> => {
+	const list = async (request: ApiRequest, filter: Omit<IdentityFilter, 'now' | 'node'>): Promise<IdentityList> => {
 		const now = clock.now();
 		const node = nodeScope(request.caller);
 		const records = await store.listIdentities({ now, ...(node !== undefined && { node }), ...filter });
-		return { identities: records.map((record) => toIdentity(record, now)) };
+		const next = records.length === filter.limit ? String(records.at(-1)!.sequence) : undefined;
+		return { identities: records.map((record) => toIdentity(record, now)), ...(next !== undefined && { next }) };
 	};
 	return [
 		{
@@ -31,11 +32,17 @@ export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
 			roles: ['operator', 'node'],
 			description: {
 				summary: 'who is who; for a node its own',
-				query: { all: '1 for the revoked, expired and renewed as well' },
-				answers: { 200: { summary: 'the newest first', schema: identitiesAnswer } },
+				query: {
+					all: '1 for the revoked, expired and renewed as well',
+					limit: `at most so many, up to ${LIST_LIMIT}, which is the default`,
+					after: 'what the answer before this one had as next',
+				},
+				answers: { 200: { summary: 'the newest first; next is there when there may be more', schema: identitiesAnswer } },
 			},
 			async handle(request) {
-				return { status: 200, json: await list(request, { all: isAsked(request.query('all')), limit: LIST_LIMIT }) };
+				const limit = readNumber(request, 'limit', LIST_LIMIT) ?? LIST_LIMIT;
+				const after = readNumber(request, 'after', Number.MAX_SAFE_INTEGER);
+				return { status: 200, json: await list(request, { all: isAsked(request.query('all')), limit, ...(after !== undefined && { after }) }) };
 			},
 		},
 		{
@@ -59,6 +66,14 @@ export function identityRoutes({ store, clock }: IdentitiesDeps): Route[] {
 
 function isAsked(value: string | undefined): boolean {
 	return value === '1' || value === 'true';
+}
+
+function readNumber(request: ApiRequest, name: string, maximum: number): number | undefined {
+	const text = request.query(name);
+	if (text === undefined) return undefined;
+	const value = Number(text);
+	if (!/^[1-9]\d{0,15}$/.test(text) || value > maximum) throw new BirthmarkError('request-malformed', `the parameter ${name} is not a number from 1 to ${maximum}`);
+	return value;
 }
 
 export function toIdentity(record: IdentityRecord, now: Date): Identity {

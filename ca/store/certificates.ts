@@ -4,7 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { recordEvent } from './audit.ts';
 import type { Database, Reader, Sql } from './database.ts';
 import type { Actor, CertificateRecord } from './records.ts';
-import { fromCertificate, toCertificate, toContainer } from './rows.ts';
+import { fromCertificate, toCertificate, toIdentity } from './rows.ts';
 import type { CertificateStore } from './store.ts';
 
 const COLUMNS = [
@@ -27,7 +27,7 @@ export function isNewestLive(alias: string): string {
 const identities = (condition: string): string => `
 	SELECT c.*, a.container_id, a.container_name, a.image, a.image_id
 	FROM certificates c LEFT JOIN authorizations a ON a.id = c.authorization_id
-	WHERE c.role <> 'ca' AND (CAST(:node AS TEXT) IS NULL OR c.node = :node) AND ${condition}
+	WHERE c.role <> 'ca' AND (:node IS NULL OR c.node = :node) AND (CAST(:after AS BIGINT) IS NULL OR c.sequence < :after) AND ${condition}
 	ORDER BY c.sequence DESC LIMIT :limit`;
 const MATCHING_IDENTITIES = identities('(c.serial = :match OR c.common_name = :match)');
 const ALL_IDENTITIES = identities('TRUE');
@@ -90,10 +90,10 @@ export function createCertificates(database: Database): CertificateStore {
 			await insertCertificate(sql, certificate, by);
 			return 'added';
 		}),
-		listIdentities: ({ now, node, match, all, limit }) => database.read(async (sql) => {
+		listIdentities: ({ now, node, match, all, limit, after }) => database.read(async (sql) => {
 			const query = match !== undefined ? MATCHING_IDENTITIES : all ? ALL_IDENTITIES : LIVE_IDENTITIES;
-			const rows = await sql.all(query, { node: node ?? null, limit, match: match ?? null, now: now.getTime() });
-			return rows.map((row) => ({ ...toCertificate(row), ...toContainer(row) }));
+			const rows = await sql.all(query, { node: node ?? null, limit, match: match ?? null, after: after ?? null, now: now.getTime() });
+			return rows.map(toIdentity);
 		}),
 	};
 }

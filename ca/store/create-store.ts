@@ -5,6 +5,7 @@ import { createCertificates } from './certificates.ts';
 import type { Database } from './database.ts';
 import { createNodes } from './nodes.ts';
 import { createRevocationLists } from './revocation-lists.ts';
+import { createRetention } from './retention.ts';
 import { createRevocations } from './revocations.ts';
 import { createAudit } from './audit.ts';
 import type { Store } from './store.ts';
@@ -18,6 +19,7 @@ export function createStore(database: Database): Store {
 		...createRevocations(database),
 		...createRevocationLists(database),
 		...createAudit(database),
+		...createRetention(database),
 		...createUsers(database),
 		async check() {
 			const changed = await database.transaction((sql) => sql.run(`UPDATE counters SET value = value + 1 WHERE name = 'health'`));

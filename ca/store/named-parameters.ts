@@ -9,15 +9,17 @@ export interface Statement {
 	readonly names: readonly string[];
 }
 
-/** A quoted string, a cast (`::text`), or a parameter. */
-const TOKEN = /'(?:[^']|'')*'|::\w+|:([A-Za-z_]\w*)/g;
+/** A quoted string, a cast (`::text`), or a parameter, also one that is compared with NULL. */
+const TOKEN = /'(?:[^']|'')*'|::\w+|:([A-Za-z_]\w*)(\s+IS\s+(?:NOT\s+)?NULL\b)?/gi;
 
 export function parseStatement(text: string): Statement {
 	const names: string[] = [];
-	const numbered = text.replace(TOKEN, (token, name: string | undefined) => {
+	const numbered = text.replace(TOKEN, (token, name: string | undefined, comparison: string | undefined) => {
 		if (name === undefined) return token;
 		if (!names.includes(name)) names.push(name);
-		return `$${names.indexOf(name) + 1}`;
+		const number = `$${names.indexOf(name) + 1}`;
+		// PostgreSQL wants to know of what type the NULL would be. Where it is no text the statement has to say.
+		return comparison === undefined ? number : `CAST(${number} AS TEXT)${comparison}`;
 	});
 	return { numbered, names };
 }

@@ -64,6 +64,8 @@ export interface CertificateRecord extends Names {
 
 /** A certificate with what is known of the container it was issued to. */
 export interface IdentityRecord extends CertificateRecord {
+	/** grows with every certificate that is issued */
+	readonly sequence: number;
 	readonly containerId?: string;
 	readonly containerName?: string;
 	readonly image?: string;

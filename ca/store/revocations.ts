@@ -3,7 +3,7 @@
 import { recordEvent } from './audit.ts';
 import type { Database } from './database.ts';
 import { revokeCertificates } from './revoke-certificates.ts';
-import { toCertificate, toContainer } from './rows.ts';
+import { toIdentity } from './rows.ts';
 import type { RevocationSelector, RevocationStore } from './store.ts';
 
 /** Which certificates, and the tokens of which authorizations, a selector means. */
@@ -15,8 +15,8 @@ const MATCHES: Readonly<Record<RevocationSelector['by'], { certificates: string;
 	node: { certificates: `node = :value AND role = 'workload'`, authorizations: 'node = :value' },
 	authorization: { certificates: 'authorization_id = :value', authorizations: 'id = :value' },
 };
-const CERTIFICATE_EXISTS = `SELECT 1 FROM certificates WHERE serial = :value AND role <> 'ca' AND (CAST(:node AS TEXT) IS NULL OR node = :node)`;
-const AUTHORIZATION_EXISTS = 'SELECT 1 FROM authorizations WHERE id = :value AND (CAST(:node AS TEXT) IS NULL OR node = :node)';
+const CERTIFICATE_EXISTS = `SELECT 1 FROM certificates WHERE serial = :value AND role <> 'ca' AND (:node IS NULL OR node = :node)`;
+const AUTHORIZATION_EXISTS = 'SELECT 1 FROM authorizations WHERE id = :value AND (:node IS NULL OR node = :node)';
 /** What has to exist, for selectors that name one thing. */
 const EXISTS: Readonly<Partial<Record<RevocationSelector['by'], string>>> = {
 	serial: CERTIFICATE_EXISTS,
@@ -25,11 +25,11 @@ const EXISTS: Readonly<Partial<Record<RevocationSelector['by'], string>>> = {
 };
 const CLOSE_START = 'INSERT INTO closed_starts (authorization_id, start_id, closed_at) VALUES (:value, :startId, :now) ON CONFLICT DO NOTHING';
 
-const inScope = (certificates: string): string => `(${certificates}) AND (CAST(:startId AS TEXT) IS NULL OR start_id = :startId) AND (CAST(:node AS TEXT) IS NULL OR node = :node)`;
+const inScope = (certificates: string): string => `(${certificates}) AND (:startId IS NULL OR start_id = :startId) AND (:node IS NULL OR node = :node)`;
 const cancelMatching = (authorizations: string): string => `
 	UPDATE tokens SET cancelled_at = :now
-	WHERE redeemed_at IS NULL AND cancelled_at IS NULL AND (CAST(:startId AS TEXT) IS NULL OR start_id = :startId)
-		AND authorization_id IN (SELECT id FROM authorizations WHERE ${authorizations} AND (CAST(:node AS TEXT) IS NULL OR node = :node))`;
+	WHERE redeemed_at IS NULL AND cancelled_at IS NULL AND (:startId IS NULL OR start_id = :startId)
+		AND authorization_id IN (SELECT id FROM authorizations WHERE ${authorizations} AND (:node IS NULL OR node = :node))`;
 const live = (certificates: string): string => `
 	(SELECT * FROM certificates WHERE ${inScope(certificates)} AND role <> 'ca' AND revoked_at IS NULL AND not_after > :now) c`;
 
@@ -67,7 +67,7 @@ export function createRevocations(database: Database): RevocationStore {
 				SELECT c.*, a.container_id, a.container_name, a.image, a.image_id
 				FROM ${live(certificates)} LEFT JOIN authorizations a ON a.id = c.authorization_id
 				ORDER BY c.sequence DESC LIMIT :limit`, scope);
-			return { count: Number(counted!['number']), identities: rows.map((row) => ({ ...toCertificate(row), ...toContainer(row) })) };
+			return { count: Number(counted!['number']), identities: rows.map(toIdentity) };
 		}),
 	};
 }

@@ -2,7 +2,7 @@
 
 import type { RevocationReason, Role } from '#common/protocol/messages.ts';
 import type { Parameters, Row } from './database.ts';
-import type { AuthorizationRecord, CertificateRecord, NodeRecord } from './records.ts';
+import type { AuthorizationRecord, CertificateRecord, IdentityRecord, NodeRecord } from './records.ts';
 
 export function toCertificate(row: Row): CertificateRecord {
 	return {
@@ -74,8 +74,13 @@ export function toAuthorization(row: Row): AuthorizationRecord {
 	};
 }
 
+/** A certificate joined with its authorization. */
+export function toIdentity(row: Row): IdentityRecord {
+	return { ...toCertificate(row), ...toContainer(row), sequence: row['sequence'] as number };
+}
+
 /** The columns about a container, as far as they are filled. */
-export function toContainer(row: Row): { containerId?: string; containerName?: string; image?: string; imageId?: string } {
+function toContainer(row: Row): { containerId?: string; containerName?: string; image?: string; imageId?: string } {
 	return {
 		...optional('containerId', row['container_id']),
 		...optional('containerName', row['container_name']),

@@ -111,6 +111,9 @@ export const MIGRATIONS: readonly string[] = [
 	ALTER TABLE certificates ADD COLUMN revocation_version INTEGER;
 	CREATE INDEX certificates_revoked_by_partition ON certificates (crl_partition, revocation_version) WHERE revocation_version IS NOT NULL;
 	ALTER TABLE authorizations ADD COLUMN profile TEXT;
+	CREATE INDEX authorizations_ended ON authorizations (ended_at) WHERE ended_at IS NOT NULL;
+	CREATE INDEX tokens_by_certificate ON tokens (serial);
+	CREATE INDEX join_tokens_by_certificate ON join_tokens (serial);
 
 	CREATE TABLE audit_pending (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -186,6 +189,7 @@ export const MIGRATIONS: readonly string[] = [
 		PRIMARY KEY (issuer, jti)
 	) STRICT;
 	CREATE INDEX used_token_ids_by_expiry ON used_token_ids (expires_at);
+	CREATE INDEX used_token_ids_by_certificate ON used_token_ids (serial);
 
 	INSERT INTO counters (name, value) VALUES ('revocations', 0), ('trust', 0), ('audit', 0);
 	`,

@@ -94,6 +94,7 @@ export interface CertificateStore {
 	findCertificateByKey(publicKeyHash: Buffer): Promise<CertificateRecord | undefined>;
 	/** Adds a renewal unless, meanwhile, its parent was revoked, its authorization ended or its key was certified. */
 	addRenewal(certificate: CertificateRecord, by: Actor): Promise<'added' | 'revoked' | 'ended' | 'key-reused'>;
+	/** the newest first */
 	listIdentities(filter: IdentityFilter): Promise<readonly IdentityRecord[]>;
 }
 
@@ -106,6 +107,8 @@ export interface IdentityFilter {
 	/** a serial number or a common name; then all that match */
 	readonly match?: string;
 	readonly limit: number;
+	/** only those that were issued before the one of this {@link IdentityRecord.sequence} */
+	readonly after?: number;
 }
 
 /** Exactly one way to say what is revoked. */
@@ -202,6 +205,16 @@ export interface UserStore {
 	forgetTokenUses(expiredBefore: Date): Promise<void>;
 }
 
+export interface RetentionStore {
+	/**
+	 * Forgets certificates that ended before this instant, and authorizations and join tokens that were over by then.
+	 *
+	 * @param limit of each kind; as many mean that there may be more
+	 * @returns how many
+	 */
+	forgetExpired(before: Date, limit: number): Promise<number>;
+}
+
 export interface AuditStore {
 	/** An event that belongs to no change: a refusal, for one. */
 	addEvent(by: Actor, event: AuditEvent): Promise<void>;
@@ -219,7 +232,7 @@ export interface AuditStore {
 	countPendingEvents(): Promise<number>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore {
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore, RetentionStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

@@ -1,8 +1,9 @@
 /** `birthmark ls`: the identities that are alive, with --all also the dead. */
 
 import type { Command } from 'commander';
-import type { Identity, IdentityList } from '#common/protocol/messages.ts';
+import type { Identity } from '#common/protocol/messages.ts';
 import type { Context } from '../context.ts';
+import { listIdentities } from '../identities.ts';
 import { formatSpan, formatTable } from '../output.ts';
 
 export function addLs(program: Command, context: Context): void {
@@ -12,7 +13,7 @@ export function addLs(program: Command, context: Context): void {
 		.option('-a, --all', 'also revoked, expired and renewed ones')
 		.option('--json', 'print JSON')
 		.action(async ({ all }: { all?: boolean }) => {
-			const { identities } = await context.ca().json<IdentityList>('GET', all ? '/v1/identities?all=1' : '/v1/identities');
+			const identities = await listIdentities(context.ca(), all === true);
 			const workloads = identities.filter((identity) => identity.role === 'workload');
 			if (context.wantsJson()) return context.output.json({ identities: workloads });
 			if (workloads.length === 0) return context.output.line(all ? 'no identities yet' : 'no live identities (--all shows the dead too)');

@@ -151,7 +151,7 @@ export interface RevocationResult {
 	readonly detail?: string;
 }
 
-/** `GET /v1/identities[?all=1]` and `GET /v1/identities/<serial or CN>`. */
+/** `GET /v1/identities[?all=1][&limit=…][&after=…]` and `GET /v1/identities/<serial or CN>`. */
 export interface Identity {
 	readonly serial: string;
 	readonly status: 'live' | 'revoked' | 'expired';
@@ -179,6 +179,8 @@ export interface Identity {
 /** Of a chain of renewals only the newest certificate is listed, unless `all` is asked for. */
 export interface IdentityList {
 	readonly identities: readonly Identity[];
+	/** when there may be more: to be asked for with `?after=` this */
+	readonly next?: string;
 }
 
 /** `PATCH /v1/nodes/<name>` (operator). */

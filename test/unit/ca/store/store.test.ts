@@ -161,6 +161,52 @@ for (const backend of backends(test)) {
 		t.deepEqual((await Promise.all([leave('left'), leave('right')])).sort(), [0, 1]);
 	});
 
+	backend.test(title('what has been over for long is forgotten, with what belongs to it alone, and nothing else'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		const enrol = async (names: { commonName: string }, notAfter: Date) => {
+			const authorization = newAuthorization(names);
+			const hash = await mint(store, authorization);
+			const certificate = newCertificate({ ...names, node: 'host1', authorizationId: authorization.id, startId: 'one', notAfter });
+			await store.redeemToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM);
+			return { authorization, certificate, hash };
+		};
+		const [over, running, compromised] = [
+			await enrol({ commonName: 'over' }, later(99)), await enrol({ commonName: 'running' }, later(100)), await enrol({ commonName: 'compromised' }, later(100)),
+		];
+		const live = await enrol({ commonName: 'live' }, later(10_000));
+		await store.revoke({ by: 'commonName', value: 'compromised' }, undefined, 'keyCompromise', NOW, SYSTEM);
+		for (const { authorization } of [over, compromised]) await store.endAuthorization(authorization.id, undefined, later(50), SYSTEM);
+
+		t.is(await store.forgetExpired(later(99), 100), 0, 'what ends at this very moment stays');
+		t.is(await store.forgetExpired(later(200), 100), 0, 'what a token refers to stays');
+		t.is((await store.findToken(over.hash))?.redeemed?.certificate.serial, over.certificate.serial);
+		await store.forgetTokens(later(200));
+		t.is(await store.forgetExpired(later(200), 1), 2, 'at most so many of a kind');
+		t.is(await store.forgetExpired(later(200), 100), 1);
+		t.is(await store.forgetExpired(later(200), 100), 0);
+
+		const known = await Promise.all([over, running, compromised, live].map(async ({ certificate, authorization }) => [
+			(await store.findCertificate(certificate.serial)) !== undefined, (await store.findAuthorization(authorization.id)) !== undefined,
+		]));
+		t.deepEqual(known, [[false, false], [false, true], [true, true], [true, true]]);
+		t.is((await store.findNode('host1'))?.status, 'active');
+	});
+
+	backend.test(title('identities come in pages, the newest first, none twice and none left out'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		for (let index = 0; index < 7; index++) await store.addCertificate(newCertificate({ node: 'host1' }), SYSTEM);
+		const whole = await store.listIdentities({ now: NOW, all: false, limit: 100 });
+		t.is(whole.length, 8);
+		const pages: typeof whole[] = [];
+		for (let after: number | undefined; pages.at(-1)?.length !== 0; after = pages.at(-1)!.at(-1)?.sequence) {
+			pages.push(await store.listIdentities({ now: NOW, all: false, limit: 3, ...(after !== undefined && { after }) }));
+		}
+		t.deepEqual(pages.map((page) => page.length), [3, 3, 2, 0]);
+		t.deepEqual(pages.flat(), [...whole]);
+	});
+
 	backend.test(title('a closed store refuses everything, and closing again is no error'), async (t) => {
 		const store = await backend.store(t);
 		await store.close();
