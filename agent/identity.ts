@@ -18,6 +18,7 @@ export interface Identity {
 export interface Leaf {
 	readonly subject: string;
 	readonly spiffeId: string;
+	/** none, then it is for clients only */
 	readonly dnsNames: readonly string[];
 	/** hexadecimal in lower case, as the CA writes it */
 	readonly serial: string;
@@ -25,6 +26,8 @@ export interface Leaf {
 	readonly notAfter: Date;
 }
 
+/** id-kp-clientAuth, RFC 5280 §4.2.1.12 */
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 /** Leaf, intermediate, and room for a cross-signed root during a root rotation. */
 const MAX_CHAIN_LENGTH = 5;
 
@@ -50,10 +53,12 @@ export function readLeaf(chain: string): Leaf {
 	const names = alternativeNames.split(', ');
 	const uris = names.filter((name) => name.startsWith('URI:')).map((name) => name.slice('URI:'.length));
 	if (uris.length !== 1 || !uris[0]!.startsWith('spiffe://')) throw invalid('it does not have exactly one SPIFFE ID');
+	const dnsNames = names.filter((name) => name.startsWith('DNS:')).map((name) => name.slice('DNS:'.length));
+	if (dnsNames.length === 0 && String(leaf.keyUsage) !== CLIENT_AUTH) throw invalid('it has no DNS name');
 	return {
 		subject: leaf.subject.split('\n').join(', '),
 		spiffeId: uris[0]!,
-		dnsNames: names.filter((name) => name.startsWith('DNS:')).map((name) => name.slice('DNS:'.length)),
+		dnsNames,
 		serial: leaf.serialNumber.toLowerCase(),
 		notBefore: new Date(leaf.validFrom),
 		notAfter: new Date(leaf.validTo),

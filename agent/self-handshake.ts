@@ -3,8 +3,9 @@
  *
  * Both ends present the new certificate and trust the bundle only, so that the TLS library decides
  * whether key and certificate belong together, the chain builds, dates and key usages hold as
- * client *and* as server, and the name is in it. Path validation is not written by hand here
- * (RFC 5280 §6 has too many ways to be nearly right).
+ * client *and* as server, and the name is in it. Of a certificate for clients only, the end that is the
+ * client is checked. Path validation is not written by hand here (RFC 5280 §6 has too many ways to be
+ * nearly right).
  */
 
 import { duplexPair } from 'node:stream';
@@ -14,10 +15,10 @@ import type { Identity } from './identity.ts';
 const TIMEOUT_MS = 5_000;
 
 /**
- * @param serverName a DNS name that the certificate must be valid for
+ * @param serverName a DNS name that the certificate must be valid for; undefined for one that is for clients only
  * @throws the TLS library's error, whichever end found the fault
  */
-export async function shakeHandsWithSelf({ key, chain, bundle }: Pick<Identity, 'key' | 'chain' | 'bundle'>, serverName: string): Promise<void> {
+export async function shakeHandsWithSelf({ key, chain, bundle }: Pick<Identity, 'key' | 'chain' | 'bundle'>, serverName: string | undefined): Promise<void> {
 	const [serverEnd, clientEnd] = duplexPair();
 	const open: TLSSocket[] = [];
 	let timer: NodeJS.Timeout | undefined;
@@ -35,7 +36,8 @@ export async function shakeHandsWithSelf({ key, chain, bundle }: Pick<Identity, 
 				else reject(new Error(`as a client certificate: ${String(socket.authorizationError)}`));
 			});
 			server.emit('connection', serverEnd);
-			const client = connect({ ...shared, socket: clientEnd, servername: serverName, rejectUnauthorized: true });
+			const asServer = serverName === undefined ? { rejectUnauthorized: false } : { servername: serverName, rejectUnauthorized: true };
+			const client = connect({ ...shared, ...asServer, socket: clientEnd });
 			open.push(client);
 			client.on('error', reject);
 		});

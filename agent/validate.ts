@@ -12,15 +12,13 @@ import { shakeHandsWithSelf } from './self-handshake.ts';
 const MAX_CLOCK_SKEW_SECONDS = 60;
 
 /**
- * @returns the identity, usable as client and as server
+ * @returns the identity, usable as client and, unless it is for clients only, as server
  * @throws BirthmarkError `certificate-invalid`
  */
 export async function validateIdentity({ key, chain, bundle }: Pick<Identity, 'key' | 'chain' | 'bundle'>): Promise<Identity> {
 	const leaf = readLeaf(chain);
-	const name = leaf.dnsNames[0];
-	if (name === undefined) throw new BirthmarkError('certificate-invalid', 'the certificate is not usable: it has no DNS name');
 	try {
-		await shakeHandsWithSelf({ key, chain, bundle }, name);
+		await shakeHandsWithSelf({ key, chain, bundle }, leaf.dnsNames[0]);
 	} catch (cause) {
 		const why = cause instanceof Error ? cause.message : String(cause);
 		throw new BirthmarkError('certificate-invalid', `the certificate is not usable with this key and trust bundle: ${why}`, { cause });

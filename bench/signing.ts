@@ -13,6 +13,8 @@ import { rootExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import { workloadIdentity } from '../ca/issuance/identity.ts';
 import { createIssue } from '../ca/issuance/issue.ts';
+import { profilesSchema } from '../ca/issuance/profile-schema.ts';
+import { createProfiles } from '../ca/issuance/profiles.ts';
 import { validity } from '../ca/issuance/validity.ts';
 
 const ROUNDS = 5;
@@ -31,7 +33,8 @@ const authority = { generation: 1, issuer, chainPem: '', rootRevocationList: '' 
 const bundle = Buffer.alloc(0);
 const authorities = { current: () => ({ active: authority, all: [authority], bundle, digest: bundle, acceptedDigests: [bundle], bundles: new Map() }) };
 const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 60 });
-const identity = workloadIdentity({ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api01.svc.test'] }, { trustDomain: 'bench.test', environment: 'production' });
+const profiles = createProfiles(profilesSchema.parse({}));
+const identity = workloadIdentity({ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api01.svc.test'] }, { trustDomain: 'bench.test', environment: 'production', profiles });
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const spki = publicKey.export({ format: 'der', type: 'spki' });

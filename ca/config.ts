@@ -11,15 +11,13 @@ import { checkName } from '#common/protocol/names.ts';
 import { checkTrustDomain } from '#common/protocol/spiffe-id.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 import { LOG_LEVELS } from '#common/runtime/log.ts';
+import { profilesSchema } from './issuance/profile-schema.ts';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
-/** Shorter than this a certificate would be half spent by the clock skew that {@link CaConfig.backdateSeconds} allows for. */
-export const MIN_LIFETIME_SECONDS = 10;
 
 const seconds = (fallback: number, minimum = 1, maximum = YEAR) => z.int().min(minimum).max(maximum).default(fallback);
-const lifetime = (fallback: number) => seconds(fallback, MIN_LIFETIME_SECONDS);
 const checked = (check: (value: string) => unknown) => z.string().superRefine((value, context) => {
 	try {
 		check(value);
@@ -44,15 +42,8 @@ const schema = z.strictObject({
 		/** connections to it at most */
 		poolSize: z.int().min(2).max(100).default(10),
 	}).prefault({}),
-	/** of certificates, in seconds */
-	lifetimes: z.strictObject({
-		workload: lifetime(DAY),
-		/** the most that a container may ask for */
-		workloadMaximum: lifetime(7 * DAY),
-		node: lifetime(30 * DAY),
-		operator: lifetime(30 * DAY),
-		server: lifetime(DAY),
-	}).prefault({}),
+	/** what each kind of certificate is like */
+	profiles: profilesSchema,
 	/** how long the token of a start may wait to be redeemed */
 	tokenTtlSeconds: seconds(120),
 	/** how long the same token with the same key gets the same certificate again */
@@ -110,9 +101,6 @@ const schema = z.strictObject({
 	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
-	if (config.lifetimes.workload > config.lifetimes.workloadMaximum) {
-		context.addIssue({ code: 'custom', path: ['lifetimes', 'workload'], message: 'is more than lifetimes.workloadMaximum' });
-	}
 	if (config.blackhole.shutOutSeconds > config.blackhole.maximumSeconds) {
 		context.addIssue({ code: 'custom', path: ['blackhole', 'shutOutSeconds'], message: 'is more than blackhole.maximumSeconds' });
 	}
@@ -176,12 +164,20 @@ function override(value: Tree, shape: object, environment: Readonly<Record<strin
 	for (const [key, fallback] of Object.entries(shape)) {
 		const name = `${prefix}_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 		const text = environment[name];
-		if (typeof fallback === 'object' && fallback !== null) {
+		if (Array.isArray(fallback)) {
+			if (text !== undefined && text !== '') result[key] = text.split(',');
+		} else if (typeof fallback === 'object' && fallback !== null) {
 			const inner = key in result ? result[key] : {};
 			if (isTree(inner)) result[key] = override(inner, fallback, environment, name);
 		} else if (text !== undefined && text !== '') {
-			result[key] = typeof fallback !== 'string' && /^\d+$/.test(text) ? Number(text) : text;
+			result[key] = typeof fallback === 'string' ? text : valueOf(text);
 		}
 	}
 	return result;
+}
+
+/** Numbers and truth values as such; the schema says which are wanted. */
+function valueOf(text: string): unknown {
+	if (/^\d+$/.test(text)) return Number(text);
+	return text === 'true' ? true : text === 'false' ? false : text;
 }

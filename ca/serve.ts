@@ -17,6 +17,7 @@ import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { onlyAuthority } from './issuance/authorities.ts';
 import { createIssue } from './issuance/issue.ts';
+import { createProfiles } from './issuance/profiles.ts';
 import { openRevocationLists } from './revocation/lists.ts';
 import { makeServerCertificate } from './server-certificate.ts';
 import { readState, statePaths } from './state-folder.ts';
@@ -75,7 +76,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const { adminSocket, database, lock: lockFile } = statePaths(state);
 	const { trustDomain, environment, backdateSeconds } = config;
 	requireTrustDomain(authorities.current().bundle, trustDomain);
-	const domain = { trustDomain, environment };
+	const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
 	const lock = holdLock(lockFile);
 	const store = await openStore(config.database, database);
 	const issue = createIssue({ authorities, clock, random, backdateSeconds });
@@ -84,7 +85,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const sealer = startSealer({ store, logger });
 
 	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, sealer, logger });
-	const serverDeps = { store, issue, domain, authorities, lifetimeSeconds: config.lifetimes.server };
+	const serverDeps = { store, issue, domain, authorities };
 	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
 	const appDeps = { defence: createDefence({ settings: () => config.blackhole, store, clock, logger }), refusals: createRefusals({ store, clock, logger }), logger };

@@ -15,7 +15,6 @@ export interface ServerCertificateDeps {
 	readonly issue: Issue;
 	readonly domain: Domain;
 	readonly authorities: Pick<Authorities, 'current'>;
-	readonly lifetimeSeconds: number;
 }
 
 export interface ServerCertificate extends ServerCredentials {
@@ -26,13 +25,12 @@ export interface ServerCertificate extends ServerCredentials {
 }
 
 /** Issues and records one; the key is never written down. */
-export async function makeServerCertificate({ store, issue, domain, authorities, lifetimeSeconds }: ServerCertificateDeps): Promise<ServerCertificate> {
+export async function makeServerCertificate({ store, issue, domain, authorities }: ServerCertificateDeps): Promise<ServerCertificate> {
 	const key = generateSigningKey();
 	const { publicKey } = key;
 	const certificate = await issue({
 		identity: serverIdentity(domain),
 		key: { publicKey, publicKeyHash: publicKeyHash(publicKey) },
-		lifetimeSeconds,
 		origin: {},
 	});
 	await store.addCertificate(certificate, SYSTEM);

@@ -3,6 +3,7 @@
  * the plugin, which reads and checks them again; here mistakes are found before the engine is asked.
  */
 
+import type { WorkloadProfile } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 
 /** The identity that a container is to be born with. */
@@ -13,6 +14,8 @@ export interface ContainerIdentity {
 	readonly organizationalUnit: string;
 	/** DNS names beside the CN */
 	readonly dnsNames?: readonly string[];
+	/** what the certificate is for; by default `workload`, servers and clients at once */
+	readonly profile?: WorkloadProfile;
 	/** of the certificate; the CA's default when absent */
 	readonly lifetimeSeconds?: number;
 	/** owner of the identity directory, when it is not the container's user */
@@ -29,11 +32,12 @@ export interface ContainerIdentity {
  * @throws BirthmarkError `name-illegal`
  */
 export function identityLabels(identity: ContainerIdentity): Record<string, string> {
-	const { commonName, organizationalUnit, dnsNames = [], lifetimeSeconds, uid, gid, directoryMode, caWay } = identity;
+	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, caWay } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
 		'birthmark.ou': checkName('role', organizationalUnit),
 		'birthmark.dns': dnsNames.length === 0 ? undefined : dnsNames.map(checkDnsName).join(','),
+		'birthmark.profile': profile,
 		'birthmark.ttl': lifetimeSeconds?.toString(),
 		'birthmark.uid': uid?.toString(),
 		'birthmark.gid': gid?.toString(),

@@ -5,8 +5,8 @@
 
 import { z } from 'zod';
 import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RevocationsRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
-import { MAX_REVOCATIONS } from '#common/protocol/messages.ts';
-import { MIN_LIFETIME_SECONDS } from '../config.ts';
+import { MAX_REVOCATIONS, WORKLOAD_PROFILES } from '#common/protocol/messages.ts';
+import { MIN_LIFETIME_SECONDS } from '../issuance/profile-schema.ts';
 import { MAX_RULES } from '../registration/allow.ts';
 
 /** Enough for any host; a rule may have wildcards. */
@@ -30,6 +30,7 @@ export const authorizeSchema = z.strictObject({
 	image: z.string().min(1).max(1024),
 	imageId: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'is not sha256: and 64 hexadecimal digits').exactOptional(),
 	lifetimeSeconds: z.int().min(MIN_LIFETIME_SECONDS).exactOptional(),
+	profile: z.enum(WORKLOAD_PROFILES).exactOptional(),
 }) satisfies z.ZodType<AuthorizeRequest>;
 
 export const mintSchema = z.strictObject({ startId: identifier }) satisfies z.ZodType<MintRequest>;

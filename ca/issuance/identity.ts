@@ -1,49 +1,65 @@
 /**
- * Which names and purposes a certificate of each role carries: the one place where a name of the
- * registry becomes subject and alternative names.
+ * Which names a certificate of each role carries: the one place where a name of the registry becomes
+ * subject and alternative names.
  *
  * Only workloads can be servers to one another. The certificates of nodes and operators carry no
  * DNS name and are for clients only: some verifiers fall back to the CN when there is no DNS name,
  * and a node called `api01` must not pass for the service `api01`.
  */
 
-import { CA_SERVER_NAME, type Names, type Role } from '#common/protocol/messages.ts';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { CA_SERVER_NAME, type Names, type Role, type WorkloadProfile } from '#common/protocol/messages.ts';
 import { spiffeId } from '#common/protocol/spiffe-id.ts';
-import type { Purpose } from '#common/x509/extensions.ts';
+import { expandDnsTemplate, expandPathTemplate } from './name-template.ts';
+import type { Profile, Profiles } from './profiles.ts';
 
 export interface Identity extends Names {
 	readonly role: Role;
+	readonly profile: Profile;
 	readonly organization: string;
 	readonly spiffeId: string;
-	readonly purposes: readonly Purpose[];
-	/** every DNS alternative name: for workloads the CN first, then {@link Names.dnsNames} */
+	/** every DNS alternative name: those of the profile's templates, the CN first, then {@link Names.dnsNames} */
 	readonly alternativeNames: readonly string[];
 }
 
 export interface Domain {
 	readonly trustDomain: string;
 	readonly environment: string;
+	/** what is issued in it; they may change while the CA runs, so nobody keeps one */
+	readonly profiles: Profiles;
 }
 
-export function workloadIdentity({ commonName, organizationalUnit, dnsNames }: Names, { trustDomain, environment }: Domain): Identity {
+/**
+ * @param names checked
+ * @throws BirthmarkError `name-illegal` when a template of the profile makes no host name of them
+ * @throws BirthmarkError `name-not-allowed` for DNS names under a profile without
+ */
+export function workloadIdentity(names: Names & { readonly profile?: WorkloadProfile }, { trustDomain, environment, profiles }: Domain): Identity {
+	const { commonName, organizationalUnit, dnsNames } = names;
+	const profile = profiles[names.profile ?? 'workload'];
+	if (profile.dnsNames.length === 0 && dnsNames.length > 0) {
+		throw new BirthmarkError('name-not-allowed', `certificates of the profile "${profile.name}" carry no DNS names: ask for none, or for another profile`);
+	}
+	const values = { commonName, organizationalUnit, organization: environment, trustDomain };
+	const own = profile.dnsNames.map((template) => expandDnsTemplate(template, values));
 	return {
 		role: 'workload',
+		profile,
 		commonName,
 		organizationalUnit,
 		dnsNames,
 		organization: environment,
-		spiffeId: spiffeId(trustDomain, [environment, organizationalUnit, commonName]),
-		purposes: ['serverAuth', 'clientAuth'],
-		alternativeNames: [...new Set([commonName, ...dnsNames])],
+		spiffeId: spiffeId(trustDomain, expandPathTemplate(profile.spiffePath, values)),
+		alternativeNames: [...new Set([...own, ...dnsNames])],
 	};
 }
 
 export function memberIdentity(role: 'node' | 'operator', name: string, domain: Domain): Identity {
-	return { ...ownIdentity(role, name, name, domain), purposes: ['clientAuth'], alternativeNames: [] };
+	return { ...ownIdentity(role, name, name, domain), profile: domain.profiles[role], alternativeNames: [] };
 }
 
 export function serverIdentity(domain: Domain): Identity {
-	return { ...ownIdentity('ca', CA_SERVER_NAME, 'server', domain), purposes: ['serverAuth'], alternativeNames: [CA_SERVER_NAME] };
+	return { ...ownIdentity('ca', CA_SERVER_NAME, 'server', domain), profile: domain.profiles.server, alternativeNames: [CA_SERVER_NAME] };
 }
 
 /** Birthmark's own parts: reserved names that no container can get. */

@@ -13,13 +13,15 @@ import { encodeSigned } from '#common/x509/signed.ts';
 import type { CertificateRecord } from '../store/records.ts';
 import type { Authorities } from './authorities.ts';
 import type { Identity } from './identity.ts';
+import { requireKey } from './profiles.ts';
 import { validity } from './validity.ts';
 
 export interface IssueRequest {
 	readonly identity: Identity;
 	/** from a verified CSR */
 	readonly key: { readonly publicKey: Buffer; readonly publicKeyHash: Buffer };
-	readonly lifetimeSeconds: number;
+	/** the profile's own when absent, and never more than it gives */
+	readonly lifetimeSeconds?: number;
 	/** what the certificate belongs to */
 	readonly origin: Pick<CertificateRecord, 'node' | 'authorizationId' | 'startId' | 'userName' | 'cfsslClient'>;
 	/** the certificate that it renews */
@@ -42,13 +44,15 @@ export function createIssue({ authorities, clock, random, backdateSeconds }: Iss
 		const { issuer, generation } = authorities.current().active;
 		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
 		const serial = createSerial(random);
-		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, purposes } = identity;
+		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, profile } = identity;
+		requireKey(profile, key.publicKey);
+		const { purposes } = profile;
 		const names = { dnsNames: identity.alternativeNames, spiffeId };
 		const tbs = {
 			serial,
 			subject: { commonName, organizationalUnit, organization },
 			publicKey: key.publicKey,
-			...validity(now, lifetimeSeconds, backdateSeconds, issuer.notAfter),
+			...validity(now, Math.min(lifetimeSeconds ?? profile.lifetimeSeconds, profile.maximumSeconds), backdateSeconds, issuer.notAfter),
 		};
 		const toBeSigned = encodeTbs({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes) }, issuer.name);
 		lintLeaf(toBeSigned, { tbs, names, purposes }, issuer);

@@ -5,6 +5,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import { workloadIdentity, type Domain } from '../issuance/identity.ts';
+import { requireLifetime } from '../issuance/profiles.ts';
 import type { Actor } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import { requireAllowed } from './allow.ts';
@@ -13,27 +14,24 @@ export interface AuthorizeDeps {
 	readonly store: Pick<Store, 'findNode' | 'authorize'>;
 	readonly clock: { now(): Date };
 	readonly domain: Domain;
-	readonly lifetimes: { readonly workload: number; readonly workloadMaximum: number };
 }
 
 export type Authorize = (node: string, request: AuthorizeRequest, by: Actor) => Promise<Authorization>;
 
 /** @returns a function that registers one container of one node; a dry run is decided alike and leaves nothing behind */
-export function createAuthorize({ store, clock, domain, lifetimes }: AuthorizeDeps): Authorize {
+export function createAuthorize({ store, clock, domain }: AuthorizeDeps): Authorize {
 	return async (node, request, by) => {
 		const names = {
 			commonName: checkName('common name', request.commonName),
 			organizationalUnit: checkName('role', request.organizationalUnit),
 			dnsNames: [...new Set(request.dnsNames.map(checkDnsName))].filter((name) => name !== request.commonName),
+			...(request.profile !== undefined && { profile: request.profile }),
 		};
-		const lifetimeSeconds = request.lifetimeSeconds ?? lifetimes.workload;
-		if (lifetimeSeconds > lifetimes.workloadMaximum) {
-			throw new BirthmarkError('request-malformed', `a lifetime of ${lifetimeSeconds} seconds is more than this CA gives: ask for at most ${lifetimes.workloadMaximum}`);
-		}
 		const record = await store.findNode(node);
 		if (record?.status !== 'active') throw cutOff(node);
 		requireAllowed(names, node, record.allow);
 		const identity = workloadIdentity(names, domain);
+		const lifetimeSeconds = requireLifetime(identity.profile, request.lifetimeSeconds);
 		const answer = { ...names, organization: identity.organization, spiffeId: identity.spiffeId, lifetimeSeconds };
 		if (request.dryRun) return answer;
 

@@ -20,7 +20,6 @@ export interface EnrolUserDeps {
 	readonly domain: Domain;
 	readonly authorities: Pick<Authorities, 'current'>;
 	readonly redemptionWindowSeconds: number;
-	readonly lifetimes: { readonly workload: number };
 	readonly userTokens: { readonly maximumSeconds: number; readonly skewSeconds: number };
 }
 
@@ -31,7 +30,7 @@ export interface EnrolUserDeps {
  *
  * @returns a function that turns such a token and a CSR into a certificate; a refusal burns nothing
  */
-export function createEnrolUser({ store, issue, clock, domain, authorities, redemptionWindowSeconds, lifetimes, userTokens }: EnrolUserDeps) {
+export function createEnrolUser({ store, issue, clock, domain, authorities, redemptionWindowSeconds, userTokens }: EnrolUserDeps) {
 	return async (tokenText: string, csrBytes: Buffer, by: Actor): Promise<CertificateRecord> => {
 		const now = clock.now();
 		const { user, claims, isExpired } = await verifyUserToken(tokenText, { findUser: (name) => store.findUser(name), trust: authorities.current(), now, ...userTokens });
@@ -56,7 +55,6 @@ export function createEnrolUser({ store, issue, clock, domain, authorities, rede
 		const certificate = await issue({
 			identity: workloadIdentity(names, domain),
 			key: csr,
-			lifetimeSeconds: lifetimes.workload,
 			origin: { userName: user.name },
 		});
 		const claim = { user: user.name, publicKey: user.publicKey, jti: claims.jti, expiresAt: new Date(claims.exp * 1000) };

@@ -19,7 +19,6 @@ export interface JoinDeps {
 	readonly domain: Domain;
 	readonly authorities: Pick<Authorities, 'current'>;
 	readonly redemptionWindowSeconds: number;
-	readonly lifetimes: { readonly node: number; readonly operator: number };
 }
 
 export interface Joined {
@@ -31,7 +30,7 @@ export interface Joined {
 export type Join = (token: string, request: JoinRequest, by: Actor) => Promise<Joined>;
 
 /** @returns a function that admits one node or operator; like redeeming, it may be repeated and a refusal burns nothing */
-export function createJoin({ store, issue, clock, domain, authorities, redemptionWindowSeconds, lifetimes }: JoinDeps): Join {
+export function createJoin({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: JoinDeps): Join {
 	return async (tokenText, request, by) => {
 		const hash = readToken(tokenText, 'join', authorities.current());
 		const token = await store.findJoinToken(hash);
@@ -53,7 +52,6 @@ export function createJoin({ store, issue, clock, domain, authorities, redemptio
 		const certificate = await issue({
 			identity: memberIdentity(token.role, name, domain),
 			key: csr,
-			lifetimeSeconds: lifetimes[token.role],
 			origin: token.role === 'node' ? { node: name } : {},
 		});
 		const redemption = await store.redeemJoinToken(hash, certificate, attempt, by);

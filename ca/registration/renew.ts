@@ -2,8 +2,8 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
-import { memberIdentity, workloadIdentity, type Domain, type Identity } from '../issuance/identity.ts';
-import type { Issue } from '../issuance/issue.ts';
+import { memberIdentity, workloadIdentity, type Domain } from '../issuance/identity.ts';
+import type { Issue, IssueRequest } from '../issuance/issue.ts';
 import type { Actor, CertificateRecord } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 
@@ -13,7 +13,6 @@ export interface RenewDeps {
 	readonly clock: { now(): Date };
 	readonly domain: Domain;
 	readonly redemptionWindowSeconds: number;
-	readonly lifetimes: { readonly workload: number; readonly node: number; readonly operator: number };
 }
 
 export type Renew = (current: CertificateRecord, csr: Buffer, by: Actor) => Promise<CertificateRecord>;
@@ -24,7 +23,7 @@ export type Renew = (current: CertificateRecord, csr: Buffer, by: Actor) => Prom
  *
  * @returns a function that renews a certificate whose holder has proved to be that
  */
-export function createRenew({ store, issue, clock, domain, redemptionWindowSeconds, lifetimes }: RenewDeps): Renew {
+export function createRenew({ store, issue, clock, domain, redemptionWindowSeconds }: RenewDeps): Renew {
 	const earlierAnswer = async (current: CertificateRecord, publicKeyHash: Buffer): Promise<CertificateRecord | undefined> => {
 		const known = await store.findCertificateByKey(publicKeyHash);
 		if (!known) return undefined;
@@ -37,12 +36,11 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 		const csr = verifyCsr(csrBytes);
 		const earlier = await earlierAnswer(current, csr.publicKeyHash);
 		if (earlier) return earlier;
-		const { identity, lifetimeSeconds } = await entitlement(current);
+		const entitled = await entitlement(current);
 		const { node, authorizationId, startId, userName } = current;
 		const certificate = await issue({
-			identity,
+			...entitled,
 			key: csr,
-			lifetimeSeconds,
 			origin: {
 				...(node !== undefined && { node }),
 				...(authorizationId !== undefined && { authorizationId }),
@@ -65,14 +63,14 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 		}
 	};
 
-	async function entitlement(current: CertificateRecord): Promise<{ identity: Identity; lifetimeSeconds: number }> {
+	async function entitlement(current: CertificateRecord): Promise<Pick<IssueRequest, 'identity' | 'lifetimeSeconds'>> {
 		if (current.role === 'node' || current.role === 'operator') {
-			return { identity: memberIdentity(current.role, current.commonName, domain), lifetimeSeconds: lifetimes[current.role] };
+			return { identity: memberIdentity(current.role, current.commonName, domain) };
 		}
 		if (current.userName !== undefined) {
 			const user = await store.findUser(current.userName);
 			if (user?.status !== 'active') throw new BirthmarkError('authorization-ended', 'the user who enrolled this identity has been cut off');
-			return { identity: workloadIdentity(current, domain), lifetimeSeconds: lifetimes.workload };
+			return { identity: workloadIdentity(current, domain) };
 		}
 		const authorization = current.authorizationId === undefined ? undefined : await store.findAuthorization(current.authorizationId);
 		if (!authorization) throw new BirthmarkError('authorization-unknown');

@@ -10,8 +10,8 @@ import { instant, toAuthorization } from './rows.ts';
 import type { AuthorizationStore } from './store.ts';
 
 const INSERT = `
-	INSERT INTO authorizations (id, node, container_id, container_name, image, image_id, common_name, organizational_unit, dns_names, lifetime_seconds, created_at)
-	VALUES (:id, :node, :containerId, :containerName, :image, :imageId, :commonName, :organizationalUnit, :dnsNames, :lifetimeSeconds, :createdAt)`;
+	INSERT INTO authorizations (id, node, container_id, container_name, image, image_id, common_name, organizational_unit, dns_names, profile, lifetime_seconds, created_at)
+	VALUES (:id, :node, :containerId, :containerName, :image, :imageId, :commonName, :organizationalUnit, :dnsNames, :profile, :lifetimeSeconds, :createdAt)`;
 const SELECT_TOKEN = `
 	SELECT a.*, t.start_id, t.expires_at, t.cancelled_at, t.redeemed_at, t.serial, closed.start_id AS closed_start
 	FROM tokens t JOIN authorizations a ON a.id = t.authorization_id
@@ -22,7 +22,7 @@ const CANCEL_TOKENS = 'UPDATE tokens SET cancelled_at = :now WHERE authorization
 export function createAuthorizations(database: Database): AuthorizationStore {
 	return {
 		authorize: (wanted, by) => database.transaction(async (sql) => {
-			const { id, node, containerId, containerName = null, image, imageId = null, commonName, organizationalUnit, dnsNames, lifetimeSeconds } = wanted;
+			const { id, node, containerId, containerName = null, image, imageId = null, commonName, organizationalUnit, dnsNames, profile = null, lifetimeSeconds } = wanted;
 			if (!(await sql.get(`SELECT 1 FROM nodes WHERE name = :node AND status = 'active'`, { node }))) return { outcome: 'cut-off' };
 			const row = await sql.get('SELECT * FROM authorizations WHERE node = :node AND container_id = :containerId', { node, containerId });
 			if (row) {
@@ -32,10 +32,10 @@ export function createAuthorizations(database: Database): AuthorizationStore {
 			}
 			const names = { commonName, organizationalUnit };
 			await sql.run(INSERT, {
-				id, node, containerId, containerName, image, imageId, ...names, dnsNames: JSON.stringify(dnsNames), lifetimeSeconds, createdAt: wanted.createdAt.getTime(),
+				id, node, containerId, containerName, image, imageId, ...names, dnsNames: JSON.stringify(dnsNames), profile, lifetimeSeconds, createdAt: wanted.createdAt.getTime(),
 			});
 			await recordEvent(sql, by, {
-				at: wanted.createdAt, action: 'authorization.create', outcome: 'done', subject: id, details: { node, containerId, image, ...names, dnsNames },
+				at: wanted.createdAt, action: 'authorization.create', outcome: 'done', subject: id, details: { node, containerId, image, ...names, dnsNames, ...(profile !== null && { profile }) },
 			});
 			return { outcome: 'created', authorization: wanted };
 		}),
@@ -106,6 +106,7 @@ async function findToken(sql: Reader, hash: Buffer): Promise<TokenRecord | undef
 function sameNames(one: AuthorizationRecord, other: AuthorizationRecord): boolean {
 	return one.commonName === other.commonName
 		&& one.organizationalUnit === other.organizationalUnit
+		&& (one.profile ?? 'workload') === (other.profile ?? 'workload')
 		&& one.dnsNames.length === other.dnsNames.length
 		&& one.dnsNames.every((name) => other.dnsNames.includes(name));
 }

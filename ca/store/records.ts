@@ -1,6 +1,6 @@
 /** What the CA remembers, as its other parts see it; how it is kept is the business of a backend. */
 
-import type { Names, RevocationReason, Role } from '#common/protocol/messages.ts';
+import type { Names, RevocationReason, Role, WorkloadProfile } from '#common/protocol/messages.ts';
 import type { UserTokenAlgorithm } from '#common/protocol/user-token.ts';
 
 /** Who brought a decision about: what an audit event says of it. */
@@ -94,6 +94,8 @@ export interface NodeRecord {
 }
 
 export interface AuthorizationRecord extends Names {
+	/** `workload` when absent */
+	readonly profile?: WorkloadProfile;
 	readonly id: string;
 	readonly node: string;
 	readonly containerId: string;

@@ -1,6 +1,6 @@
 /** Between rows of the database and the records of the store. */
 
-import type { RevocationReason, Role } from '#common/protocol/messages.ts';
+import type { RevocationReason, Role, WorkloadProfile } from '#common/protocol/messages.ts';
 import type { Parameters, Row } from './database.ts';
 import type { AuthorizationRecord, CertificateRecord, IdentityRecord, NodeRecord } from './records.ts';
 
@@ -68,6 +68,7 @@ export function toAuthorization(row: Row): AuthorizationRecord {
 		containerId: row['container_id'] as string,
 		image: row['image'] as string,
 		...toNames(row),
+		...(row['profile'] === null ? {} : { profile: row['profile'] as WorkloadProfile }),
 		lifetimeSeconds: row['lifetime_seconds'] as number,
 		createdAt: instant(row['created_at']),
 		...(row['ended_at'] == null ? {} : { endedAt: instant(row['ended_at']) }),

@@ -28,6 +28,10 @@ export type Role = 'workload' | 'node' | 'operator' | 'ca';
 /** CRLReason (RFC 5280 §5.3.1) as far as it is used for leaves. */
 export type RevocationReason = 'unspecified' | 'keyCompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'privilegeWithdrawn';
 
+/** What a container's certificates are for: servers and clients at once, or clients only. */
+export const WORKLOAD_PROFILES = ['workload', 'client'] as const;
+export type WorkloadProfile = (typeof WORKLOAD_PROFILES)[number];
+
 /** The names of one identity. */
 export interface Names {
 	/** CN, the service instance */
@@ -49,8 +53,10 @@ export interface AuthorizeRequest extends Names {
 	readonly image: string;
 	/** `sha256:…` of the image's configuration, when known */
 	readonly imageId?: string;
-	/** lifetime of the certificates; the CA's default when absent, never more than its maximum */
+	/** lifetime of the certificates; the profile's when absent, never more than its maximum */
 	readonly lifetimeSeconds?: number;
+	/** `workload` when absent */
+	readonly profile?: WorkloadProfile;
 }
 
 /** Answer to `POST /v1/authorize`: 200 for a dry run (without `id`), 201 otherwise. The same node and container again get the same `id`. */

@@ -14,20 +14,23 @@ export const CA_CURVE = { name: 'P-256', opensslName: 'prime256v1' } as const;
 export const CA_SIGNATURE_ALGORITHM = Buffer.from('300a06082a8648ce3d040302', 'hex');
 const CA_SIGNATURE_DIGEST = 'sha256';
 
-export type AcceptedKey = 'EC P-256' | 'EC P-384' | 'Ed25519' | 'RSA';
+export const KEY_TYPES = ['P-256', 'P-384', 'Ed25519', 'RSA'] as const;
+export type KeyType = (typeof KEY_TYPES)[number];
 
 /**
  * SubjectPublicKeyInfo up to the key itself (RFC 5480 §2, RFC 8410 §4). The whole prefix is compared,
  * which leaves no room for explicit curve parameters or compressed points.
  */
-const FIXED_PREFIXES: Readonly<Record<Exclude<AcceptedKey, 'RSA'>, Buffer>> = {
-	'EC P-256': Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'),
-	'EC P-384': Buffer.from('3076301006072a8648ce3d020106052b8104002203620004', 'hex'),
-	Ed25519: Buffer.from('302a300506032b6570032100', 'hex'),
+const FIXED_PREFIXES: Readonly<Record<Exclude<KeyType, 'RSA'>, Buffer>> = {
+	'P-256': Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex'),
+	'P-384': Buffer.from('3076301006072a8648ce3d020106052b8104002203620004', 'hex'),
+	'Ed25519': Buffer.from('302a300506032b6570032100', 'hex'),
 };
 
+const FIXED_BITS: Readonly<Record<Exclude<KeyType, 'RSA'>, number>> = { 'P-256': 256, 'P-384': 384, 'Ed25519': 256 };
+
 /** Below 2048 bits a key is weak (NIST SP 800-131A); above 4096 verifying it is a burden on everybody else. */
-const RSA_BITS = { minimum: 2048, maximum: 4096 };
+export const RSA_BITS = { minimum: 2048, maximum: 4096 } as const;
 const RSA_EXPONENT = 65537n;
 
 /**
@@ -65,11 +68,26 @@ export function acceptPublicKey(spki: Uint8Array): KeyObject {
 		throw new BirthmarkError('csr-key-unsupported', 'the public key cannot be read; use EC P-256', { cause });
 	}
 	if (key.asymmetricKeyType === 'rsa') return acceptRsa(key, spki);
-	const accepted = Object.values(FIXED_PREFIXES).some((prefix) => prefix.equals(spki.subarray(0, prefix.length)));
-	if (!accepted) {
+	if (!fixedType(spki)) {
 		throw new BirthmarkError('csr-key-unsupported', 'this kind of key is not accepted; use EC P-256, EC P-384, Ed25519 or RSA with 2048 to 4096 bits');
 	}
 	return key;
+}
+
+/**
+ * What {@link acceptPublicKey} accepted.
+ *
+ * @param spki DER
+ */
+export function describeKey(spki: Uint8Array): { readonly type: KeyType; readonly bits: number } {
+	const type = fixedType(spki);
+	if (type) return { type, bits: FIXED_BITS[type] };
+	const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+	return { type: 'RSA', bits: key.asymmetricKeyDetails?.modulusLength ?? 0 };
+}
+
+function fixedType(spki: Uint8Array): Exclude<KeyType, 'RSA'> | undefined {
+	return KEY_TYPES.find((type) => type !== 'RSA' && FIXED_PREFIXES[type].equals(spki.subarray(0, FIXED_PREFIXES[type].length))) as Exclude<KeyType, 'RSA'> | undefined;
 }
 
 function acceptRsa(key: KeyObject, spki: Uint8Array): KeyObject {

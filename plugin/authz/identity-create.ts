@@ -130,8 +130,14 @@ async function checkOwner(deps: IdentityCreateDeps, volume: string, { names }: I
 }
 
 function request(identity: IdentityLabels, body: CreateBody, image: EngineImage): AuthorizeRequest {
-	const { names, lifetimeSeconds } = identity;
-	return { ...names, image: body.image, imageId: image.Id, ...(lifetimeSeconds !== undefined && { lifetimeSeconds }) };
+	const { names, profile, lifetimeSeconds } = identity;
+	return {
+		...names,
+		image: body.image,
+		imageId: image.Id,
+		...(profile !== undefined && { profile }),
+		...(lifetimeSeconds !== undefined && { lifetimeSeconds }),
+	};
 }
 
 /** Labels first, then the user of the request, then that of the image. */

@@ -5,12 +5,12 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
-import type { Names } from '#common/protocol/messages.ts';
+import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
 import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 export const COMMON_NAME_LABEL = 'birthmark.cn';
-const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.ca'] as const;
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.ca'] as const;
 type Label = (typeof LABELS)[number];
 
 const MAX_DNS_NAMES = 16;
@@ -21,6 +21,8 @@ const MAX_ID = 0xfffffffe;
 
 export interface IdentityLabels {
 	readonly names: Names;
+	/** what the certificates are for; the CA's default when absent */
+	readonly profile?: WorkloadProfile;
 	/** of the certificates; the CA's default when absent */
 	readonly lifetimeSeconds?: number;
 	/** owner of the identity directory; the container's user when absent */
@@ -60,6 +62,7 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 	if (organizationalUnit === undefined) {
 		throw new BirthmarkError('label-missing', 'the label birthmark.ou, the role of the service, is missing; add --label birthmark.ou=ROLE');
 	}
+	const profile = get('birthmark.profile');
 	const ttl = get('birthmark.ttl');
 	const uid = get('birthmark.uid');
 	const gid = get('birthmark.gid');
@@ -69,6 +72,7 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 			organizationalUnit: checkName('role', organizationalUnit),
 			dnsNames: parseDnsNames(get('birthmark.dns')),
 		},
+		...(profile !== undefined && { profile: parseProfile(profile) }),
 		...(ttl !== undefined && { lifetimeSeconds: parseLifetime(ttl) }),
 		...(uid !== undefined && { uid: parseId('birthmark.uid', uid) }),
 		...(gid !== undefined && { gid: parseId('birthmark.gid', gid) }),
@@ -82,6 +86,12 @@ function parseDnsNames(value: string | undefined): string[] {
 	const names = [...new Set(value.split(',').map((name) => checkDnsName(name.trim())))];
 	if (names.length > MAX_DNS_NAMES) throw illegal('birthmark.dns', value, `more than ${MAX_DNS_NAMES} names`);
 	return names;
+}
+
+function parseProfile(value: string): WorkloadProfile {
+	const profile = WORKLOAD_PROFILES.find((known) => known === value);
+	if (profile === undefined) throw illegal('birthmark.profile', value, `use ${WORKLOAD_PROFILES.join(', ')}`);
+	return profile;
 }
 
 function parseLifetime(value: string): number {

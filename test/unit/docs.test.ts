@@ -91,7 +91,10 @@ test('docs/configuration.md has every key of the CA with its variable and defaul
 });
 
 function leaves(value: object, prefix = ''): [string, string][] {
-	return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => typeof inner === 'object' && inner !== null ? leaves(inner, `${prefix}${key}.`) : [[prefix + key, String(inner)]]);
+	return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {
+		if (Array.isArray(inner)) return [[prefix + key, inner.join(',') || 'none']];
+		return typeof inner === 'object' && inner !== null ? leaves(inner, `${prefix}${key}.`) : [[prefix + key, String(inner)]];
+	});
 }
 
 test('docs/configuration.md has every file on the volume, and every command and option of the agent', (t) => {

@@ -116,7 +116,8 @@ const badCertificates: ReadonlyArray<readonly [string, () => Fault]> = [
 	['that only a server may use', () => ({ kind: 'certificate', change: { purposes: ['serverAuth'] } })],
 	['that only a client may use', () => ({ kind: 'certificate', change: { purposes: ['clientAuth'] } })],
 	['without a SPIFFE ID', () => ({ kind: 'certificate', change: { spiffeId: 'https://example.com/api01' } })],
-	['without a DNS name', () => ({ kind: 'certificate', change: { dnsNames: [] } })],
+	['for servers without a DNS name', () => ({ kind: 'certificate', change: { dnsNames: [] } })],
+	['for clients by another CA', () => ({ kind: 'certificate', change: { dnsNames: [], purposes: ['clientAuth'], issuer: otherPki } })],
 	['that is no certificate', () => ({ kind: 'body', body: 'hello' })],
 	['with something else in front', () => ({ kind: 'body', body: `# api01\n${pki.intermediatePem}` })],
 	['that is cut off', () => ({ kind: 'body', body: pki.intermediatePem.slice(0, 200) })],
@@ -128,6 +129,12 @@ for (const [what, fault] of badCertificates) {
 		await refuses(t, prepared, 'certificate-invalid');
 	});
 }
+
+test('a certificate for clients only is published', async (t) => {
+	const prepared = await prepare(t);
+	prepared.ca.faults.sign.push({ kind: 'certificate', change: { dnsNames: [], purposes: ['clientAuth'] } });
+	t.deepEqual((await prepared.run()).leaf.dnsNames, []);
+});
 
 test('an answer without its end does not grow beyond the limit', async (t) => {
 	const prepared = await prepare(t);

@@ -6,20 +6,24 @@ import { readCaConfig } from '../../../ca/config.ts';
 test('an empty file means the defaults', (t) => {
 	const config = readCaConfig('{}', {});
 	t.like(config, { trustDomain: 'birthmark.internal', environment: 'production', listen: { host: '0.0.0.0', port: 33004 }, tokenTtlSeconds: 120, logLevel: 'info' });
-	t.deepEqual(config.lifetimes, { workload: 86_400, workloadMaximum: 604_800, node: 2_592_000, operator: 2_592_000, server: 86_400 });
-	t.true(Object.isFrozen(config) && Object.isFrozen(config.lifetimes));
+	t.like(config.profiles, { workload: { lifetimeSeconds: 86_400, maximumSeconds: 604_800 }, node: { lifetimeSeconds: 2_592_000 }, server: { lifetimeSeconds: 86_400 } });
+	t.true(Object.isFrozen(config) && Object.isFrozen(config.profiles.workload.keyTypes));
 });
 
 test('the environment wins over the file, and the file over the defaults', (t) => {
 	const config = readCaConfig('{"listen": {"port": 1}, "tokenTtlSeconds": 5, "environment": "file"}', {
 		BIRTHMARK_CA_LISTEN_PORT: '2',
-		BIRTHMARK_CA_LIFETIMES_WORKLOAD_MAXIMUM: '90000',
+		BIRTHMARK_CA_PROFILES_WORKLOAD_MAXIMUM_SECONDS: '90000',
+		BIRTHMARK_CA_PROFILES_NODE_KEY_TYPES: 'P-384,Ed25519',
+		BIRTHMARK_CA_PROFILES_CA_NAME_CONSTRAINTS_TRUST_DOMAIN: 'true',
 		BIRTHMARK_CA_CRL_REFRESH_SECONDS: '7',
 		BIRTHMARK_CA_ENVIRONMENT: '',
 		BIRTHMARK_CA_PORT: 'tcp://10.0.0.1:33004',
 	});
 	t.like(config, { listen: { host: '0.0.0.0', port: 2 }, tokenTtlSeconds: 5, environment: 'file', crl: { refreshSeconds: 7 } });
-	t.is(config.lifetimes.workloadMaximum, 90_000);
+	t.is(config.profiles.workload.maximumSeconds, 90_000);
+	t.deepEqual(config.profiles.node.keyTypes, ['P-384', 'Ed25519']);
+	t.true(config.profiles.ca.nameConstraints.trustDomain);
 });
 
 test('what is off by default is turned on by the environment', (t) => {
@@ -37,7 +41,7 @@ test('every fault is told at once, with its path, wherever it came from', (t) =>
 const FAULTS: Readonly<Record<string, string>> = {
 	'text that is no JSON': '{',
 	'a list': '[]',
-	'a lifetime beyond the maximum': '{"lifetimes": {"workload": 700000}}',
+	'a lifetime beyond the maximum': '{"profiles": {"workload": {"lifetimeSeconds": 700000}}}',
 	'lists that run out before the next is made': '{"crl": {"refreshSeconds": 100, "lifetimeSeconds": 100}}',
 	'OCSP answers that run out in caches': '{"ocsp": {"lifetimeSeconds": 60, "cacheSeconds": 60}}',
 	'a public URL over TLS': '{"publicHttp": {"url": "https://ca.example.com"}}',
@@ -48,7 +52,7 @@ const FAULTS: Readonly<Record<string, string>> = {
 	'a reserved environment': '{"environment": "birthmark"}',
 	'a string where a section belongs': '{"listen": "0.0.0.0:1"}',
 	'nothing where a section belongs': '{"listen": null}',
-	'a list where a section belongs': '{"lifetimes": []}',
+	'a list where a section belongs': '{"profiles": []}',
 };
 for (const [name, text] of Object.entries(FAULTS)) {
 	test(`${name} is a fault`, (t) => {

@@ -39,11 +39,12 @@ test('a container gets labels, volume and agent, and keeps everything else', asy
 });
 
 test('everything that an identity may ask for becomes a label', async (t) => {
-	const { Labels } = await provision(docker, { Image: 'my/api' }, { ...identity, dnsNames: ['api', 'api.example.com'], lifetimeSeconds: 900, uid: 1000, gid: 0, directoryMode: 0o750, caWay: 'network' });
+	const { Labels } = await provision(docker, { Image: 'my/api' }, { ...identity, dnsNames: ['api', 'api.example.com'], profile: 'workload', lifetimeSeconds: 900, uid: 1000, gid: 0, directoryMode: 0o750, caWay: 'network' });
 	t.deepEqual(Labels, {
 		'birthmark.cn': 'api01',
 		'birthmark.ou': 'web-api',
 		'birthmark.dns': 'api,api.example.com',
+		'birthmark.profile': 'workload',
 		'birthmark.ttl': '900',
 		'birthmark.uid': '1000',
 		'birthmark.gid': '0',

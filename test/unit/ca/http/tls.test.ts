@@ -54,7 +54,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
 
 test('the server certificate is replaced at half of its life, without a restart', async (t) => {
 	const clock = movableClock();
-	const ca = await startCa(t, { clock, config: { lifetimes: { server: 100 } } });
+	const ca = await startCa(t, { clock, config: { profiles: { server: { lifetimeSeconds: 100 } } } });
 	const serial = async () => {
 		const socket = await handshake(ca);
 		const { serialNumber } = socket.getPeerX509Certificate()!;
@@ -126,7 +126,7 @@ test('revocation and expiry reach a connection that is open already', async (t) 
 
 test('an expired certificate is told so in the handshake\'s place', async (t) => {
 	const past = movableClock(new Date(Date.now() - 40 * 86_400_000));
-	const ca = await startCa(t, { clock: past, config: { lifetimes: { server: 300 * 86_400 } } });
+	const ca = await startCa(t, { clock: past, config: { profiles: { server: { lifetimeSeconds: 300 * 86_400 } } } });
 	const credentials = await ca.join('host1');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials })).json()['code'], 'identity-expired');
 });

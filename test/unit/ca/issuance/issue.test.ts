@@ -11,9 +11,10 @@ import { createAuthority } from '../../../../ca/issuance/authority.ts';
 import { memberIdentity, serverIdentity, workloadIdentity } from '../../../../ca/issuance/identity.ts';
 import { createIssue, type IssueRequest } from '../../../../ca/issuance/issue.ts';
 import { movableClock } from '../../../support/ca.ts';
+import { testDomain } from '../../../support/domain.ts';
 
 const DAY = 86_400;
-const domain = { trustDomain: 'example.org', environment: 'test' };
+const domain = testDomain('example.org', 'test');
 
 async function newAuthorities(clock: { now(): Date }) {
 	return onlyAuthority(await createAuthority('example.org', { clock, random: randomBytes, backdateSeconds: 0 }));
@@ -82,8 +83,8 @@ test('a renewal belongs to the chain of its parent and counts one more', async (
 
 test('only workloads and the CA itself can be servers, and only they have DNS names', (t) => {
 	t.like(workloadIdentity({ commonName: 'web01', organizationalUnit: 'web', dnsNames: ['a.b'] }, domain), {
-		purposes: ['serverAuth', 'clientAuth'], alternativeNames: ['web01', 'a.b'], spiffeId: 'spiffe://example.org/test/web/web01',
+		profile: { purposes: ['serverAuth', 'clientAuth'] }, alternativeNames: ['web01', 'a.b'], spiffeId: 'spiffe://example.org/test/web/web01',
 	});
-	t.like(memberIdentity('node', 'host1', domain), { purposes: ['clientAuth'], alternativeNames: [], spiffeId: 'spiffe://example.org/birthmark/node/host1' });
-	t.like(serverIdentity(domain), { purposes: ['serverAuth'], alternativeNames: ['birthmark-ca'], spiffeId: 'spiffe://example.org/birthmark/ca/server' });
+	t.like(memberIdentity('node', 'host1', domain), { profile: { purposes: ['clientAuth'] }, alternativeNames: [], spiffeId: 'spiffe://example.org/birthmark/node/host1' });
+	t.like(serverIdentity(domain), { profile: { purposes: ['serverAuth'] }, alternativeNames: ['birthmark-ca'], spiffeId: 'spiffe://example.org/birthmark/ca/server' });
 });

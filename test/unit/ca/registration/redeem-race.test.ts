@@ -13,8 +13,9 @@ import { createRedeem } from '../../../../ca/registration/redeem.ts';
 import { SYSTEM } from '../../../../ca/store/records.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
 import { movableClock, newContainerId, newKey, temporaryFolder } from '../../../support/ca.ts';
+import { testDomain } from '../../../support/domain.ts';
 
-const domain = { trustDomain: 'birthmark.internal', environment: 'production' };
+const domain = testDomain('birthmark.internal', 'production');
 
 /** One node with one authorized container; `meanwhile` runs when the certificate is made and not yet stored. */
 async function setUp(t: ExecutionContext) {
@@ -33,7 +34,7 @@ async function setUp(t: ExecutionContext) {
 			return certificate;
 		};
 		const deps = { store, issue, clock, domain, authorities, redemptionWindowSeconds: 600 };
-		return { redeem: createRedeem(deps), join: createJoin({ ...deps, lifetimes: { node: 3600, operator: 3600 } }) };
+		return { redeem: createRedeem(deps), join: createJoin(deps) };
 	};
 	const idle = redeemWhile(async () => undefined);
 	await idle.join((await mint.joinToken({ role: 'node', name: 'host1', allow: ['*/*'] }, SYSTEM)).token, { csr: newKey().csr() }, SYSTEM);

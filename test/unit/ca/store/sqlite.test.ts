@@ -115,7 +115,7 @@ test('a closed store refuses to say that it is well', async (t) => {
 
 test('tokens are remembered for a day after their end, and forgotten then', async (t) => {
 	const clock = movableClock(new Date(Date.now() - 2 * 86_400_000));
-	const ca = await startCa(t, { clock, config: { lifetimes: { server: 100 * 86_400 } } });
+	const ca = await startCa(t, { clock, config: { profiles: { server: { lifetimeSeconds: 100 * 86_400 } } } });
 	const node = await ca.join('host1');
 	const web = await ca.enrol(node, 'web01', 'web');
 	clock.advance(86_400 + 100);

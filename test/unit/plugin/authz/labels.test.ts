@@ -15,8 +15,8 @@ test('name and role are enough', (t) => {
 
 test('every label is read', (t) => {
 	t.deepEqual(
-		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.ca': 'network' }),
-		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, caWay: 'network' },
+		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.ca': 'network' }),
+		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, caWay: 'network' },
 	);
 });
 
@@ -40,6 +40,7 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['a reserved name', { ...named, 'birthmark.cn': 'birthmark-ca' }, 'name-illegal', /reserved/],
 	['a wildcard DNS name', { ...named, 'birthmark.dns': '*.example.com' }, 'name-illegal', /DNS name/],
 	['more DNS names than 16', { ...named, 'birthmark.dns': Array.from({ length: 17 }, (_, n) => `n${n}`).join() }, 'label-illegal', /16/],
+	['a profile that containers do not have', { ...named, 'birthmark.profile': 'node' }, 'label-illegal', /use workload, client/],
 	['a lifetime under ten seconds', { ...named, 'birthmark.ttl': '9s' }, 'label-illegal', /at least 10 seconds/],
 	['a lifetime in days', { ...named, 'birthmark.ttl': '1d' }, 'label-illegal', /15m/],
 	['a name for a uid', { ...named, 'birthmark.uid': 'nobody' }, 'label-illegal', /number/],
