@@ -15,10 +15,11 @@ import { createApp } from './http/app.ts';
 import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
 import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
+import { stapleTo } from './http/stapling.ts';
 import { onlyAuthority } from './issuance/authorities.ts';
 import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
-import { openRevocationLists } from './revocation/lists.ts';
+import { openRevocation } from './revocation/open.ts';
 import { makeServerCertificate } from './server-certificate.ts';
 import { readState, statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
@@ -80,16 +81,17 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const lock = holdLock(lockFile);
 	const store = await openStore(config.database, database);
 	const issue = createIssue({ authorities, clock, random, backdateSeconds });
-	const lists = await openRevocationLists({ store, authorities, clock, backdateSeconds, ...config.crl });
+	const { lists, ocsp } = await openRevocation({ ...config, store, authorities, clock, random });
 
 	const sealer = startSealer({ store, logger });
 
-	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, sealer, logger });
+	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, ocsp, cacheSeconds: config.ocsp.cacheSeconds, sealer, logger });
 	const serverDeps = { store, issue, domain, authorities };
 	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
 	const appDeps = { defence: createDefence({ settings: () => config.blackhole, store, clock, logger }), refusals: createRefusals({ store, clock, logger }), logger };
 	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock }) }), credentials, trust.bundle);
+	stapleTo(server, { ocsp, clock, logger });
 	const admin = createAdminServer(createApp({ ...appDeps, routes, authenticate: authenticateLocally }));
 	const publicRoutes = routes.filter((route) => route.isPublic);
 	const publicServer = createPublicServer(createApp({ ...appDeps, routes: publicRoutes, authenticate: authenticateNobody }));

@@ -12,6 +12,9 @@ import type { AnswerDescription, BodyDescription } from './description.ts';
 import { problemOf } from './problem.ts';
 import type { Route } from './route.ts';
 
+/** `:name` for a segment, `*name` for all the rest, which OpenAPI has no other word for. */
+const PARAMETER = /[:*](\w+)/g;
+
 type Json = Readonly<Record<string, unknown>>;
 
 const SECURITY_SCHEMES = {
@@ -36,7 +39,7 @@ export function openApiRoute(others: readonly Route[]): Route {
 /** @throws Error when a schema has no equivalent in JSON Schema 2020-12 */
 export function openApiDocument(routes: readonly Route[]): Json {
 	const paths: Record<string, Record<string, Json>> = {};
-	for (const route of routes) (paths[route.path.replace(/:(\w+)/g, '{$1}')] ??= {})[route.method.toLowerCase()] = operation(route);
+	for (const route of routes) (paths[route.path.replace(PARAMETER, '{$1}')] ??= {})[route.method.toLowerCase()] = operation(route);
 	return {
 		openapi: '3.1.1',
 		info: { title: 'Birthmark CA', version: VERSION, summary: 'certificates for containers at the moment they are born', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
@@ -50,7 +53,7 @@ export function openApiDocument(routes: readonly Route[]): Json {
 function operation({ method, path, roles, description }: Route): Json {
 	const { summary, bearer, query = {}, body, answers } = description;
 	const parameters = [
-		...[...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
+		...[...path.matchAll(PARAMETER)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
 		...Object.entries(query).map(([name, what]) => ({ name, in: 'query', description: what, schema: { type: 'string' } })),
 	];
 	return {

@@ -11,7 +11,7 @@ export type Admission = Exclude<Role, 'ca'> | 'anonymous';
 
 export interface Route {
 	readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-	/** pattern, with `:name` for a segment */
+	/** pattern, with `:name` for a segment and `*name` at its end for all the rest */
 	readonly path: string;
 	/** at least one; a route without is not served */
 	readonly roles: readonly [Admission, ...Admission[]];

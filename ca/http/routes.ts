@@ -18,8 +18,10 @@ import { authorizeRoute } from './authorize.ts';
 import { crlRoutes } from './crl.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './identities.ts';
+import { issuerRoute } from './issuers.ts';
 import { joinRoute, type JoinRouteDeps } from './join.ts';
 import { nodeRoutes } from './nodes.ts';
+import { ocspRoutes, type OcspRouteDeps } from './ocsp.ts';
 import { openApiRoute } from './openapi.ts';
 import { renewRoute } from './renew.ts';
 import { revokeRoutes } from './revoke.ts';
@@ -30,7 +32,7 @@ import { symbiosRoutes } from './symbios.ts';
 import { userRoutes } from './users.ts';
 import { whoamiRoute } from './whoami.ts';
 
-export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & EnrolUserDeps & RenewDeps & Pick<JoinRouteDeps, 'logger'> & {
+export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & EnrolUserDeps & RenewDeps & OcspRouteDeps & Pick<JoinRouteDeps, 'logger'> & {
 	readonly store: Store;
 	readonly lists: RevocationLists;
 	readonly authorities: Authorities;
@@ -47,6 +49,8 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		...healthRoutes(deps),
 		rootsRoute(deps),
 		...crlRoutes(deps),
+		...ocspRoutes(deps),
+		issuerRoute(deps),
 		joinRoute({ ...deps, join: createJoin(deps) }),
 		authorizeRoute({ authorize: createAuthorize(deps), logger }),
 		mintRoute({ mint, logger }),
