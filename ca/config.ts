@@ -99,6 +99,12 @@ const schema = z.strictObject({
 		/** certificates after their end, with what belongs to them alone */
 		expiredDays: z.int().min(1).max(3650).default(30),
 	}).prefault({}),
+	/** plain HTTP, `GET /metrics` and nothing else, for those who scrape */
+	metrics: z.strictObject({
+		host: z.string().min(1).default('127.0.0.1'),
+		/** null: there is no such listener; operators find the same at `/v1/metrics` */
+		port: z.int().min(0).max(65535).nullable().default(null),
+	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
 	if (config.blackhole.shutOutSeconds > config.blackhole.maximumSeconds) {

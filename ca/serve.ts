@@ -13,12 +13,14 @@ import { startSealer } from './audit/sealer.ts';
 import { createDefence } from './defence/defence.ts';
 import { createApp } from './http/app.ts';
 import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
+import { scrapeRoute } from './http/metrics.ts';
 import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { stapleTo } from './http/stapling.ts';
 import { onlyAuthority } from './issuance/authorities.ts';
 import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
+import { createMetrics } from './metrics/metrics.ts';
 import { openRevocation } from './revocation/open.ts';
 import { makeServerCertificate } from './server-certificate.ts';
 import { readState, statePaths } from './state-folder.ts';
@@ -49,6 +51,8 @@ export interface RunningCa {
 	readonly adminSocket: string;
 	/** of the public listener, when there is one */
 	readonly publicAddress?: AddressInfo;
+	/** of the listener for metrics, when there is one */
+	readonly metricsAddress?: AddressInfo;
 	/** the trust bundle as it is now, PEM */
 	readonly bundle: Buffer;
 	/** Does what is due now: server certificate, revocation list, old tokens. */
@@ -85,19 +89,22 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 
 	const sealer = startSealer({ store, logger });
 
-	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, ocsp, cacheSeconds: config.ocsp.cacheSeconds, sealer, logger });
+	const defence = createDefence({ settings: () => config.blackhole, store, clock, logger });
+	const metrics = createMetrics({ store, lists, blackhole: defence.blackhole, clock, logger });
+	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, ocsp, cacheSeconds: config.ocsp.cacheSeconds, sealer, metrics, logger });
 	const serverDeps = { store, issue, domain, authorities };
 	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
-	const appDeps = { defence: createDefence({ settings: () => config.blackhole, store, clock, logger }), refusals: createRefusals({ store, clock, logger }), logger };
+	const appDeps = { defence, refusals: createRefusals({ store, clock, logger }), logger, observe: metrics.observe };
 	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock }) }), credentials, trust.bundle);
 	stapleTo(server, { ocsp, clock, logger });
 	const admin = createAdminServer(createApp({ ...appDeps, routes, authenticate: authenticateLocally }));
 	const publicRoutes = routes.filter((route) => route.isPublic);
 	const publicServer = createPublicServer(createApp({ ...appDeps, routes: publicRoutes, authenticate: authenticateNobody }));
-	const { host, port } = config.publicHttp;
+	const metricsServer = createPublicServer(createApp({ ...appDeps, routes: [scrapeRoute({ metrics })], authenticate: authenticateNobody }));
 	const address = await listen(server, config.listen);
-	const publicAddress = port === null ? undefined : await listen(publicServer, { host, port });
+	const publicAddress = await listenIfAsked(publicServer, config.publicHttp);
+	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);
 	await listenUnix(admin, adminSocket, 0o600);
 
 	let forgottenAt = new Date(0);
@@ -127,13 +134,14 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		address,
 		adminSocket,
 		...(publicAddress && { publicAddress }),
+		...(metricsAddress && { metricsAddress }),
 		get bundle() {
 			return authorities.current().bundle;
 		},
 		lookAfter,
 		async close() {
 			clearInterval(timer);
-			await Promise.all([closeGracefully(server), closeGracefully(admin), ...(publicAddress ? [closeGracefully(publicServer)] : [])]);
+			await Promise.all([closeGracefully(server), closeGracefully(admin), ...[publicServer, metricsServer].filter(({ listening }) => listening).map(closeGracefully)]);
 			await sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error }));
 			await store.close();
 			lock.release();
@@ -154,6 +162,10 @@ async function listen(server: Server, { host, port }: CaConfig['listen']): Promi
 	} catch (cause) {
 		throw new BirthmarkError('config-invalid', `the CA cannot listen on ${host} port ${port} (${(cause as Error).message}): free the address or configure another`, { cause });
 	}
+}
+
+async function listenIfAsked(server: Server, { host, port }: CaConfig['metrics']): Promise<AddressInfo | undefined> {
+	return port === null ? undefined : listen(server, { host, port });
 }
 
 /** The trust domain is for life: identities of two of them under one root could not be told apart by whoever trusts the root. */

@@ -30,6 +30,8 @@ export interface Blackhole {
 	fail(source: Source): number;
 	/** how many sources of the kind are shut out now */
 	shutOut(kind: SourceKind): number;
+	/** how often one was, since the start */
+	timesShutOut(kind: SourceKind): number;
 }
 
 export interface BlackholeDeps {
@@ -45,12 +47,18 @@ export function createBlackhole({ settings, monotonic = () => performance.now() 
 		kind === 'address' ? () => ({ ...settings(), failures: settings().addressFailures }) : settings,
 		monotonic,
 	)])) as Record<SourceKind, Ledger>;
+	const times: Record<SourceKind, number> = { address: 0, token: 0, identity: 0 };
 	return {
 		admit({ kind, key }) {
 			const seconds = ledgers[kind].remaining(key);
 			if (seconds > 0) throw new ShutOutError(kind, seconds);
 		},
-		fail: ({ kind, key }) => ledgers[kind].fail(key),
+		fail({ kind, key }) {
+			const seconds = ledgers[kind].fail(key);
+			if (seconds > 0) times[kind]++;
+			return seconds;
+		},
 		shutOut: (kind) => ledgers[kind].shutOut(),
+		timesShutOut: (kind) => times[kind],
 	};
 }

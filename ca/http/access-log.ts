@@ -11,6 +11,8 @@ export interface Answered {
 	readonly route: string;
 	readonly status: number;
 	readonly durationMs: number;
+	/** whether the route answers with a certificate */
+	readonly isSigning: boolean;
 	readonly caller?: Caller;
 	readonly failure?: unknown;
 }

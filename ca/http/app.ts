@@ -66,7 +66,7 @@ export function createApp({ routes, authenticate, defence, refusals, logger, obs
 			await recordRefusal(refusals, context as unknown as Context);
 		}
 		const { method, status, state: { route, caller } } = context;
-		const answered = { method, route: route?.path ?? '(none)', status, durationMs: performance.now() - begun, ...(caller && { caller }), failure };
+		const answered = { method, route: route?.path ?? '(none)', status, durationMs: performance.now() - begun, isSigning: route?.description.errors?.includes('csr-malformed') === true, ...(caller && { caller }), failure };
 		logAccess(logger, answered);
 		observe(answered);
 	});

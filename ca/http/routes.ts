@@ -2,6 +2,7 @@
 
 import type { Authorities } from '../issuance/authorities.ts';
 import type { Sealer } from '../audit/sealer.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
 import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
@@ -20,6 +21,7 @@ import { healthRoutes } from './health.ts';
 import { identityRoutes } from './identities.ts';
 import { issuerRoute } from './issuers.ts';
 import { joinRoute, type JoinRouteDeps } from './join.ts';
+import { metricsRoute } from './metrics.ts';
 import { nodeRoutes } from './nodes.ts';
 import { ocspRoutes, type OcspRouteDeps } from './ocsp.ts';
 import { openApiRoute } from './openapi.ts';
@@ -37,6 +39,7 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Enro
 	readonly lists: RevocationLists;
 	readonly authorities: Authorities;
 	readonly sealer: Pick<Sealer, 'seal'>;
+	readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
 };
 
 /** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */
@@ -63,6 +66,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		...nodeRoutes({ ...deps, mint, revoke }),
 		...userRoutes({ users: createUsers(deps), revoke, logger }),
 		auditRoute(deps),
+		metricsRoute(deps),
 		whoamiRoute(deps),
 	];
 	return [...routes, openApiRoute(routes)];

@@ -8,6 +8,7 @@ import { createRevocationLists } from './revocation-lists.ts';
 import { createRetention } from './retention.ts';
 import { createRevocations } from './revocations.ts';
 import { createAudit } from './audit.ts';
+import { createStatistics } from './statistics.ts';
 import type { Store } from './store.ts';
 import { createUsers } from './users.ts';
 
@@ -21,6 +22,7 @@ export function createStore(database: Database): Store {
 		...createAudit(database),
 		...createRetention(database),
 		...createUsers(database),
+		...createStatistics(database),
 		async check() {
 			const changed = await database.transaction((sql) => sql.run(`UPDATE counters SET value = value + 1 WHERE name = 'health'`));
 			if (changed !== 1) throw new Error('the database has lost its counters');

@@ -38,6 +38,8 @@ export interface Database {
 	 * @throws BirthmarkError `ca-unavailable`
 	 */
 	read<T>(work: (sql: Reader) => Promise<T>): Promise<T>;
+	/** how many calls wait for their turn */
+	waiting(): number;
 	/** Waits for the transactions that were begun. Again is no error. */
 	close(): Promise<void>;
 }

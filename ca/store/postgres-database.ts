@@ -76,6 +76,7 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 	const database: Database = {
 		transaction: (work) => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work)),
 		read: (work) => withRetries(pool, (client) => work(sqlOn(client, statements))),
+		waiting: () => pool.waitingCount,
 		async close() {
 			if (!pool.ended) await pool.end();
 		},

@@ -71,6 +71,7 @@ export function openSqliteDatabase(path: string): Database {
 				throw describe(error);
 			}
 		},
+		waiting: () => queue.length,
 		async close() {
 			if (isClosed) return running;
 			isClosed = true;

@@ -232,7 +232,21 @@ export interface AuditStore {
 	countPendingEvents(): Promise<number>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore, RetentionStore {
+/** How many live identities of a role there are, and how many of them end within each of the spans that were asked about. */
+export interface IdentityCount {
+	readonly role: string;
+	readonly live: number;
+	readonly ending: readonly number[];
+}
+
+export interface StatisticsStore {
+	/** how many calls wait for the database now */
+	waiting(): number;
+	/** Looks at every live certificate: not for often. */
+	countIdentities(now: Date, withinSeconds: readonly number[]): Promise<readonly IdentityCount[]>;
+}
+
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

@@ -61,6 +61,8 @@ export interface TestCa {
 	readonly port: number;
 	/** of the public listener; where there is none, empty */
 	readonly publicUrl: string;
+	/** of the listener for metrics, when there is one */
+	readonly metricsPort: number | undefined;
 	/** the trust bundle, PEM */
 	readonly bundle: Buffer;
 	readonly adminSocket: string;
@@ -142,7 +144,7 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 	const { port } = ca.address;
 	const target = { port, bundle: ca.bundle, adminSocket: ca.adminSocket };
 	const publicUrl = ca.publicAddress ? `http://127.0.0.1:${ca.publicAddress.port}` : '';
-	return { url: `https://127.0.0.1:${port}`, publicUrl, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), close };
+	return { url: `https://127.0.0.1:${port}`, publicUrl, metricsPort: ca.metricsAddress?.port, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), close };
 }
 
 /** Starts another instance of the same CA, on the same PostgreSQL server, with a state folder of its own. */

@@ -24,7 +24,7 @@ const jsonSchema: z.ZodType = z.lazy(() => z.union([z.boolean(), z.looseObject({
 	additionalProperties: jsonSchema.optional(),
 	anyOf: z.array(jsonSchema).optional(),
 }).refine((value) => Object.keys(value).every((key) => SCHEMA_KEYWORDS.includes(key)), 'has an unknown keyword')]));
-const content = z.record(z.string().regex(/^[a-z]+\/[a-z0-9.+-]+$/), z.strictObject({ 'schema': jsonSchema, 'x-max-bytes': z.int().optional() }));
+const content = z.record(z.string().regex(/^[a-z]+\/[a-z0-9.+-]+(; [a-z]+=[a-z0-9.-]+)*$/), z.strictObject({ 'schema': jsonSchema, 'x-max-bytes': z.int().optional() }));
 /** The essential shape of OpenAPI 3.1.1 §4.8; strict, because an unknown fixed field is an error there. */
 const operation = z.strictObject({
 	'operationId': z.string().regex(/^[a-z][A-Za-z0-9]+$/),
@@ -122,7 +122,7 @@ test('answers are as they are described', async (t) => {
 		}
 		return answer;
 	};
-	for (const path of ['/healthz', '/readyz', '/v1/roots', '/v1/crl', '/v1/crl.pem', '/v1/openapi.json', '/v1/audit', '/v1/whoami', '/v1/nodes', '/v1/identities']) {
+	for (const path of ['/healthz', '/readyz', '/v1/roots', '/v1/crl', '/v1/crl.pem', '/v1/openapi.json', '/v1/audit', '/v1/metrics', '/v1/whoami', '/v1/nodes', '/v1/identities']) {
 		await check(`GET ${path}`, ca.admin('GET', path));
 	}
 	const tag = (await ca.request('GET', '/v1/crl')).headers.etag!;

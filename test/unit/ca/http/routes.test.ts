@@ -44,6 +44,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
 	'DELETE /v1/users/:name': ['operator'],
 	'GET /v1/whoami': ['workload', 'node', 'operator'],
 	'GET /v1/audit': ['operator'],
+	'GET /v1/metrics': ['operator'],
 	'GET /v1/openapi.json': ['anonymous'],
 };
 
