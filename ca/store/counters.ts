@@ -1,17 +1,23 @@
 /**
  * Numbers that only grow. `revocations`: how often anything was revoked; a published list is current
  * as long as it stands where the list says. `trust`: how often the authorities have changed. `audit`:
- * how often the audit log was sealed.
+ * how often the audit log was sealed. `token-uses`: the instant (milliseconds) up to which the use of
+ * users' tokens has been forgotten.
  */
 
 import type { Reader, Sql } from './database.ts';
 
-export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit';
+export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit' | 'token-uses';
 
 /** @returns the new value */
 export async function bump(sql: Sql, name: Counter): Promise<number> {
 	const row = await sql.get('UPDATE counters SET value = value + 1 WHERE name = :name RETURNING value', { name });
 	return row!['value'] as number;
+}
+
+/** Sets it to this unless it stands higher already. */
+export async function raise(sql: Sql, name: Counter, value: number): Promise<void> {
+	await sql.run('UPDATE counters SET value = :value WHERE name = :name AND value < :value', { name, value });
 }
 
 export async function readCounter(sql: Reader, name: Counter): Promise<number> {

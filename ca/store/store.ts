@@ -201,7 +201,7 @@ export interface UserStore {
 	findTokenUse(user: string, jti: string): Promise<Redeemed | undefined>;
 	/** Burns the `jti` for the certificate, unless the user was cut off or has another key by now. */
 	redeemUserToken(claim: UserTokenClaim, certificate: CertificateRecord, attempt: RedemptionAttempt, by: Actor): Promise<Redemption | { readonly outcome: 'cut-off' }>;
-	/** Forgets the use of tokens that have expired before this. */
+	/** Forgets the use of tokens that have expired before this. None of them is good again, whatever the clock says later. */
 	forgetTokenUses(expiredBefore: Date): Promise<void>;
 }
 

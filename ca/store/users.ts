@@ -2,6 +2,7 @@
 
 import { recordEvent } from './audit.ts';
 import { findCertificate, insertCertificate, isNewestLive } from './certificates.ts';
+import { raise, readCounter } from './counters.ts';
 import type { Database, Reader, Row } from './database.ts';
 import type { Redeemed, UserRecord } from './records.ts';
 import { usedTokenState } from './redemption.ts';
@@ -55,13 +56,16 @@ export function createUsers(database: Database): UserStore {
 				const state = usedTokenState(use, attempt);
 				return state === 'repeat' ? { outcome: state, certificate: use.certificate } : { outcome: state };
 			}
+			// What was forgotten while the clock was ahead may have been this token's use.
+			if (expiresAt.getTime() < await readCounter(sql, 'token-uses')) return { outcome: 'expired' };
 			const { serial } = certificate;
 			await insertCertificate(sql, certificate, by);
 			await sql.run(BURN, { user, jti, expiresAt: expiresAt.getTime(), serial, publicKeyHash: attempt.publicKeyHash, now: attempt.now.getTime() });
 			return { outcome: 'issued', certificate };
 		}),
 		forgetTokenUses: (expiredBefore) => database.transaction(async (sql) => {
-			await sql.run('DELETE FROM used_token_ids WHERE expires_at < :before', { before: expiredBefore.getTime() });
+			const before = expiredBefore.getTime();
+			if ((await sql.run('DELETE FROM used_token_ids WHERE expires_at < :before', { before })) > 0) await raise(sql, 'token-uses', before);
 		}),
 	};
 }

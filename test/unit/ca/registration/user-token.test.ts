@@ -45,6 +45,20 @@ test('a token is good once, and once more for the same key within the window', a
 	t.is((await sign(ca, token, key)).json()['code'], 'token-used');
 });
 
+test('a token that was used is not good again when the clock runs ahead for days and is set back', async (t) => {
+	const clock = movableClock();
+	const ca = await startCa(t, { clock });
+	const alice = await addUser(ca, 'alice', undefined, 'ES256', clock.now);
+	const token = await alice.token();
+	t.is(await code(ca, token), 'issued');
+	for (const days of [3, -3]) {
+		clock.advance(days * 24 * 3600);
+		await ca.lookAfter();
+	}
+	t.is(await code(ca, token), 'token-expired');
+	t.is((await ca.admin('GET', '/v1/identities/api01')).json<IdentityList>().identities.length, 1);
+});
+
 test('of many who bring one token at once one gets a certificate', async (t) => {
 	const ca = await startCa(t);
 	const token = await (await addUser(ca, 'alice')).token();
