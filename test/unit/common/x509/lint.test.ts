@@ -95,3 +95,51 @@ test('serial numbers are 16 octets, positive, and begin with 40 to 7f', (t) => {
 		t.regex(createSerial((length) => Buffer.alloc(length, byte)), /^[4-7][0-9a-f]{31}$/);
 	}
 });
+
+/** The lint of a leaf that was meant with these names and has them. */
+function lintNames(change: Partial<LeafIntent['names']>, commonName = 'api01'): () => void {
+	const [by, { tbs, ...meant }] = [issuer(), intent()];
+	const changed = { ...meant, names: { ...names, ...change }, tbs: { ...tbs, subject: { ...tbs.subject, commonName } } };
+	const bytes = encodeTbs({ ...changed.tbs, extensions: extensionsOf(changed, by) }, by.name);
+	return () => lintLeaf(bytes, changed, by);
+}
+
+test('legal names pass', (t) => {
+	t.notThrows(lintNames({}));
+});
+
+const ILLEGAL_IDS: Readonly<Record<string, string>> = {
+	'no path': 'spiffe://example.org',
+	'the root as path': 'spiffe://example.org/',
+	'a trailing slash': 'spiffe://example.org/a/',
+	'an empty segment': 'spiffe://example.org/a//b',
+	'a segment "."': 'spiffe://example.org/./a',
+	'a segment ".."': 'spiffe://example.org/a/..',
+	'percent-encoding': 'spiffe://example.org/a%20b',
+	'a port': 'spiffe://example.org:443/a',
+	'user information': 'spiffe://user@example.org/a',
+	'a query': 'spiffe://example.org/a?b',
+	'a fragment': 'spiffe://example.org/a#b',
+	'capitals in the trust domain': 'spiffe://Example.org/a',
+	'another scheme': 'https://example.org/a',
+	'more than 2048 bytes': `spiffe://example.org/${'a'.repeat(2048)}`,
+};
+for (const [name, spiffeId] of Object.entries(ILLEGAL_IDS)) {
+	test(`a SPIFFE ID with ${name} is refused`, (t) => {
+		t.regex(t.throws(lintNames({ spiffeId })).message, /alternative names/);
+	});
+}
+
+const ILLEGAL_NAMES: Readonly<Record<string, readonly [dnsNames: readonly string[], commonName?: string]>> = {
+	'a wildcard': [['*.example.com'], '*.example.com'],
+	'an underscore': [['a_b'], 'a_b'],
+	'a trailing dot': [['api01.'], 'api01.'],
+	'capitals': [['API01'], 'API01'],
+	'a label of 64 characters': [['api01', 'a'.repeat(64)]],
+	'a CN that is not among the names': [['other']],
+};
+for (const [name, [dnsNames, commonName]] of Object.entries(ILLEGAL_NAMES)) {
+	test(`DNS names with ${name} are refused`, (t) => {
+		t.regex(t.throws(lintNames({ dnsNames }, commonName)).message, /alternative names/);
+	});
+}
