@@ -28,6 +28,8 @@ export interface Setting {
 	readonly caUrl: string;
 	readonly caContainer: string;
 	readonly plugin: string;
+	/** of the CA; in its container's volume when absent */
+	readonly adminSocket?: string;
 }
 
 export interface Ran {
@@ -74,13 +76,17 @@ export async function eventually<T>(what: string, ask: () => Promise<T | undefin
 }
 
 /** @throws Error when the stories were not started by `make test-integration` */
-export function openWorld(): World {
+function givenSetting(): Setting {
 	const text = process.env['BIRTHMARK_TEST'];
 	if (!text) throw new Error('there is no engine for this test: run it with make test-integration STORY=<name>');
-	const setting = JSON.parse(text) as Setting;
+	return JSON.parse(text) as Setting;
+}
+
+/** @param setting the engine that `make test-integration` has set up when absent */
+export function openWorld(setting = givenSetting()): World {
 	const paths = enginePaths(setting.state);
 	const docker = new Docker({ socketPath: paths.socket });
-	const adminSocket = join(paths.data, 'volumes/birthmark-ca/_data/ca/admin.sock');
+	const adminSocket = setting.adminSocket ?? join(paths.data, 'volumes/birthmark-ca/_data/ca/admin.sock');
 
 	const run = (command: string, args: readonly string[], env: Record<string, string>, input = ''): Promise<Ran> =>
 		new Promise((resolve) => {

@@ -1,0 +1,38 @@
+/** An engine beside that of the other stories, with a plugin of its own, for stories that need another CA. */
+
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import tmp from 'tmp';
+import { dockerCommand } from '../../scripts/images.ts';
+import { BUILD, enginePaths } from '../../scripts/paths.ts';
+import { PLUGIN } from '../../scripts/plugin.ts';
+import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from '../../scripts/private-engine.ts';
+import { enablePlugin, waitUntilEnforced } from '../../scripts/set-up.ts';
+import { Steps } from '../../scripts/steps.ts';
+import { buildTestImages } from '../../scripts/test-images.ts';
+import { openWorld, type World } from './world.ts';
+
+export interface SecondEngineOptions {
+	/** one address, or several separated by commas */
+	readonly caUrl: string;
+	readonly joinToken: string;
+	/** of a CA on this machine */
+	readonly adminSocket: string;
+}
+
+/** Starts it with the plugin that `make` has laid out, and removes it after the test. */
+export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken, adminSocket }: SecondEngineOptions): Promise<World> {
+	const state = tmp.dirSync({ prefix: 'birthmark-second-', unsafeCleanup: true });
+	const paths = enginePaths(state.name);
+	const steps = new Steps(join(BUILD, 'logs/second-engine.log'));
+	t.teardown(() => removeEngine(steps, paths));
+	await startEngine(steps, paths);
+	const docker = dockerCommand(steps, paths.host);
+	await buildTestImages(steps, docker);
+	await docker(['plugin', 'create', PLUGIN, join(BUILD, 'plugin')]);
+	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug' });
+	writeDaemonJson(paths, [PLUGIN]);
+	reloadEngine(paths);
+	await waitUntilEnforced(paths.host);
+	return openWorld({ host: paths.host, state: paths.state, caUrl, caContainer: '', plugin: PLUGIN, adminSocket });
+}
