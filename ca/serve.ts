@@ -22,6 +22,7 @@ import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { openRevocation } from './revocation/open.ts';
+import { createPlacement } from './revocation/placement.ts';
 import { makeServerCertificate } from './server-certificate.ts';
 import { readState, statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
@@ -84,7 +85,8 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
 	const lock = holdLock(lockFile);
 	const store = await openStore(config.database, database);
-	const issue = createIssue({ authorities, clock, random, backdateSeconds });
+	const place = createPlacement({ store, clock, url: config.publicHttp.url, partitionSize: config.crl.partitionSize });
+	const issue = createIssue({ authorities, clock, random, backdateSeconds, place });
 	const { lists, ocsp } = await openRevocation({ ...config, store, authorities, clock, random });
 
 	const sealer = startSealer({ store, logger });

@@ -6,6 +6,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { encodeTbs } from '#common/x509/certificate.ts';
+import type { Pointers } from '#common/x509/extensions.ts';
 import { lintLeaf } from '#common/x509/lint.ts';
 import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
@@ -35,14 +36,25 @@ export interface IssueDeps {
 	readonly clock: { now(): Date };
 	readonly random: (bytes: number) => Uint8Array;
 	readonly backdateSeconds: number;
+	/** where what a generation issues next can be asked about; nowhere when absent */
+	readonly place?: (generation: number) => Promise<Placement>;
 }
 
+export interface Placement {
+	/** whose revocation list it will be on, beside that of everything; 0 for none */
+	readonly partition: number;
+	readonly pointers: Pointers;
+}
+
+const NOWHERE: Placement = { partition: 0, pointers: {} };
+
 /** @returns a function that makes one certificate; it fails with `internal` when the intermediate has expired or the lint finds a fault */
-export function createIssue({ authorities, clock, random, backdateSeconds }: IssueDeps): Issue {
+export function createIssue({ authorities, clock, random, backdateSeconds, place = async () => NOWHERE }: IssueDeps): Issue {
 	return async ({ identity, key, lifetimeSeconds, origin, parent }) => {
 		const now = clock.now();
 		const { issuer, generation } = authorities.current().active;
 		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
+		const { partition, pointers } = await place(generation);
 		const serial = createSerial(random);
 		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, profile } = identity;
 		requireKey(profile, key.publicKey);
@@ -54,8 +66,8 @@ export function createIssue({ authorities, clock, random, backdateSeconds }: Iss
 			publicKey: key.publicKey,
 			...validity(now, Math.min(lifetimeSeconds ?? profile.lifetimeSeconds, profile.maximumSeconds), backdateSeconds, issuer.notAfter),
 		};
-		const toBeSigned = encodeTbs({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes) }, issuer.name);
-		lintLeaf(toBeSigned, { tbs, names, purposes }, issuer);
+		const toBeSigned = encodeTbs({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes, pointers) }, issuer.name);
+		lintLeaf(toBeSigned, { tbs, names, purposes, pointers }, issuer);
 		return {
 			serial,
 			der: encodeSigned(toBeSigned, issuer.key),
@@ -68,7 +80,7 @@ export function createIssue({ authorities, clock, random, backdateSeconds }: Iss
 			spiffeId,
 			...origin,
 			issuerGeneration: generation,
-			crlPartition: 0,
+			crlPartition: partition,
 			chain: parent?.chain ?? serial,
 			...(parent && { parentSerial: parent.serial }),
 			renewals: parent ? parent.renewals + 1 : 0,
