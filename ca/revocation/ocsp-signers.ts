@@ -35,16 +35,13 @@ export interface OcspSignerDeps {
 	/** O of the signer's subject */
 	readonly environment: string;
 	readonly backdateSeconds: number;
-	/** of the answers */
+	/** of a signer's certificate */
 	readonly lifetimeSeconds: number;
 }
 
-const MIN_LIFETIME_SECONDS = 24 * 3600;
-
-/** Makes a signer when it is first needed, and the next one at half of its life, so that every answer fits into what is left. */
+/** Makes a signer when it is first needed, and the next one at half of its life, so that answers have time in what is left. */
 export function createOcspSigners(deps: OcspSignerDeps): OcspSigners {
-	const { clock } = deps;
-	const lifetimeSeconds = Math.max(MIN_LIFETIME_SECONDS, 2 * deps.lifetimeSeconds);
+	const { clock, lifetimeSeconds } = deps;
 	const signers = new Map<number, Promise<OcspSigner>>();
 	const isUsable = ({ notBefore, notAfter }: OcspSigner): boolean => {
 		const now = clock.now().getTime();
@@ -58,14 +55,14 @@ export function createOcspSigners(deps: OcspSignerDeps): OcspSigners {
 			// The last one of an issuer that is about to end is as good as it gets.
 			if (signer && (isUsable(signer) || signer.notAfter >= notAfter)) return signer;
 			// Somebody else may have begun while this one looked.
-			if (signers.get(generation) === known) signers.set(generation, makeSigner(authority, lifetimeSeconds, deps));
+			if (signers.get(generation) === known) signers.set(generation, makeSigner(authority, deps));
 			return signers.get(generation)!;
 		},
 	};
 }
 
-async function makeSigner({ issuer, generation }: Authority, lifetimeSeconds: number, deps: OcspSignerDeps): Promise<OcspSigner> {
-	const { store, clock, random, environment, backdateSeconds } = deps;
+async function makeSigner({ issuer, generation }: Authority, deps: OcspSignerDeps): Promise<OcspSigner> {
+	const { store, clock, random, environment, lifetimeSeconds, backdateSeconds } = deps;
 	const now = clock.now();
 	const key = generateSigningKey();
 	const tbs = {

@@ -15,11 +15,12 @@ export interface RevocationDeps {
 	readonly backdateSeconds: number;
 	readonly crl: { readonly refreshSeconds: number; readonly lifetimeSeconds: number };
 	readonly ocsp: { readonly lifetimeSeconds: number };
+	readonly profiles: { readonly ocsp: { readonly lifetimeSeconds: number } };
 }
 
 /** Resolves when there is a list that covers whatever was revoked before. */
-export async function openRevocation({ crl, ocsp, ...deps }: RevocationDeps): Promise<{ readonly lists: RevocationLists; readonly ocsp: Ocsp }> {
+export async function openRevocation({ crl, ocsp, profiles, ...deps }: RevocationDeps): Promise<{ readonly lists: RevocationLists; readonly ocsp: Ocsp }> {
 	const lists = await openRevocationLists({ ...deps, ...crl });
-	const signers = createOcspSigners({ ...deps, ...ocsp });
+	const signers = createOcspSigners({ ...deps, ...profiles.ocsp });
 	return { lists, ocsp: createOcsp({ ...deps, ...ocsp, signers }) };
 }
