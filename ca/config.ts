@@ -80,6 +80,17 @@ const schema = z.strictObject({
 		/** how long HTTP caches may keep an answer; a revocation shows behind them only afterwards */
 		cacheSeconds: seconds(0, 0, DAY),
 	}).prefault({}),
+	/** what one client may take */
+	limits: z.strictObject({
+		/** of all clients together, per listener */
+		connections: z.int().min(16).max(100_000).default(8192),
+		/** of one address, per listener; beyond that the oldest goes that proved nothing and does nothing */
+		connectionsPerAddress: z.int().min(4).max(100_000).default(512),
+		/** for the head of a request */
+		headerSeconds: seconds(10, 1, 60),
+		/** for the whole of a request */
+		requestSeconds: seconds(30, 1, 600),
+	}).prefault({}),
 	/** who sends bad CSRs or tokens, or fails to say who it is, is shut out; see `defence/` */
 	blackhole: z.strictObject({
 		windowSeconds: seconds(60, 1, HOUR),
@@ -107,6 +118,9 @@ const schema = z.strictObject({
 	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
+	if (config.limits.headerSeconds > config.limits.requestSeconds) {
+		context.addIssue({ code: 'custom', path: ['limits', 'headerSeconds'], message: 'is more than limits.requestSeconds' });
+	}
 	if (config.blackhole.shutOutSeconds > config.blackhole.maximumSeconds) {
 		context.addIssue({ code: 'custom', path: ['blackhole', 'shutOutSeconds'], message: 'is more than blackhole.maximumSeconds' });
 	}

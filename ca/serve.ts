@@ -98,12 +98,12 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	let trust = authorities.current();
 	let credentials = await makeServerCertificate(serverDeps);
 	const appDeps = { defence, refusals: createRefusals({ store, clock, logger }), logger, observe: metrics.observe };
-	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock }) }), credentials, trust.bundle);
+	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock }) }), credentials, trust.bundle, () => config.limits);
 	stapleTo(server, { ocsp, clock, logger });
 	const admin = createAdminServer(createApp({ ...appDeps, routes, authenticate: authenticateLocally }));
 	const publicRoutes = routes.filter((route) => route.isPublic);
-	const publicServer = createPublicServer(createApp({ ...appDeps, routes: publicRoutes, authenticate: authenticateNobody }));
-	const metricsServer = createPublicServer(createApp({ ...appDeps, routes: [scrapeRoute({ metrics })], authenticate: authenticateNobody }));
+	const publicServer = createPublicServer(createApp({ ...appDeps, routes: publicRoutes, authenticate: authenticateNobody }), () => config.limits);
+	const metricsServer = createPublicServer(createApp({ ...appDeps, routes: [scrapeRoute({ metrics })], authenticate: authenticateNobody }), () => config.limits);
 	const address = await listen(server, config.listen);
 	const publicAddress = await listenIfAsked(publicServer, config.publicHttp);
 	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);

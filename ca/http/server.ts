@@ -8,6 +8,7 @@ import { createServer as createHttpServer, type RequestListener, type Server as 
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { SecureContextOptions } from 'node:tls';
 import { closeServer } from '#common/runtime/listen.ts';
+import { limitConnections } from './connections.ts';
 
 /** Key and chain of the server's own certificate, PEM. */
 export interface ServerCredentials {
@@ -15,17 +16,27 @@ export interface ServerCredentials {
 	readonly certificate: string;
 }
 
-const LIMITS = {
-	headersTimeout: 10_000,
-	requestTimeout: 30_000,
+/** What one client may take. */
+export interface ServerLimits {
+	/** of all clients together */
+	readonly connections: number;
+	readonly connectionsPerAddress: number;
+	/** for the head of a request, from its first byte or the connection's */
+	readonly headerSeconds: number;
+	/** for the whole of it */
+	readonly requestSeconds: number;
+}
+
+const FIXED = {
 	keepAliveTimeout: 65_000,
-	/** How often Node looks for connections that are past these; by default so rarely that 10 seconds become 40. */
-	connectionsCheckingInterval: 5000,
+	/** How often Node looks for connections that are past their time; by default so rarely that 10 seconds become 40. */
+	connectionsCheckingInterval: 1000,
 	maxHeaderSize: 16 * 1024,
 };
+/** On the plain listeners nothing of any size is ever sent, so slow senders get less time there. */
+const PUBLIC = { headerSeconds: 5, requestSeconds: 10, keepAliveMs: 10_000 };
 /** No longer than {@link CLOSE_GRACE_MS}: a connection that is not yet TLS cannot be closed in any other way. */
 const HANDSHAKE_TIMEOUT_MS = 5000;
-const MAX_CONNECTIONS = 8192;
 const CLOSE_GRACE_MS = 5000;
 /** AEAD and forward secrecy only; Node's defaults still offer CBC suites on TLS 1.2. The server key is ECDSA. */
 const CIPHERS = [
@@ -37,18 +48,21 @@ const CIPHERS = [
 	'ECDHE-ECDSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** @param bundle PEM: which clients' certificates count */
-export function createTlsServer(listener: RequestListener, credentials: ServerCredentials, bundle: Buffer): HttpsServer {
+/**
+ * @param bundle PEM: which clients' certificates count
+ * @param limits asked at each connection and request: they may be reloaded
+ */
+export function createTlsServer(listener: RequestListener, credentials: ServerCredentials, bundle: Buffer, limits: () => ServerLimits): HttpsServer {
 	const server = createHttpsServer({
 		...secureContext(credentials, bundle),
-		...LIMITS,
+		...FIXED,
 		handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
 		requestCert: true,
 		// Anonymous callers are welcome to some routes: what a certificate is worth is decided per request.
 		rejectUnauthorized: false,
 		ALPNProtocols: ['http/1.1'],
 	}, listener);
-	server.maxConnections = MAX_CONNECTIONS;
+	obey(server, limits);
 	return server;
 }
 
@@ -59,14 +73,31 @@ export function replaceCredentials(server: HttpsServer, credentials: ServerCrede
 
 /** Plain HTTP, to be put on a unix socket. */
 export function createAdminServer(listener: RequestListener): HttpServer {
-	return createHttpServer(LIMITS, listener);
+	return createHttpServer({ ...FIXED, headersTimeout: 10_000, requestTimeout: 30_000 }, listener);
 }
 
-/** Plain HTTP for everybody. Nothing of any size is ever sent to it, so slow senders get less time than elsewhere. */
-export function createPublicServer(listener: RequestListener): HttpServer {
-	const server = createHttpServer({ ...LIMITS, headersTimeout: 5000, requestTimeout: 10_000, keepAliveTimeout: 10_000 }, listener);
-	server.maxConnections = MAX_CONNECTIONS;
+/** Plain HTTP for everybody. */
+export function createPublicServer(listener: RequestListener, limits: () => ServerLimits): HttpServer {
+	const { headerSeconds, requestSeconds, keepAliveMs } = PUBLIC;
+	const server = createHttpServer({ ...FIXED, keepAliveTimeout: keepAliveMs }, listener);
+	obey(server, () => ({
+		...limits(),
+		headerSeconds: Math.min(headerSeconds, limits().headerSeconds),
+		requestSeconds: Math.min(requestSeconds, limits().requestSeconds),
+	}));
 	return server;
+}
+
+function obey(server: HttpServer | HttpsServer, limits: () => ServerLimits): void {
+	const apply = (): void => {
+		const { connections, headerSeconds, requestSeconds } = limits();
+		server.maxConnections = connections;
+		server.headersTimeout = headerSeconds * 1000;
+		server.requestTimeout = requestSeconds * 1000;
+	};
+	apply();
+	server.on('connection', apply);
+	limitConnections(server, () => limits().connectionsPerAddress);
 }
 
 /** Lets requests that are being answered finish, for a while. */
