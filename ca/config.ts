@@ -7,11 +7,12 @@
 import { z } from 'zod';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_DEFAULT_PORT } from '#common/protocol/messages.ts';
-import { checkName } from '#common/protocol/names.ts';
+import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import { checkTrustDomain } from '#common/protocol/spiffe-id.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 import { LOG_LEVELS } from '#common/runtime/log.ts';
 import { profilesSchema } from './issuance/profile-schema.ts';
+import { checkRules } from './registration/allow.ts';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -26,6 +27,9 @@ const checked = (check: (value: string) => unknown) => z.string().superRefine((v
 	}
 });
 
+/** for names, `*` and `?` as in allow rules */
+const pattern = z.string().regex(/^[A-Za-z0-9*?._ -]{1,128}$/, 'is not a pattern of letters, digits, "*", "?", ".", "_", "-" and blanks');
+
 const schema = z.strictObject({
 	/** of every SPIFFE ID */
 	trustDomain: checked(checkTrustDomain).default('birthmark.internal'),
@@ -34,6 +38,8 @@ const schema = z.strictObject({
 	listen: z.strictObject({
 		host: z.string().min(1).default('0.0.0.0'),
 		port: z.int().min(0).max(65535).default(CA_DEFAULT_PORT),
+		/** DNS names in the server's certificate beside `birthmark-ca`, for clients that ask for the host of the URL */
+		names: z.array(checked(checkDnsName)).max(16).default([]),
 	}).prefault({}),
 	/** what the CA remembers, and where */
 	database: z.strictObject({
@@ -55,6 +61,19 @@ const schema = z.strictObject({
 		maximumSeconds: seconds(HOUR, 1, 7 * DAY),
 		/** by how much the clock of whoever signs may be ahead */
 		skewSeconds: seconds(30, 0, HOUR),
+	}).prefault({}),
+	/** who may use this CA as a cfssl server, see `registration/cfssl-clients.ts` */
+	cfssl: z.strictObject({
+		clients: z.array(z.strictObject({
+			name: checked((value) => checkName('user name', value)),
+			clientCaFile: z.string().min(1).nullable().default(null),
+			commonName: pattern.default('*'),
+			organizationalUnit: pattern,
+			organization: pattern,
+			allow: z.array(checked((rule) => checkRules([rule]))).min(1).max(64),
+			allowOrganizations: z.array(pattern).max(16).default([]),
+			lifetimeSeconds: z.int().min(MIN_LIFETIME_SECONDS).max(YEAR).nullable().default(null),
+		})).max(64).default([]),
 	}).prefault({}),
 	/** by how much a certificate begins before it was issued, for clocks that are behind */
 	backdateSeconds: seconds(60, 0, HOUR),

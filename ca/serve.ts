@@ -21,6 +21,7 @@ import { onlyAuthority } from './issuance/authorities.ts';
 import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { openCfsslClients } from './registration/cfssl-clients.ts';
 import { openRevocation } from './revocation/open.ts';
 import { createPlacement } from './revocation/placement.ts';
 import { makeServerCertificate } from './server-certificate.ts';
@@ -87,18 +88,20 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 	const store = await openStore(config.database, database);
 	const place = createPlacement({ store, clock, url: config.publicHttp.url, partitionSize: config.crl.partitionSize });
 	const issue = createIssue({ authorities, clock, random, backdateSeconds, place });
+	const cfsslClients = openCfsslClients(config.cfssl.clients);
 	const { lists, ocsp } = await openRevocation({ ...config, store, authorities, clock, random });
 
 	const sealer = startSealer({ store, logger });
 
 	const defence = createDefence({ settings: () => config.blackhole, store, clock, logger });
 	const metrics = createMetrics({ store, lists, blackhole: defence.blackhole, clock, logger });
-	const routes = createRoutes({ ...config, store, issue, clock, random, domain, authorities, lists, ocsp, cacheSeconds: config.ocsp.cacheSeconds, sealer, metrics, logger });
-	const serverDeps = { store, issue, domain, authorities };
+	const routes = createRoutes({ ...config, cfsslClients, store, issue, clock, random, domain, authorities, lists, ocsp, cacheSeconds: config.ocsp.cacheSeconds, sealer, metrics, logger });
+	const serverDeps = { store, issue, domain, authorities, names: config.listen.names };
 	let trust = authorities.current();
+	const clientTrust = () => Buffer.from([trust.bundle, ...trust.all.map(({ chainPem }) => chainPem), cfsslClients.trust].join(''));
 	let credentials = await makeServerCertificate(serverDeps);
 	const appDeps = { defence, refusals: createRefusals({ store, clock, logger }), logger, observe: metrics.observe };
-	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock }) }), credentials, trust.bundle, () => config.limits);
+	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock, cfsslClients }) }), credentials, clientTrust(), () => config.limits);
 	stapleTo(server, { ocsp, clock, logger });
 	const admin = createAdminServer(createApp({ ...appDeps, routes, authenticate: authenticateLocally }));
 	const publicRoutes = routes.filter((route) => route.isPublic);
@@ -116,7 +119,7 @@ export async function serveCa({ state, config, logger, clock = systemClock, rand
 		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) {
 			trust = authorities.current();
 			credentials = await makeServerCertificate(serverDeps);
-			replaceCredentials(server, credentials, trust.bundle);
+			replaceCredentials(server, credentials, clientTrust());
 			logger.info('server certificate replaced');
 		}
 		await lists.refresh();
@@ -158,7 +161,7 @@ async function forgetExpired(store: Pick<Store, 'forgetExpired'>, before: Date):
 	}
 }
 
-async function listen(server: Server, { host, port }: CaConfig['listen']): Promise<AddressInfo> {
+async function listen(server: Server, { host, port }: Pick<CaConfig['listen'], 'host' | 'port'>): Promise<AddressInfo> {
 	try {
 		return await listenTcp(server, port, host);
 	} catch (cause) {

@@ -15,6 +15,8 @@ export interface ServerCertificateDeps {
 	readonly issue: Issue;
 	readonly domain: Domain;
 	readonly authorities: Pick<Authorities, 'current'>;
+	/** `listen.names` */
+	readonly names: readonly string[];
 }
 
 export interface ServerCertificate extends ServerCredentials {
@@ -25,11 +27,11 @@ export interface ServerCertificate extends ServerCredentials {
 }
 
 /** Issues and records one; the key is never written down. */
-export async function makeServerCertificate({ store, issue, domain, authorities }: ServerCertificateDeps): Promise<ServerCertificate> {
+export async function makeServerCertificate({ store, issue, domain, authorities, names }: ServerCertificateDeps): Promise<ServerCertificate> {
 	const key = generateSigningKey();
 	const { publicKey } = key;
 	const certificate = await issue({
-		identity: serverIdentity(domain),
+		identity: serverIdentity(domain, names),
 		key: { publicKey, publicKeyHash: publicKeyHash(publicKey) },
 		origin: {},
 	});

@@ -31,6 +31,7 @@ export function tokenSource(token: string): Source {
 
 /** A chain of renewals, so that a renewal is no fresh start. @returns undefined at the admin socket, which is answerable to the file system */
 export function identitySource({ role, name, certificate }: Caller): Source | undefined {
+	if (role === 'external') return { kind: 'identity', key: `${role} ${name}` };
 	return certificate && { kind: 'identity', key: `${role} ${name} ${certificate.chain}` };
 }
 

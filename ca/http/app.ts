@@ -3,8 +3,8 @@
 import Router, { type RouterContext } from '@koa/router';
 import Koa from 'koa';
 import type { RequestListener } from 'node:http';
-import { BirthmarkError } from '#common/protocol/errors.ts';
-import { PROBLEM_CONTENT_TYPE, type Problem } from '#common/protocol/problem.ts';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { PROBLEM_CONTENT_TYPE } from '#common/protocol/problem.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Refusals } from '../audit/refusals.ts';
 import type { Caller } from '../registration/caller.ts';
@@ -63,7 +63,7 @@ export function createApp({ routes, authenticate, defence, refusals, logger, obs
 		} catch (error) {
 			failure = error;
 			renderProblem(context as unknown as Context, error);
-			await recordRefusal(refusals, context as unknown as Context);
+			await recordRefusal(refusals, context as unknown as Context, error);
 		}
 		const { method, status, state: { route, caller } } = context;
 		const answered = { method, route: route?.path ?? '(none)', status, durationMs: performance.now() - begun, isSigning: route?.description.errors?.includes('csr-malformed') === true, ...(caller && { caller }), failure };
@@ -124,10 +124,8 @@ function render(context: Context, answer: ApiAnswer): void {
 
 function renderProblem(context: Context, error: unknown): void {
 	const problem = problemOf(error);
-	context.status = problem.status;
-	context.body = JSON.stringify(problem);
-	context.set('Content-Type', PROBLEM_CONTENT_TYPE);
-	context.set('Cache-Control', 'no-store');
+	const { refuse } = context.state.route ?? {};
+	render(context, refuse ? refuse(problem) : { status: problem.status, json: problem, contentType: PROBLEM_CONTENT_TYPE, isPrivate: true });
 	const seconds = retryAfter(error);
 	if (seconds !== undefined) context.set('Retry-After', seconds);
 	// RFC 9110 §15.5.2 wants a challenge; client certificates have no scheme to put there.
@@ -135,10 +133,9 @@ function renderProblem(context: Context, error: unknown): void {
 }
 
 /** What was asked for at a route and refused; that a source is not heard was recorded when it began. */
-async function recordRefusal(refusals: Refusals, context: Context): Promise<void> {
+async function recordRefusal(refusals: Refusals, context: Context, error: unknown): Promise<void> {
 	const { route, caller } = context.state;
 	const { status } = context;
 	if (!route || status < 400 || status >= 500 || status === 429) return;
-	const { code } = JSON.parse(context.body as string) as Problem;
-	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, details: { code } });
+	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, details: { code: errorCode(error) } });
 }

@@ -4,10 +4,12 @@
  * so that a revocation reaches connections that are open already.
  */
 
+import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Caller } from '../registration/caller.ts';
+import type { CfsslClients } from '../registration/cfssl-clients.ts';
 import type { Store } from '../store/store.ts';
 
 /** @throws BirthmarkError `unauthenticated`, `identity-expired`, `certificate-revoked` */
@@ -16,10 +18,12 @@ export type Authenticate = (request: IncomingMessage) => Promise<Caller>;
 export interface AuthenticateDeps {
 	readonly store: Pick<Store, 'findCertificate'>;
 	readonly clock: { now(): Date };
+	/** who else may come, with a certificate of another CA */
+	readonly cfsslClients: Pick<CfsslClients, 'identify'>;
 }
 
 /** For the TLS listener: by client certificate. */
-export function authenticateByCertificate({ store, clock }: AuthenticateDeps): Authenticate {
+export function authenticateByCertificate({ store, clock, cfsslClients }: AuthenticateDeps): Authenticate {
 	return async (request) => {
 		const socket = request.socket as TLSSocket;
 		const presented = socket.getPeerX509Certificate();
@@ -30,6 +34,8 @@ export function authenticateByCertificate({ store, clock }: AuthenticateDeps): A
 		}
 		const certificate = await store.findCertificate(presented.serialNumber.toLowerCase());
 		if (!certificate?.der.equals(presented.raw) || certificate.role === 'ca') {
+			const external = externalCaller(presented, cfsslClients, clock);
+			if (external) return external;
 			throw new BirthmarkError('unauthenticated', 'the CA has no record of this client certificate');
 		}
 		if (certificate.revokedAt) throw new BirthmarkError('certificate-revoked', 'the client certificate was revoked');
@@ -37,6 +43,14 @@ export function authenticateByCertificate({ store, clock }: AuthenticateDeps): A
 		if (certificate.notAfter <= clock.now()) throw new BirthmarkError('identity-expired', 'the client certificate has expired');
 		return { role: certificate.role, name: certificate.commonName, certificate };
 	};
+}
+
+/** OpenSSL has validated its chain as that of our own, in the same set of anchors; the store knows all of those. */
+function externalCaller(presented: X509Certificate, cfsslClients: AuthenticateDeps['cfsslClients'], clock: AuthenticateDeps['clock']): Caller | undefined {
+	const subject = cfsslClients.identify(presented);
+	if (!subject) return undefined;
+	if (presented.validToDate <= clock.now()) throw new BirthmarkError('identity-expired', 'the client certificate has expired');
+	return { role: 'external', name: `${subject.organization}/${subject.organizationalUnit}/${subject.commonName}`, presented, subject };
 }
 
 /** For the admin socket: whoever the mode of the socket lets in is the operator. */

@@ -1,13 +1,13 @@
 /** What a route is, free of any framework: a method, a path, who may call it, and a function from request to answer. */
 
 import type { z } from 'zod';
-import type { Role } from '#common/protocol/messages.ts';
-import type { Caller } from '../registration/caller.ts';
+import type { Problem } from '#common/protocol/problem.ts';
+import type { Caller, CallerRole } from '../registration/caller.ts';
 import type { Description } from './description.ts';
 import type { Actor } from '../store/records.ts';
 
 /** `anonymous` admits everybody, without a look at their certificate. */
-export type Admission = Exclude<Role, 'ca'> | 'anonymous';
+export type Admission = CallerRole | 'anonymous';
 
 export interface Route {
 	readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -20,6 +20,8 @@ export interface Route {
 	readonly isGuarded?: true;
 	/** also served without TLS, see `public-server.ts`; for answers that are signed in themselves */
 	readonly isPublic?: true;
+	/** says refusals in the words of another protocol, instead of a problem document */
+	readonly refuse?: (problem: Problem) => ApiAnswer;
 	handle(request: ApiRequest): Promise<ApiAnswer>;
 }
 

@@ -4,6 +4,8 @@ import type { Authorities } from '../issuance/authorities.ts';
 import type { Sealer } from '../audit/sealer.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
+import type { CfsslClients } from '../registration/cfssl-clients.ts';
+import { createCfsslSign, type CfsslSignDeps } from '../registration/cfssl-sign.ts';
 import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
@@ -16,6 +18,7 @@ import type { Store } from '../store/store.ts';
 import { endAuthorizationRoute, mintRoute } from './authorizations.ts';
 import { auditRoute } from './audit.ts';
 import { authorizeRoute } from './authorize.ts';
+import { cfsslInfoRoute, cfsslSignRoute } from './cfssl.ts';
 import { crlRoutes } from './crl.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './identities.ts';
@@ -34,12 +37,13 @@ import { symbiosRoutes } from './symbios.ts';
 import { userRoutes } from './users.ts';
 import { whoamiRoute } from './whoami.ts';
 
-export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & EnrolUserDeps & RenewDeps & OcspRouteDeps & Pick<JoinRouteDeps, 'logger'> & {
+export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & EnrolUserDeps & CfsslSignDeps & RenewDeps & OcspRouteDeps & Pick<JoinRouteDeps, 'logger'> & {
 	readonly store: Store;
 	readonly lists: RevocationLists;
 	readonly authorities: Authorities;
 	readonly sealer: Pick<Sealer, 'seal'>;
 	readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+	readonly cfsslClients: CfsslClients;
 };
 
 /** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */
@@ -60,6 +64,8 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		endAuthorizationRoute({ revoke, logger }),
 		...signRoutes(sign),
 		...symbiosRoutes({ ...deps, sign }),
+		cfsslSignRoute({ ...deps, sign: createCfsslSign(deps) }),
+		cfsslInfoRoute(deps),
 		renewRoute({ ...deps, renew: createRenew(deps) }),
 		...revokeRoutes({ ...deps, revoke }),
 		...identityRoutes(deps),

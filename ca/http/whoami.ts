@@ -1,5 +1,6 @@
 /** `GET /v1/whoami`: what the CA takes the caller for. */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { WhoAmI } from '#common/protocol/messages.ts';
 import { memberIdentity, type Domain } from '../issuance/identity.ts';
 import { whoamiAnswer } from './answers.ts';
@@ -15,6 +16,7 @@ export function whoamiRoute({ domain }: { readonly domain: Domain }): Route {
 		roles: ['workload', 'node', 'operator'],
 		description: { summary: 'what the CA takes the caller for', answers: { 200: { summary: 'role, name and certificate', schema: whoamiAnswer } } },
 		async handle({ caller: { role, name, certificate } }) {
+			if (role === 'external') throw new BirthmarkError('forbidden');
 			const answer: WhoAmI = {
 				role,
 				name,

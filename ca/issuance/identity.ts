@@ -58,8 +58,9 @@ export function memberIdentity(role: 'node' | 'operator', name: string, domain: 
 	return { ...ownIdentity(role, name, name, domain), profile: domain.profiles[role], alternativeNames: [] };
 }
 
-export function serverIdentity(domain: Domain): Identity {
-	return { ...ownIdentity('ca', CA_SERVER_NAME, 'server', domain), profile: domain.profiles.server, alternativeNames: [CA_SERVER_NAME] };
+/** @param names DNS names beside the one that our own clients ask for */
+export function serverIdentity(domain: Domain, names: readonly string[] = []): Identity {
+	return { ...ownIdentity('ca', CA_SERVER_NAME, 'server', domain), profile: domain.profiles.server, alternativeNames: [...new Set([CA_SERVER_NAME, ...names])] };
 }
 
 /** Birthmark's own parts: reserved names that no container can get. */

@@ -6,7 +6,7 @@ import type { UserTokenAlgorithm } from '#common/protocol/user-token.ts';
 /** Who brought a decision about: what an audit event says of it. */
 export interface Actor {
 	/** `anonymous`: whoever brings a token; `system`: the CA of its own accord */
-	readonly role: Exclude<Role, 'ca'> | 'anonymous' | 'system';
+	readonly role: Exclude<Role, 'ca'> | 'external' | 'anonymous' | 'system';
 	/** of a certificate; empty for the anonymous */
 	readonly name: string;
 	/** the address it called from, or `admin-socket` */
