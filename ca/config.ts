@@ -11,7 +11,7 @@ import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import { checkTrustDomain } from '#common/protocol/spiffe-id.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 import { LOG_LEVELS } from '#common/runtime/log.ts';
-import { profilesSchema } from './issuance/profile-schema.ts';
+import { MIN_LIFETIME_SECONDS, profilesSchema } from './issuance/profile-schema.ts';
 import { checkRules } from './registration/allow.ts';
 
 const HOUR = 3600;

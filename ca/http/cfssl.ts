@@ -79,7 +79,6 @@ export function cfsslSignRoute({ cfsslClients, sign, logger }: Omit<CfsslRouteDe
 		method: 'POST',
 		path: '/api/v1/cfssl/sign',
 		roles: ['external', 'workload', 'node', 'operator'],
-		isGuarded: true,
 		description: {
 			summary: 'signs as a cfssl server does, for the callers of cfssl.clients; refusals have the form of cfssl too',
 			body: { schema: signSchema },

@@ -52,6 +52,8 @@ function rightFor(schema: JsonSchema, junk: number): fc.Arbitrary<unknown> {
 			return fc.integer({ min: Math.max(schema.minimum ?? -1000, -1_000_000), max: Math.min(schema.maximum ?? 1_000_000, 1_000_000) });
 		case 'number':
 			return fc.double({ noNaN: true, noDefaultInfinity: true });
+		case 'null':
+			return fc.constant(null);
 		case 'boolean':
 			return fc.boolean();
 		default:

@@ -51,7 +51,7 @@ test('docs/api.md has every route with those who may call it, and no other', (t)
 	const table = rows(text);
 	for (const { method, path, roles } of routes) {
 		const may = table.get(`${method} ${path}`)?.[1] ?? '';
-		t.deepEqual([...may.matchAll(/anonymous|workload|node|operator/g)].map(([role]) => role).sort(), [...roles].sort(), `${method} ${path}`);
+		t.deepEqual([...may.matchAll(/anonymous|external|workload|node|operator/g)].map(([role]) => role).sort(), [...roles].sort(), `${method} ${path}`);
 	}
 });
 

@@ -29,7 +29,7 @@ const content = z.record(z.string().regex(/^[a-z]+\/[a-z0-9.+-]+(; [a-z]+=[a-z0-
 const operation = z.strictObject({
 	'operationId': z.string().regex(/^[a-z][A-Za-z0-9]+$/),
 	'summary': z.string().min(5),
-	'x-roles': z.array(z.enum(['anonymous', 'workload', 'node', 'operator'])).min(1),
+	'x-roles': z.array(z.enum(['anonymous', 'external', 'workload', 'node', 'operator'])).min(1),
 	'security': z.array(z.record(z.string(), z.array(z.string()))),
 	'parameters': z.array(z.strictObject({
 		name: z.string(), in: z.enum(['path', 'query']), required: z.boolean().optional(), description: z.string().optional(), schema: jsonSchema,
