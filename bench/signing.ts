@@ -5,34 +5,22 @@
  */
 
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
-import { issuerOf, signSelf } from '#common/x509/certificate.ts';
 import { encodeCsrDer } from '#common/x509/csr-encode.ts';
 import { publicKeyHash, verifyCsr } from '#common/x509/csr.ts';
-import { generateSigningKey } from '#common/x509/keys.ts';
-import { rootExtensions } from '#common/x509/profile.ts';
-import { createSerial } from '#common/x509/serial.ts';
+import { onlyAuthority } from '../ca/issuance/authorities.ts';
+import { createAuthority } from '../ca/issuance/authority.ts';
 import { workloadIdentity } from '../ca/issuance/identity.ts';
 import { createIssue } from '../ca/issuance/issue.ts';
 import { profilesSchema } from '../ca/issuance/profile-schema.ts';
 import { createProfiles } from '../ca/issuance/profiles.ts';
-import { validity } from '../ca/issuance/validity.ts';
 
 const ROUNDS = 5;
 const ROUND_MS = 400;
 
 const clock = { now: () => new Date() };
-const caKey = generateSigningKey();
-const issuer = issuerOf(signSelf({
-	serial: createSerial(randomBytes),
-	subject: { commonName: 'CA', organization: 'bench.test' },
-	publicKey: caKey.publicKey,
-	...validity(clock.now(), 3600, 0),
-	extensions: rootExtensions(caKey.publicKey),
-}, caKey), caKey);
-const authority = { generation: 1, issuer, chainPem: '', rootRevocationList: '' };
-const bundle = Buffer.alloc(0);
-const authorities = { current: () => ({ active: authority, all: [authority], bundle, digest: bundle, acceptedDigests: [bundle], bundles: new Map() }) };
-const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 60 });
+const own = { clock, random: randomBytes, backdateSeconds: 60 };
+const authorities = onlyAuthority(createAuthority(1, { ...own, trustDomain: 'bench.test' }));
+const issue = createIssue({ ...own, authorities });
 const profiles = createProfiles(profilesSchema.parse({}));
 const identity = workloadIdentity({ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api01.svc.test'] }, { trustDomain: 'bench.test', environment: 'production', profiles });
 

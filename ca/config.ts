@@ -135,6 +135,15 @@ const schema = z.strictObject({
 		/** null: there is no such listener; operators find the same at `/v1/metrics` */
 		port: z.int().min(0).max(65535).nullable().default(null),
 	}).prefault({}),
+	/** under which the CA's private keys are kept; `$BIRTHMARK_CA_KEY_ENCRYPTION_KEY` goes first */
+	keyEncryption: z.strictObject({
+		/** null: key-encryption.key in the state folder */
+		file: z.string().min(1).nullable().default(null),
+	}).prefault({}),
+	rotation: z.strictObject({
+		/** how long a change of the bundle or of the lists has to spread before the next step; revocation lists are fetched every few seconds */
+		settleSeconds: seconds(30, 0, DAY),
+	}).prefault({}),
 	logLevel: z.enum(LOG_LEVELS).default('info'),
 }).superRefine((config, context) => {
 	if (config.limits.headerSeconds > config.limits.requestSeconds) {

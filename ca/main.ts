@@ -15,7 +15,7 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { verifyAuditLog } from './audit/verify.ts';
-import { initCa, type InitResult } from './init.ts';
+import { initCa, type InitOptions, type InitResult } from './init.ts';
 import { loadConfig, serveCa } from './serve.ts';
 import { caExists, statePaths } from './state-folder.ts';
 import { openStore } from './store/open-store.ts';
@@ -58,18 +58,25 @@ async function run(argv: readonly string[]): Promise<void> {
 		const result = await initCa({ state, trustDomain, environment, env: process.env });
 		process.stdout.write((options.json ? JSON.stringify(result) : describe(result, state)) + '\n');
 	} else if (command === 'serve') {
-		const isNew = options.init === true && !caExists(state);
-		if (isNew && !options['check-config']) await initCa({ state, trustDomain, environment, env: process.env });
+		if (options.init && !options['check-config']) await initUnlessThere({ state, trustDomain, environment, env: process.env });
 		const config = await loadConfig(state, process.env);
 		if (options['check-config']) return;
 		const logger = createLogger('ca', config.logLevel);
-		const ca = await serveCa({ state, config, logger });
+		const ca = await serveCa({ state, config, env: process.env, logger });
 		onShutdown(logger, () => ca.close());
 	} else if (command === 'audit-verify') {
 		process.exitCode = await verifyAudit(state, options);
 	} else {
 		throw new BirthmarkError('usage', USAGE);
 	}
+}
+
+/** Of several instances that begin at once one makes the CA, and all serve it. */
+async function initUnlessThere(options: InitOptions): Promise<void> {
+	if (caExists(options.state)) return;
+	await initCa(options).catch((error: unknown) => {
+		if (errorCode(error) !== 'ca-exists') throw error;
+	});
 }
 
 /** @returns 0 when the log is intact, 1 when it is not */

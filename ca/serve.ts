@@ -1,6 +1,6 @@
 /** `serve`: opens the state, wires the parts, listens, and looks after what has to be renewed. */
 
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo, Server } from 'node:net';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -17,7 +17,6 @@ import { scrapeRoute } from './http/metrics.ts';
 import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { stapleTo } from './http/stapling.ts';
-import { onlyAuthority } from './issuance/authorities.ts';
 import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
 import { createMetrics } from './metrics/metrics.ts';
@@ -25,9 +24,9 @@ import { openCfsslClients } from './registration/cfssl-clients.ts';
 import { openRevocation } from './revocation/open.ts';
 import { createPlacement } from './revocation/placement.ts';
 import { makeServerCertificate } from './server-certificate.ts';
-import { readState, statePaths } from './state-folder.ts';
+import { openState, requireState } from './open-state.ts';
+import { statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
-import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 
 /** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
@@ -43,6 +42,8 @@ const FORGET_EVERY_MS = 60_000;
 export interface ServeDeps {
 	readonly state: string;
 	readonly config: CaConfig;
+	/** environment variables: where the key-encryption key may be */
+	readonly env: Readonly<Record<string, string | undefined>>;
 	readonly logger: Logger;
 	readonly clock?: Clock;
 	readonly random?: (bytes: number) => Uint8Array;
@@ -69,6 +70,9 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
 		return readCaConfig(await readFile(path, 'utf8'), env);
 	} catch (cause) {
 		if (cause instanceof BirthmarkError) throw cause;
+		// One more instance of a CA on a database server may have all of its configuration in the environment.
+		const config = isMissing(cause) ? readCaConfig('{}', env) : undefined;
+		if (config && config.database.url !== null) return config;
 		throw new BirthmarkError('ca-missing', `${path} cannot be read: there is no CA here, or its configuration is lost`, { cause });
 	}
 }
@@ -78,14 +82,16 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
  *
  * @throws BirthmarkError `ca-missing`, `ca-exists` (another process serves this folder), `config-invalid`
  */
-export async function serveCa({ state, config, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
-	const authorities = onlyAuthority(await readState(state));
-	const { adminSocket, database, lock: lockFile } = statePaths(state);
+export async function serveCa({ state, config, env, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
+	const { adminSocket, lock: lockFile } = statePaths(state);
 	const { trustDomain, environment, backdateSeconds } = config;
-	requireTrustDomain(authorities.current().bundle, trustDomain);
 	const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
+	await requireState({ state, config });
 	const lock = holdLock(lockFile);
-	const store = await openStore(config.database, database);
+	const { store, authorities } = await openState({ state, config, env, clock }).catch((error: unknown) => {
+		lock.release();
+		throw error;
+	});
 	const place = createPlacement({ store, clock, url: config.publicHttp.url, partitionSize: config.crl.partitionSize });
 	const issue = createIssue({ authorities, clock, random, backdateSeconds, place });
 	const cfsslClients = openCfsslClients(config.cfssl.clients);
@@ -161,6 +167,10 @@ async function forgetExpired(store: Pick<Store, 'forgetExpired'>, before: Date):
 	}
 }
 
+function isMissing(error: unknown): boolean {
+	return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
 async function listen(server: Server, { host, port }: Pick<CaConfig['listen'], 'host' | 'port'>): Promise<AddressInfo> {
 	try {
 		return await listenTcp(server, port, host);
@@ -171,12 +181,4 @@ async function listen(server: Server, { host, port }: Pick<CaConfig['listen'], '
 
 async function listenIfAsked(server: Server, { host, port }: CaConfig['metrics']): Promise<AddressInfo | undefined> {
 	return port === null ? undefined : listen(server, { host, port });
-}
-
-/** The trust domain is for life: identities of two of them under one root could not be told apart by whoever trusts the root. */
-function requireTrustDomain(bundle: Buffer, trustDomain: string): void {
-	const { O: made } = new X509Certificate(bundle).toLegacyObject().subject;
-	if (made !== trustDomain) {
-		throw new BirthmarkError('config-invalid', `this CA was made for the trust domain "${made}" and the configuration says "${trustDomain}": correct it, or make another CA`);
-	}
 }

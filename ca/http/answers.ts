@@ -8,7 +8,7 @@ import type { Problem } from '#common/protocol/problem.ts';
 
 const instant = z.iso.datetime();
 const names = { commonName: z.string(), organizationalUnit: z.string(), dnsNames: z.array(z.string()) };
-const reason = z.enum(['unspecified', 'keyCompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn']);
+const reason = z.enum(['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded', 'cessationOfOperation', 'privilegeWithdrawn']);
 const role = z.enum(['workload', 'node', 'operator', 'ca']);
 
 export const problemAnswer = z.object({

@@ -3,18 +3,25 @@
  * while the CA runs (rotation), so nobody keeps a copy from one request to the next.
  */
 
-import { BirthmarkError } from '#common/protocol/errors.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { issuerOf, type Issuer } from '#common/x509/certificate.ts';
-import { importSigningKey } from '#common/x509/keys.ts';
+import type { SigningKey } from '#common/x509/keys.ts';
 import { decodePem } from '#common/x509/pem.ts';
+import type { Store } from '../store/store.ts';
+import type { AuthorityRecord, TrustRecord } from '../store/trust-records.ts';
 import type { NewAuthority } from './authority.ts';
+import type { KeyVault } from './key-vault.ts';
+import { bundleOf, establish, isInUse, positionOf } from './rotation.ts';
 
 /** One generation of the CA: an intermediate and the root that it is under. */
 export interface Authority {
 	/** from 1; every certificate records which one issued it */
 	readonly generation: number;
 	readonly issuer: Issuer;
+	/** DER */
+	readonly certificate: Buffer;
+	/** DER */
+	readonly root: Buffer;
 	/** what follows a leaf of this generation in its chain, PEM: the intermediate, and the cross-certificate of its root while others still trust the one before */
 	readonly chainPem: string;
 	/** its root's list of revoked CA certificates, PEM */
@@ -30,7 +37,7 @@ export interface TrustState {
 	readonly bundle: Buffer;
 	/** SHA-256 over {@link bundle} */
 	readonly digest: Buffer;
-	/** of every bundle whose tokens are good: the present one and those before it that still lead to the active root */
+	/** of every bundle whose tokens are good: the present one and those before it that still lead to a root of the present one */
 	readonly acceptedDigests: readonly Buffer[];
 	/** the same bundles by their digests, hexadecimal */
 	readonly bundles: ReadonlyMap<string, Buffer>;
@@ -43,17 +50,79 @@ export interface Authorities {
 	refresh(): Promise<void>;
 }
 
-/**
- * The authorities of a CA that has one generation.
- *
- * @throws BirthmarkError `ca-missing` when there is not exactly one intermediate
- */
-export function onlyAuthority({ bundle: text, intermediate, intermediateKey, rootRevocationList }: Omit<NewAuthority, 'rootKey'>): Authorities {
-	const [certificate, ...more] = decodePem('CERTIFICATE', intermediate) ?? [];
-	if (!certificate || more.length > 0) throw new BirthmarkError('ca-missing', 'the file of the intermediate certificate does not hold exactly one certificate');
-	const active = { generation: 1, issuer: issuerOf(certificate, importSigningKey(intermediateKey)), chainPem: intermediate, rootRevocationList };
-	const bundle = Buffer.from(text);
-	const digest = bundleDigest(bundle);
-	const state: TrustState = { active, all: [active], bundle, digest, acceptedDigests: [digest], bundles: new Map([[digest.toString('hex'), bundle]]) };
+export interface AuthoritiesDeps {
+	readonly store: Pick<Store, 'trustVersion' | 'readTrust'>;
+	readonly vault: KeyVault;
+}
+
+/** @throws BirthmarkError `ca-missing` when the store holds no CA; `config-invalid` when its keys cannot be decrypted */
+export async function openAuthorities({ store, vault }: AuthoritiesDeps): Promise<Authorities> {
+	const keys = new Map<number, SigningKey>();
+	let version = -1;
+	const load = async (): Promise<TrustState> => {
+		const trust = await store.readTrust();
+		for (const { generation, intermediateKey } of trust.authorities.filter(isInUse)) {
+			if (!keys.has(generation)) keys.set(generation, await vault.decrypt(intermediateKey!));
+		}
+		const state = trustState(trust, keys);
+		version = trust.version;
+		return state;
+	};
+	let state = await load();
+	let running: Promise<void> | undefined;
+	return {
+		current: () => state,
+		// Whoever asks while another look is under way may want to see what was changed since that began.
+		async refresh() {
+			while (running) await running.catch(() => undefined);
+			running = (async () => {
+				if ((await store.trustVersion()) !== version) state = await load();
+			})().finally(() => void (running = undefined));
+			return running;
+		},
+	};
+}
+
+/** The authorities of a CA that never changes. */
+export function onlyAuthority({ generation, root, intermediate, intermediateKey, rootRevocationList }: NewAuthority): Authorities {
+	const at = new Date(0);
+	const record: AuthorityRecord = {
+		generation, state: 'active', isManual: false, root: root.certificate, intermediate, rootRevocationList, createdAt: at, changedAt: at,
+	};
+	const state = trustState(establish(record), new Map([[generation, intermediateKey]]));
 	return { current: () => state, refresh: async () => undefined };
+}
+
+function trustState(trust: TrustRecord, keys: ReadonlyMap<number, SigningKey>): TrustState {
+	const inUse = trust.authorities.filter(isInUse);
+	const all = inUse.map((record) => toAuthority(record, inUse, keys.get(record.generation)!));
+	const { active: { generation } } = positionOf(trust);
+	const text = bundleOf(trust.authorities);
+	const bundle = Buffer.from(text);
+	const roots = new Set(inUse.map(({ root }) => root));
+	const accepted = trust.bundles.filter((known) => [...roots].some((root) => known.bundle.includes(root)));
+	return {
+		active: all.find((authority) => authority.generation === generation)!,
+		all,
+		bundle,
+		digest: bundleDigest(bundle),
+		acceptedDigests: accepted.map(({ digest }) => digest),
+		bundles: new Map(accepted.map((known) => [known.digest.toString('hex'), Buffer.from(known.bundle)])),
+	};
+}
+
+function toAuthority(record: AuthorityRecord, inUse: readonly AuthorityRecord[], key: SigningKey): Authority {
+	const { generation, root, intermediate, crossCertificate } = record;
+	const certificate = decodePem('CERTIFICATE', intermediate)![0]!;
+	// Of use only to those who trust another root than this one.
+	const isCrossNeeded = crossCertificate !== undefined && inUse.some((other) => other.root !== root);
+	const newestOfRoot = inUse.findLast((other) => other.root === root)!;
+	return {
+		generation,
+		issuer: issuerOf(certificate, key),
+		certificate,
+		root: decodePem('CERTIFICATE', root)![0]!,
+		chainPem: intermediate + (isCrossNeeded ? crossCertificate : ''),
+		rootRevocationList: newestOfRoot.rootRevocationList,
+	};
 }

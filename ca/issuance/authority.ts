@@ -1,10 +1,13 @@
-/** Making the CA: root, intermediate, the root's own revocation list. Runs once in a CA's life. */
+/**
+ * Making a generation of the CA: a root, an intermediate under it, and the root's own revocation
+ * list. Once for a new CA, and once for every rotation.
+ */
 
-import { signCertificate, signSelf, issuerOf } from '#common/x509/certificate.ts';
-import { signRevocationList } from '#common/x509/crl.ts';
-import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
-import { encodePem } from '#common/x509/pem.ts';
-import { intermediateExtensions, rootExtensions } from '#common/x509/profile.ts';
+import { issuerOf, signCertificate, signCross, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { signRevocationList, type RevokedCertificate } from '#common/x509/crl.ts';
+import { generateSigningKey, type SigningKey } from '#common/x509/keys.ts';
+import { decodePem, encodePem } from '#common/x509/pem.ts';
+import { intermediateExtensions, rootExtensions, type IntermediateOptions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import { validity } from './validity.ts';
 
@@ -12,54 +15,89 @@ const YEAR_SECONDS = 365.25 * 24 * 3600;
 const ROOT_LIFETIME_SECONDS = 20 * YEAR_SECONDS;
 const INTERMEDIATE_LIFETIME_SECONDS = 5 * YEAR_SECONDS;
 
-/** What a new CA consists of, all PEM. */
+export interface Root {
+	/** PEM */
+	readonly certificate: string;
+	readonly key: SigningKey;
+}
+
+/** Certificates and lists PEM, keys not encrypted. */
 export interface NewAuthority {
-	readonly rootKey: string;
-	/** the trust bundle, from now on these exact bytes */
-	readonly bundle: string;
-	readonly intermediateKey: string;
+	readonly generation: number;
+	readonly root: Root;
+	/** the new root under the one before, for those who know only that one */
+	readonly crossCertificate?: string;
 	readonly intermediate: string;
-	/** the root's list: empty, valid as long as the intermediate, so that the root key can stay away */
+	readonly intermediateKey: SigningKey;
+	/** valid as long as the intermediate, so that the root key can stay away */
 	readonly rootRevocationList: string;
 }
 
-interface Deps {
+export interface AuthorityDeps {
 	readonly clock: { now(): Date };
 	readonly random: (bytes: number) => Uint8Array;
 	readonly backdateSeconds: number;
+	/** O of every subject */
+	readonly trustDomain: string;
+	/** what an intermediate says of itself beside its profile */
+	readonly intermediate?: IntermediateOptions;
 }
 
-/** @param trustDomain O of both subjects */
-export async function createAuthority(trustDomain: string, { clock, random, backdateSeconds }: Deps): Promise<NewAuthority> {
-	const rootKey = generateSigningKey();
-	const root = await signSelf({
+/** @param before the root whose place the new one is going to take; absent for a new CA, and when it is not to be trusted any more */
+export function createAuthority(generation: number, deps: AuthorityDeps, before?: Root): NewAuthority {
+	const { clock, random, backdateSeconds, trustDomain } = deps;
+	const key = generateSigningKey();
+	const period = validity(clock.now(), ROOT_LIFETIME_SECONDS, backdateSeconds);
+	const root = signSelf({
 		serial: createSerial(random),
-		subject: { commonName: 'Birthmark Root CA', organization: trustDomain },
-		publicKey: rootKey.publicKey,
-		...validity(clock.now(), ROOT_LIFETIME_SECONDS, backdateSeconds),
-		extensions: rootExtensions(rootKey.publicKey),
-	}, rootKey);
+		subject: { commonName: numbered('Birthmark Root CA', generation), organization: trustDomain },
+		publicKey: key.publicKey,
+		...period,
+		extensions: rootExtensions(key.publicKey),
+	}, key);
+	const authority = createIntermediate(generation, { certificate: encodePem('CERTIFICATE', root), key }, deps);
+	if (!before) return authority;
 
-	const rootIssuer = issuerOf(root, rootKey);
+	const old = rootIssuer(before);
+	const { notBefore } = period;
+	const cross = signCross(root, { serial: createSerial(random), notBefore, notAfter: earlier(period.notAfter, old.notAfter) }, old);
+	return { ...authority, crossCertificate: encodePem('CERTIFICATE', cross) };
+}
+
+/** @param revoked intermediates of the same root that its list has to name */
+export function createIntermediate(generation: number, root: Root, deps: AuthorityDeps, revoked: readonly RevokedCertificate[] = []): NewAuthority {
+	const { clock, random, backdateSeconds, trustDomain } = deps;
+	const issuer = rootIssuer(root);
 	const intermediateKey = generateSigningKey();
-	const intermediateValidity = validity(clock.now(), INTERMEDIATE_LIFETIME_SECONDS, backdateSeconds, rootIssuer.notAfter);
-	const intermediate = await signCertificate({
+	const period = validity(clock.now(), INTERMEDIATE_LIFETIME_SECONDS, backdateSeconds, issuer.notAfter);
+	const intermediate = signCertificate({
 		serial: createSerial(random),
-		subject: { commonName: 'Birthmark Intermediate CA', organization: trustDomain },
+		subject: { commonName: numbered('Birthmark Intermediate CA', generation), organization: trustDomain },
 		publicKey: intermediateKey.publicKey,
-		...intermediateValidity,
-		extensions: intermediateExtensions(intermediateKey.publicKey, rootIssuer.keyId),
-	}, rootIssuer);
-
-	const rootRevocationList = signRevocationList(
-		{ number: 1, thisUpdate: intermediateValidity.notBefore, nextUpdate: intermediateValidity.notAfter, entries: [] },
-		rootIssuer,
-	);
+		...period,
+		extensions: intermediateExtensions(intermediateKey.publicKey, issuer.keyId, deps.intermediate),
+	}, issuer);
+	// A root makes one list per generation, so the generation numbers them.
+	const list = signRevocationList({ number: generation, thisUpdate: period.notBefore, nextUpdate: period.notAfter, entries: revoked }, issuer);
 	return {
-		rootKey: exportSigningKey(rootKey),
-		bundle: encodePem('CERTIFICATE', root),
-		intermediateKey: exportSigningKey(intermediateKey),
+		generation,
+		root,
 		intermediate: encodePem('CERTIFICATE', intermediate),
-		rootRevocationList: encodePem('X509 CRL', rootRevocationList),
+		intermediateKey,
+		rootRevocationList: encodePem('X509 CRL', list),
 	};
+}
+
+/** @throws TypeError when the key is not that of the root */
+export function rootIssuer({ certificate, key }: Root): Issuer {
+	return issuerOf(decodePem('CERTIFICATE', certificate)![0]!, key);
+}
+
+/** Names of their own, because verifiers look for an issuer by its name first. */
+function numbered(name: string, generation: number): string {
+	return generation === 1 ? name : `${name} ${generation}`;
+}
+
+function earlier(one: Date, other: Date): Date {
+	return one < other ? one : other;
 }

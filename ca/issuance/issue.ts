@@ -24,7 +24,7 @@ export interface IssueRequest {
 	/** the profile's own when absent, and never more than it gives */
 	readonly lifetimeSeconds?: number;
 	/** what the certificate belongs to */
-	readonly origin: Pick<CertificateRecord, 'node' | 'authorizationId' | 'startId' | 'userName' | 'cfsslClient'>;
+	readonly origin: Pick<CertificateRecord, 'node' | 'authorizationId' | 'startId' | 'userName' | 'cfsslClient' | 'bundleDigest'>;
 	/** the certificate that it renews */
 	readonly parent?: Pick<CertificateRecord, 'serial' | 'chain' | 'renewals'>;
 }

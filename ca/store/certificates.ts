@@ -5,13 +5,18 @@ import { recordEvent } from './audit.ts';
 import type { Database, Reader, Sql } from './database.ts';
 import type { Actor, CertificateRecord } from './records.ts';
 import { fromCertificate, toCertificate, toIdentity } from './rows.ts';
+import { StaleIssuerError } from './stale-issuer.ts';
 import type { CertificateStore } from './store.ts';
 
 const COLUMNS = [
 	'serial', 'der', 'public_key_hash', 'role', 'common_name', 'organizational_unit', 'organization', 'dns_names', 'spiffe_id',
-	'node', 'authorization_id', 'start_id', 'user_name', 'cfssl_client', 'intermediates', 'chain', 'parent_serial', 'renewals', 'issuer_generation', 'crl_partition', 'issued_at', 'not_before', 'not_after',
+	'node', 'authorization_id', 'start_id', 'user_name', 'cfssl_client', 'intermediates', 'chain', 'parent_serial', 'renewals',
+	'issuer_generation', 'bundle_digest', 'crl_partition', 'issued_at', 'not_before', 'not_after',
 ];
-const INSERT = `INSERT INTO certificates (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `:${column}`).join(', ')})`;
+/** Not under an authority that another instance has taken out of use: it may be out of the bundle tomorrow, or void by now. */
+const INSERT = `
+	INSERT INTO certificates (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => `:${column}`).join(', ')}
+	WHERE NOT EXISTS (SELECT 1 FROM authorities WHERE generation = :issuer_generation AND state <> 'active')`;
 
 /**
  * The condition that a certificate is live and the newest live one of its chain of renewals.
@@ -36,12 +41,12 @@ const LIVE_IDENTITIES = identities(isNewestLive('c'));
 /**
  * Adds a certificate, and the event that it was issued, within the transaction of the decision.
  *
- * @throws BirthmarkError `csr-key-compromised`, which undoes the decision
+ * @throws BirthmarkError `csr-key-compromised` and StaleIssuerError, which undo the decision
  */
 export async function insertCertificate(sql: Sql, certificate: CertificateRecord, by: Actor): Promise<void> {
 	const isBlocked = await sql.get('SELECT 1 FROM compromised_keys WHERE public_key_hash = :publicKeyHash', { publicKeyHash: certificate.publicKeyHash });
 	if (isBlocked) throw new BirthmarkError('csr-key-compromised', 'this key was revoked as compromised and is never certified again: make a new one');
-	await sql.run(INSERT, fromCertificate(certificate));
+	if ((await sql.run(INSERT, fromCertificate(certificate))) === 0) throw new StaleIssuerError();
 	const { serial, role, commonName, organizationalUnit, dnsNames, node, authorizationId, startId, userName, cfsslClient, parentSerial, notAfter } = certificate;
 	await recordEvent(sql, by, {
 		at: certificate.issuedAt,

@@ -10,6 +10,7 @@ import { createRevocations } from './revocations.ts';
 import { createAudit } from './audit.ts';
 import { createStatistics } from './statistics.ts';
 import type { Store } from './store.ts';
+import { createTrust } from './trust.ts';
 import { createUsers } from './users.ts';
 
 export function createStore(database: Database): Store {
@@ -19,6 +20,7 @@ export function createStore(database: Database): Store {
 		...createCertificates(database),
 		...createRevocations(database),
 		...createRevocationLists(database),
+		...createTrust(database),
 		...createAudit(database),
 		...createRetention(database),
 		...createUsers(database),

@@ -55,6 +55,8 @@ export interface CertificateRecord extends Names {
 	readonly issuerGeneration: number;
 	/** whose list its distribution point names; 0 without one */
 	readonly crlPartition: number;
+	/** of the trust bundle that its holder used when it was issued, as far as it is known */
+	readonly bundleDigest?: Buffer;
 	readonly issuedAt: Date;
 	readonly notBefore: Date;
 	readonly notAfter: Date;

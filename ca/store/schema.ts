@@ -106,6 +106,7 @@ export const MIGRATIONS: readonly string[] = [
 	ALTER TABLE certificates ADD COLUMN user_name TEXT;
 	ALTER TABLE certificates ADD COLUMN cfssl_client TEXT;
 	ALTER TABLE certificates ADD COLUMN intermediates TEXT;
+	ALTER TABLE certificates ADD COLUMN bundle_digest BLOB;
 	CREATE INDEX certificates_by_user ON certificates (user_name) WHERE user_name IS NOT NULL;
 	ALTER TABLE certificates ADD COLUMN crl_partition INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE certificates ADD COLUMN revocation_version INTEGER;
@@ -131,14 +132,22 @@ export const MIGRATIONS: readonly string[] = [
 
 	CREATE TABLE authorities (
 		generation INTEGER PRIMARY KEY,
-		state TEXT NOT NULL,
+		state TEXT NOT NULL CHECK (state IN ('prepared', 'active', 'retiring', 'retired', 'aborted', 'void')),
+		manual INTEGER NOT NULL,
 		root TEXT NOT NULL,
 		root_key TEXT,
 		cross_certificate TEXT,
 		intermediate TEXT NOT NULL,
-		intermediate_key TEXT NOT NULL,
+		intermediate_key TEXT,
 		root_crl TEXT NOT NULL,
-		created_at INTEGER NOT NULL
+		created_at INTEGER NOT NULL,
+		changed_at INTEGER NOT NULL
+	) STRICT;
+
+	CREATE TABLE trust_bundles (
+		digest BLOB PRIMARY KEY,
+		bundle TEXT NOT NULL,
+		published_at INTEGER NOT NULL
 	) STRICT;
 
 	CREATE TABLE revocation_lists (

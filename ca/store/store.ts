@@ -17,6 +17,7 @@ import type { RevocationReason } from '#common/protocol/messages.ts';
 import type { RevokedCertificate } from '#common/x509/crl.ts';
 import type { Actor, AuditEvent, AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, Redeemed, TokenRecord, UserRecord } from './records.ts';
 import type { RedemptionAttempt, RedemptionState } from './redemption.ts';
+import type { Laggards, TrustChange, TrustRecord } from './trust-records.ts';
 
 /** `issued`: the certificate that was brought is now the one of this token. `repeat`: an earlier one is, and is returned. */
 export type Redemption =
@@ -205,6 +206,27 @@ export interface UserStore {
 	forgetTokenUses(expiredBefore: Date): Promise<void>;
 }
 
+export interface TrustStore {
+	/** Grows with every change of what {@link readTrust} returns. */
+	trustVersion(): Promise<number>;
+	readTrust(): Promise<TrustRecord>;
+	/**
+	 * Takes the place of the version before, unless somebody else was first.
+	 *
+	 * @returns how many certificates it revoked; undefined when somebody else was first, and nothing was changed
+	 */
+	changeTrust(change: TrustChange, by: Actor): Promise<number | undefined>;
+	/** The holder of this chain of renewals trusts the bundle of that digest. */
+	acknowledgeBundle(chain: string, digest: Buffer, now: Date): Promise<void>;
+	/** Live identities of which it is not known that they trust one of these bundles. */
+	listWithoutBundle(digests: readonly Buffer[], now: Date): Promise<Laggards>;
+	/**
+	 * Whose certificates of these generations are in use: of workloads every live one, which an
+	 * application may have read long ago; of nodes and operators only the newest of a chain.
+	 */
+	listIssuedBy(generations: readonly number[], now: Date): Promise<Laggards>;
+}
+
 export interface RetentionStore {
 	/**
 	 * Forgets certificates that ended before this instant, and authorizations and join tokens that were over by then.
@@ -246,7 +268,7 @@ export interface StatisticsStore {
 	countIdentities(now: Date, withinSeconds: readonly number[]): Promise<readonly IdentityCount[]>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, TrustStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

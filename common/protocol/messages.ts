@@ -26,7 +26,7 @@ export const MAX_REVOCATIONS_BYTES = 256 * 1024;
 /** Who a certificate belongs to; stored with it, decided by the CA alone. */
 export type Role = 'workload' | 'node' | 'operator' | 'ca';
 /** CRLReason (RFC 5280 §5.3.1) as far as it is used for leaves. */
-export type RevocationReason = 'unspecified' | 'keyCompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'privilegeWithdrawn';
+export type RevocationReason = 'unspecified' | 'keyCompromise' | 'cACompromise' | 'affiliationChanged' | 'superseded' | 'cessationOfOperation' | 'privilegeWithdrawn';
 
 /** What a container's certificates are for: servers and clients at once, or clients only. */
 export const WORKLOAD_PROFILES = ['workload', 'client'] as const;

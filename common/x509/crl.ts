@@ -28,6 +28,7 @@ export interface RevocationList {
 export const REASON_CODES: Readonly<Record<RevocationReason, number>> = {
 	unspecified: 0,
 	keyCompromise: 1,
+	cACompromise: 2,
 	affiliationChanged: 3,
 	superseded: 4,
 	cessationOfOperation: 5,

@@ -3,7 +3,7 @@
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tmp from 'tmp';
 import type { Authorization, JoinAnswer, JoinTokenRequest, MintedToken, Names } from '#common/protocol/messages.ts';
@@ -13,7 +13,6 @@ import { silentLogger, type Logger } from '#common/runtime/log.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { initCa } from '../../ca/init.ts';
 import { loadConfig, serveCa } from '../../ca/serve.ts';
-import { caExists } from '../../ca/state-folder.ts';
 
 /** As much of ava's execution context as is needed. */
 interface Test {
@@ -128,12 +127,12 @@ export function temporaryFolder(t: Test): string {
 
 /** Makes a CA in a temporary folder and starts it. */
 export async function startCa(t: Test, { config = {}, clock = systemClock, logger = silentLogger, state = join(temporaryFolder(t), 'state') }: StartOptions = {}): Promise<TestCa> {
-	if (!caExists(state)) {
+	if (!existsSync(join(state, 'config.json'))) {
 		mkdirSync(state, { recursive: true });
 		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }));
 		await initCa({ state, env: {} });
 	}
-	const ca = await serveCa({ state, config: await loadConfig(state, {}), logger, clock });
+	const ca = await serveCa({ state, config: await loadConfig(state, {}), env: {}, logger, clock });
 	let isOpen = true;
 	const close = async () => {
 		if (!isOpen) return;

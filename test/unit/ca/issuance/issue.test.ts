@@ -16,8 +16,8 @@ import { testDomain } from '../../../support/domain.ts';
 const DAY = 86_400;
 const domain = testDomain('example.org', 'test');
 
-async function newAuthorities(clock: { now(): Date }) {
-	return onlyAuthority(await createAuthority('example.org', { clock, random: randomBytes, backdateSeconds: 0 }));
+function newAuthorities(clock: { now(): Date }) {
+	return onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 0, trustDomain: 'example.org' }));
 }
 
 function webRequest(lifetimeSeconds: number): IssueRequest {
@@ -32,8 +32,8 @@ function webRequest(lifetimeSeconds: number): IssueRequest {
 
 test('the intermediate lives five years under a root of twenty, and issues only leaves', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
-	const authority = await createAuthority('example.org', { clock, random: randomBytes, backdateSeconds: 60 });
-	const [root, intermediate] = [new X509Certificate(authority.bundle), new X509Certificate(authority.intermediate)];
+	const authority = createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org' });
+	const [root, intermediate] = [new X509Certificate(authority.root.certificate), new X509Certificate(authority.intermediate)];
 	t.is(root.validTo, 'Jan  1 00:00:00 2050 GMT');
 	t.is(intermediate.validFromDate.toISOString(), '2029-12-31T23:59:00.000Z');
 	t.is(intermediate.validToDate.toISOString().slice(0, 10), '2035-01-01');
@@ -43,7 +43,7 @@ test('the intermediate lives five years under a root of twenty, and issues only 
 
 test('a leaf never outlives its issuer', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
-	const authorities = await newAuthorities(clock);
+	const authorities = newAuthorities(clock);
 	const { issuer } = authorities.current().active;
 	const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 60 });
 	clock.advance((issuer.notAfter.getTime() - clock.now().getTime()) / 1000 - 100);
@@ -52,20 +52,20 @@ test('a leaf never outlives its issuer', async (t) => {
 
 test('an expired issuer issues nothing', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
-	const authorities = await newAuthorities(clock);
+	const authorities = newAuthorities(clock);
 	const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 60 });
 	clock.advance(6 * 365 * DAY);
 	t.like(await t.throwsAsync(issue(webRequest(DAY))), { code: 'internal' });
 });
 
 test('a key that does not belong to the certificate of the issuer is refused', async (t) => {
-	const authority = await createAuthority('example.org', { clock: movableClock(), random: randomBytes, backdateSeconds: 0 });
+	const authority = createAuthority(1, { clock: movableClock(), random: randomBytes, backdateSeconds: 0, trustDomain: 'example.org' });
 	t.throws(() => issuerOf(decodePem('CERTIFICATE', authority.intermediate)![0]!, generateSigningKey()), { instanceOf: TypeError });
 });
 
 test('times in certificates are whole seconds', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00.987Z'));
-	const issue = createIssue({ authorities: await newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
+	const issue = createIssue({ authorities: newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
 	const { notBefore, notAfter } = await issue(webRequest(DAY));
 	t.is(notBefore.toISOString(), '2029-12-31T23:59:00.000Z');
 	t.is(notAfter.toISOString(), '2030-01-02T00:00:00.000Z');
@@ -73,7 +73,7 @@ test('times in certificates are whole seconds', async (t) => {
 
 test('a renewal belongs to the chain of its parent and counts one more', async (t) => {
 	const clock = movableClock();
-	const issue = createIssue({ authorities: await newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
+	const issue = createIssue({ authorities: newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
 	const first = await issue(webRequest(DAY));
 	const second = await issue({ ...webRequest(DAY), parent: first });
 	const third = await issue({ ...webRequest(DAY), parent: second });

@@ -21,7 +21,7 @@ const domain = testDomain('birthmark.internal', 'production');
 async function setUp(t: ExecutionContext) {
 	const clock = movableClock();
 	const own = { clock, random: randomBytes, backdateSeconds: 60 };
-	const authorities = onlyAuthority(await createAuthority(domain.trustDomain, own));
+	const authorities = onlyAuthority(createAuthority(1, { ...own, trustDomain: domain.trustDomain }));
 	const store = openSqliteStore(join(temporaryFolder(t), 'ca.db'));
 	t.teardown(() => store.close());
 	const mint = createMint({ store, clock, random: randomBytes, authorities, tokenTtlSeconds: 120, joinTokenTtlSeconds: 120 });

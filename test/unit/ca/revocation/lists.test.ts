@@ -17,7 +17,7 @@ const PUBLIC_URL = 'http://ca.example.com:33005';
 async function setUp(t: ExecutionContext, backend: Backend) {
 	const clock = movableClock();
 	const store = await backend.store(t);
-	const authorities = onlyAuthority(await createAuthority('example.org', { clock, random: randomBytes, backdateSeconds: 60 }));
+	const authorities = onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org' }));
 	const open = () => openRevocationLists({ store, authorities, clock, ...SETTINGS });
 	const issue = async (crlPartition = 0): Promise<string> => {
 		const issuedAt = clock.now();

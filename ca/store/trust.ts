@@ -1,0 +1,126 @@
+/** The authorities, the trust bundles, and who has taken up which bundle. */
+
+import type { Role } from '#common/protocol/messages.ts';
+import { recordEvent } from './audit.ts';
+import { isNewestLive } from './certificates.ts';
+import { readCounter } from './counters.ts';
+import type { Database, Parameters, Reader, Row, Sql } from './database.ts';
+import { revokeCertificates } from './revoke-certificates.ts';
+import { bytes, instant, optional } from './rows.ts';
+import type { TrustStore } from './store.ts';
+import type { AuthorityRecord, AuthorityState, BundleRecord, Laggards, TrustChange, TrustRecord } from './trust-records.ts';
+
+const COLUMNS = [
+	'generation', 'state', 'manual', 'root', 'root_key', 'cross_certificate', 'intermediate', 'intermediate_key', 'root_crl', 'created_at', 'changed_at',
+];
+const PUT_AUTHORITY = `
+	INSERT INTO authorities (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((column) => `:${column}`).join(', ')})
+	ON CONFLICT (generation) DO UPDATE SET ${COLUMNS.slice(1).map((column) => `${column} = :${column}`).join(', ')}`;
+const PUT_BUNDLE = `
+	INSERT INTO trust_bundles (digest, bundle, published_at) VALUES (:digest, :bundle, :publishedAt) ON CONFLICT (digest) DO NOTHING`;
+/** Succeeds for one of those who saw the same version; the others wait for it and then change nothing. */
+const TAKE_VERSION = `UPDATE counters SET value = value + 1 WHERE name = 'trust' AND value = :version`;
+const CANCEL_TOKENS = ['tokens', 'join_tokens'].map((table) => `
+	UPDATE ${table} SET cancelled_at = :now WHERE redeemed_at IS NULL AND cancelled_at IS NULL`);
+const ACKNOWLEDGE = `
+	INSERT INTO acknowledgements (chain, digest, at) VALUES (:chain, :digest, :at)
+	ON CONFLICT (chain) DO UPDATE SET digest = :digest, at = :at`;
+const FIRST_LAGGARDS = 20;
+
+export function createTrust(database: Database): TrustStore {
+	return {
+		trustVersion: () => database.read((sql) => readCounter(sql, 'trust')),
+		// In a transaction, because a change may come between two statements.
+		readTrust: () => database.transaction(readTrust),
+		changeTrust: (change, by) => database.transaction(async (sql) => {
+			if ((await sql.run(TAKE_VERSION, { version: change.next.version - 1 })) === 0) return undefined;
+			for (const authority of change.next.authorities) await sql.run(PUT_AUTHORITY, fromAuthority(authority));
+			for (const { digest, bundle, publishedAt } of change.next.bundles) {
+				await sql.run(PUT_BUNDLE, { digest, bundle, publishedAt: publishedAt.getTime() });
+			}
+			const revoked = await bringDown(sql, change);
+			const details = { ...change.details, ...(change.voided && { revoked }) };
+			await recordEvent(sql, by, { at: change.at, action: change.action, outcome: 'done', details });
+			return revoked;
+		}),
+		acknowledgeBundle: async (chain, digest, now) => {
+			const known = await database.read((sql) => sql.get('SELECT digest FROM acknowledgements WHERE chain = :chain', { chain }));
+			if (known && bytes(known['digest']).equals(digest)) return;
+			await database.transaction((sql) => sql.run(ACKNOWLEDGE, { chain, digest, at: now.getTime() }));
+		},
+		listWithoutBundle: (digests, now) => database.read((sql) => {
+			const names = digests.map((_, index) => `:digest${index}`).join(', ');
+			const has = (column: string) => `(${column} IS NOT NULL AND ${column} IN (${names}))`;
+			const condition = `c.role <> 'ca' AND ${isNewestLive('c')} AND NOT ${has('c.bundle_digest')} AND NOT ${has('a.digest')}`;
+			return laggards(sql, condition, { now: now.getTime(), ...Object.fromEntries(digests.map((digest, index) => [`digest${index}`, digest])) });
+		}),
+		listIssuedBy: (generations, now) => database.read((sql) => {
+			const condition = `c.issuer_generation IN (${generations.map(Number).join(', ')}) AND c.revoked_at IS NULL AND c.not_after > :now
+				AND (c.role = 'workload' OR c.role <> 'ca' AND ${isNewestLive('c')})`;
+			return laggards(sql, condition, { now: now.getTime() });
+		}),
+	};
+}
+
+async function readTrust(sql: Reader): Promise<TrustRecord> {
+	const authorities = await sql.all('SELECT * FROM authorities ORDER BY generation');
+	const bundles = await sql.all('SELECT * FROM trust_bundles ORDER BY published_at');
+	return { version: await readCounter(sql, 'trust'), authorities: authorities.map(toAuthority), bundles: bundles.map(toBundle) };
+}
+
+async function bringDown(sql: Sql, { voided, at }: TrustChange): Promise<number> {
+	if (!voided) return 0;
+	for (const cancel of CANCEL_TOKENS) await sql.run(cancel, { now: at.getTime() });
+	return revokeCertificates(sql, `issuer_generation IN (${voided.map(Number).join(', ')})`, {}, 'cACompromise', at);
+}
+
+async function laggards(sql: Reader, condition: string, parameters: Parameters): Promise<Laggards> {
+	const from = `FROM certificates c LEFT JOIN acknowledgements a ON a.chain = c.chain WHERE ${condition}`;
+	const total = await sql.get(`SELECT count(*) AS count, max(c.not_after) AS last ${from}`, parameters);
+	const count = total!['count'] as number;
+	if (count === 0) return { count, first: [] };
+	const rows = await sql.all(`SELECT c.role, c.common_name, c.serial, c.not_after ${from} ORDER BY c.sequence LIMIT ${FIRST_LAGGARDS}`, parameters);
+	const first = rows.map((row) => ({
+		role: row['role'] as Role,
+		commonName: row['common_name'] as string,
+		serial: row['serial'] as string,
+		notAfter: instant(row['not_after']),
+	}));
+	return { count, first, lastNotAfter: instant(total!['last']) };
+}
+
+function toAuthority(row: Row): AuthorityRecord {
+	return {
+		generation: row['generation'] as number,
+		state: row['state'] as AuthorityState,
+		isManual: row['manual'] === 1,
+		root: row['root'] as string,
+		...optional('rootKey', row['root_key']),
+		...optional('crossCertificate', row['cross_certificate']),
+		intermediate: row['intermediate'] as string,
+		...optional('intermediateKey', row['intermediate_key']),
+		rootRevocationList: row['root_crl'] as string,
+		createdAt: instant(row['created_at']),
+		changedAt: instant(row['changed_at']),
+	};
+}
+
+function fromAuthority(record: AuthorityRecord): Parameters {
+	return {
+		generation: record.generation,
+		state: record.state,
+		manual: record.isManual ? 1 : 0,
+		root: record.root,
+		root_key: record.rootKey ?? null,
+		cross_certificate: record.crossCertificate ?? null,
+		intermediate: record.intermediate,
+		intermediate_key: record.intermediateKey ?? null,
+		root_crl: record.rootRevocationList,
+		created_at: record.createdAt.getTime(),
+		changed_at: record.changedAt.getTime(),
+	};
+}
+
+function toBundle(row: Row): BundleRecord {
+	return { digest: bytes(row['digest']), bundle: row['bundle'] as string, publishedAt: instant(row['published_at']) };
+}
