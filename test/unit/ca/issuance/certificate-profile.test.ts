@@ -118,7 +118,7 @@ for (const kind of KINDS) {
 test('instants are UTCTime through 2049 and GeneralizedTime after, without fractions', async (t) => {
 	const clock = movableClock(new Date('2049-12-31T23:59:30.750Z'));
 	const issuer = { ...pki.issuer, notAfter: new Date('2060-01-01T00:00:00Z') };
-	const authority = { generation: 1, issuer, chainPem: '', rootRevocationList: '' };
+	const authority = { generation: 1, issuer, certificate: Buffer.alloc(0), root: Buffer.alloc(0), chainPem: '', rootRevocationList: '' };
 	const state = { active: authority, all: [authority], bundle: Buffer.alloc(0), digest: Buffer.alloc(0), acceptedDigests: [], bundles: new Map() };
 	const issue = createIssue({ authorities: { current: () => state }, clock, random: randomBytes, backdateSeconds: 0 });
 	const key = decodeCertificate(issued['workload']!).publicKey;
