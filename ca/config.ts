@@ -160,6 +160,10 @@ const schema = z.strictObject({
 		const message = 'is not less than crl.lifetimeSeconds: lists would run out before the next is made';
 		context.addIssue({ code: 'custom', path: ['crl', 'refreshSeconds'], message });
 	}
+	if (config.profiles.ocsp.lifetimeSeconds < 2 * config.ocsp.lifetimeSeconds) {
+		const message = 'is less than twice ocsp.lifetimeSeconds: answers would outlive who signed them';
+		context.addIssue({ code: 'custom', path: ['profiles', 'ocsp', 'lifetimeSeconds'], message });
+	}
 	if (config.ocsp.cacheSeconds >= config.ocsp.lifetimeSeconds) {
 		context.addIssue({ code: 'custom', path: ['ocsp', 'cacheSeconds'], message: 'is not less than ocsp.lifetimeSeconds: caches would hand out answers that have run out' });
 	}

@@ -9,7 +9,10 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME, type Names, type Role, type WorkloadProfile } from '#common/protocol/messages.ts';
+import { quote } from '#common/protocol/names.ts';
 import { spiffeId } from '#common/protocol/spiffe-id.ts';
+import type { Issuer } from '#common/x509/certificate.ts';
+import { findForbiddenName } from '#common/x509/name-constraints.ts';
 import { expandDnsTemplate, expandPathTemplate } from './name-template.ts';
 import type { Profile, Profiles } from './profiles.ts';
 
@@ -52,6 +55,19 @@ export function workloadIdentity(names: Names & { readonly profile?: WorkloadPro
 		spiffeId: spiffeId(trustDomain, expandPathTemplate(profile.spiffePath, values)),
 		alternativeNames: [...new Set([...own, ...dnsNames])],
 	};
+}
+
+/**
+ * What no intermediate would sign is refused before anybody waits for it.
+ *
+ * @throws BirthmarkError `name-not-allowed`
+ */
+export function requirePermitted({ alternativeNames, spiffeId: id }: Identity, { constraints }: Pick<Issuer, 'constraints'>): void {
+	const name = findForbiddenName(constraints, alternativeNames, id);
+	if (name === undefined) return;
+	const { dnsDomains = [], uriHost = '' } = constraints;
+	const permitted = name === id ? `URIs of ${uriHost}` : `names in ${dnsDomains.join(', ')}`;
+	throw new BirthmarkError('name-not-allowed', `the name constraints of this CA permit only ${permitted}, and ${quote(name)} is none`);
 }
 
 export function memberIdentity(role: 'node' | 'operator', name: string, domain: Domain): Identity {

@@ -13,7 +13,7 @@ import { createSerial } from '#common/x509/serial.ts';
 import { encodeSigned } from '#common/x509/signed.ts';
 import type { CertificateRecord } from '../store/records.ts';
 import type { Authorities } from './authorities.ts';
-import type { Identity } from './identity.ts';
+import { requirePermitted, type Identity } from './identity.ts';
 import { requireKey } from './profiles.ts';
 import { validity } from './validity.ts';
 
@@ -58,6 +58,7 @@ export function createIssue({ authorities, clock, random, backdateSeconds, place
 		const serial = createSerial(random);
 		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, profile } = identity;
 		requireKey(profile, key.publicKey);
+		requirePermitted(identity, issuer);
 		const { purposes } = profile;
 		const names = { dnsNames: identity.alternativeNames, spiffeId };
 		const tbs = {

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
-import { workloadIdentity, type Domain } from '../issuance/identity.ts';
+import type { Authorities } from '../issuance/authorities.ts';
+import { requirePermitted, workloadIdentity, type Domain } from '../issuance/identity.ts';
 import { requireLifetime } from '../issuance/profiles.ts';
 import type { Actor } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -14,12 +15,13 @@ export interface AuthorizeDeps {
 	readonly store: Pick<Store, 'findNode' | 'authorize'>;
 	readonly clock: { now(): Date };
 	readonly domain: Domain;
+	readonly authorities: Pick<Authorities, 'current'>;
 }
 
 export type Authorize = (node: string, request: AuthorizeRequest, by: Actor) => Promise<Authorization>;
 
 /** @returns a function that registers one container of one node; a dry run is decided alike and leaves nothing behind */
-export function createAuthorize({ store, clock, domain }: AuthorizeDeps): Authorize {
+export function createAuthorize({ store, clock, domain, authorities }: AuthorizeDeps): Authorize {
 	return async (node, request, by) => {
 		const names = {
 			commonName: checkName('common name', request.commonName),
@@ -31,6 +33,7 @@ export function createAuthorize({ store, clock, domain }: AuthorizeDeps): Author
 		if (record?.status !== 'active') throw cutOff(node);
 		requireAllowed(names, node, record.allow);
 		const identity = workloadIdentity(names, domain);
+		requirePermitted(identity, authorities.current().active.issuer);
 		const lifetimeSeconds = requireLifetime(identity.profile, request.lifetimeSeconds);
 		const answer = { ...names, organization: identity.organization, spiffeId: identity.spiffeId, lifetimeSeconds };
 		if (request.dryRun) return answer;

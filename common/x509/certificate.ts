@@ -8,8 +8,9 @@ import { CA_SIGNATURE_ALGORITHM } from './algorithms.ts';
 import { decodeCertificate } from './certificate-decode.ts';
 import { contextTag, encode, encodeInteger, encodeTime, Tag } from './der.ts';
 import { encodeSubject, type Subject } from './distinguished-name.ts';
-import type { Extension, Pointers } from './extensions.ts';
+import { OID, type Extension, type NameConstraints, type Pointers } from './extensions.ts';
 import type { SigningKey } from './keys.ts';
+import { decodeNameConstraints } from './name-constraints.ts';
 import { crossExtensions } from './profile.ts';
 import { keyIdentifier } from './public-key.ts';
 import { encodeSigned } from './signed.ts';
@@ -33,6 +34,8 @@ export interface Issuer {
 	readonly name: Buffer;
 	readonly keyId: Buffer;
 	readonly notAfter: Date;
+	/** which names it may give */
+	readonly constraints: NameConstraints;
 }
 
 const VERSION_3 = encode(contextTag(0), encodeInteger(Buffer.of(2)));
@@ -83,6 +86,7 @@ export function signCross(root: Buffer, tbs: Pick<ToBeSigned, 'serial' | 'notBef
 /** What is needed to issue under a CA certificate; the key must belong to it. */
 export function issuerOf(certificate: Buffer, key: SigningKey): Issuer {
 	if (!new X509Certificate(certificate).checkPrivateKey(key.privateKey)) throw new TypeError('the key does not belong to the certificate of the issuer');
-	const { subject, notAfter } = decodeCertificate(certificate);
-	return { key, name: subject, keyId: keyIdentifier(key.publicKey), notAfter };
+	const { subject, notAfter, extensions } = decodeCertificate(certificate);
+	const constraints = decodeNameConstraints(extensions.get(OID.nameConstraints)?.value);
+	return { key, name: subject, keyId: keyIdentifier(key.publicKey), notAfter, constraints };
 }

@@ -11,6 +11,7 @@ import { contextTag } from './der.ts';
 import { DerError, DerReader } from './der-reader.ts';
 import { attributesOf, readAttributes } from './distinguished-name.ts';
 import { ACCESS_OIDS, GENERAL_NAME, OID, PURPOSE_OIDS, type Pointers, type Purpose } from './extensions.ts';
+import { findForbiddenName } from './name-constraints.ts';
 import type { LeafNames } from './profile.ts';
 import { keyIdentifier } from './public-key.ts';
 
@@ -20,6 +21,8 @@ export interface LeafIntent {
 	readonly purposes: readonly Purpose[];
 	readonly pointers?: Pointers;
 }
+
+type LintedIssuer = Pick<Issuer, 'name' | 'keyId' | 'notAfter' | 'constraints'>;
 
 /** The rest of the profile, for every leaf: extnValue in hexadecimal. */
 const NOT_A_CA = '3000';
@@ -33,12 +36,12 @@ const MAX_SPIFFE_ID_BYTES = 2048;
  * @param tbs TBSCertificate, DER
  * @throws BirthmarkError `internal` that lists what is wrong
  */
-export function lintLeaf(tbs: Buffer, intent: LeafIntent, issuer: Pick<Issuer, 'name' | 'keyId' | 'notAfter'>): void {
+export function lintLeaf(tbs: Buffer, intent: LeafIntent, issuer: LintedIssuer): void {
 	const faults = leafFaults(tbs, intent, issuer);
 	if (faults.length > 0) throw new BirthmarkError('internal', `the CA was about to sign a certificate that breaks its own profile: ${faults.join('; ')}`);
 }
 
-function leafFaults(der: Buffer, intent: LeafIntent, issuer: Pick<Issuer, 'name' | 'keyId' | 'notAfter'>): string[] {
+function leafFaults(der: Buffer, intent: LeafIntent, issuer: LintedIssuer): string[] {
 	try {
 		const certificate = decodeTbs(der);
 		return [...bodyFaults(certificate, intent, issuer), ...extensionFaults(certificate, intent, issuer)];
@@ -48,7 +51,7 @@ function leafFaults(der: Buffer, intent: LeafIntent, issuer: Pick<Issuer, 'name'
 	}
 }
 
-function bodyFaults(certificate: DecodedCertificate, { tbs }: LeafIntent, issuer: Pick<Issuer, 'name' | 'notAfter'>): string[] {
+function bodyFaults(certificate: DecodedCertificate, { tbs, names }: LeafIntent, issuer: LintedIssuer): string[] {
 	const attributes = readAttributes(DerReader.sequence(certificate.subject));
 	const { notBefore, notAfter } = certificate;
 	return faultsOf({
@@ -57,11 +60,12 @@ function bodyFaults(certificate: DecodedCertificate, { tbs }: LeafIntent, issuer
 		'subject': isSame(attributes, attributesOf(tbs.subject)) && attributes.every(([, value]) => value.length >= 1 && value.length <= 64),
 		'public key': certificate.publicKey.equals(tbs.publicKey),
 		'validity': notBefore.getTime() === tbs.notBefore.getTime() && notAfter.getTime() === tbs.notAfter.getTime(),
+		'names outside the constraints of the issuer': findForbiddenName(issuer.constraints, names.dnsNames, names.spiffeId) === undefined,
 		'validity outside that of the issuer': notAfter > notBefore && notAfter <= issuer.notAfter,
 	});
 }
 
-function extensionFaults({ extensions }: DecodedCertificate, intent: LeafIntent, issuer: Pick<Issuer, 'keyId'>): string[] {
+function extensionFaults({ extensions }: DecodedCertificate, intent: LeafIntent, issuer: LintedIssuer): string[] {
 	const { tbs, names, purposes, pointers = {} } = intent;
 	const isResponder = purposes.includes('ocspSigning');
 	const value = (oid: string, critical: boolean): Buffer | undefined => {

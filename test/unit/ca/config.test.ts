@@ -44,6 +44,7 @@ const FAULTS: Readonly<Record<string, string>> = {
 	'a lifetime beyond the maximum': '{"profiles": {"workload": {"lifetimeSeconds": 700000}}}',
 	'lists that run out before the next is made': '{"crl": {"refreshSeconds": 100, "lifetimeSeconds": 100}}',
 	'OCSP answers that run out in caches': '{"ocsp": {"lifetimeSeconds": 60, "cacheSeconds": 60}}',
+	'OCSP answers that outlive their signer': '{"ocsp": {"lifetimeSeconds": 50000}}',
 	'a public URL over TLS': '{"publicHttp": {"url": "https://ca.example.com"}}',
 	'a public URL with a query': '{"publicHttp": {"url": "http://ca.example.com?a=b"}}',
 	'a public URL with a slash at its end': '{"publicHttp": {"url": "http://ca.example.com/"}}',

@@ -104,6 +104,12 @@ function lintNames(change: Partial<LeafIntent['names']>, commonName = 'api01'): 
 	return () => lintLeaf(bytes, changed, by);
 }
 
+test('a name outside the constraints of the issuer is refused', (t) => {
+	const by = { ...issuer(), constraints: { dnsDomains: ['example.com'] } };
+	const meant = intent();
+	t.regex(t.throws(() => lintLeaf(encodeTbs({ ...meant.tbs, extensions: extensionsOf(meant, by) }, by.name), meant, by)).message, /names outside the constraints/);
+});
+
 test('legal names pass', (t) => {
 	t.notThrows(lintNames({}));
 });

@@ -1,0 +1,34 @@
+/** Name constraints: read as they were written, and kept by our own judgement as OpenSSL keeps them (`chain.test.ts`). */
+
+import test from 'ava';
+import type { NameConstraints } from '#common/x509/extensions.ts';
+import { findForbiddenName } from '#common/x509/name-constraints.ts';
+import { createPki } from '../../../support/pki.ts';
+
+const CONSTRAINTS: Readonly<Record<string, NameConstraints>> = {
+	'nothing': {},
+	'one domain': { dnsDomains: ['svc.test'] },
+	'several domains': { dnsDomains: ['svc.test', 'birthmark-ca'] },
+	'the trust domain': { uriHost: 'example.org' },
+	'both': { dnsDomains: ['svc.test'], uriHost: 'example.org' },
+};
+for (const [name, constraints] of Object.entries(CONSTRAINTS)) {
+	test(`constraints of ${name} are read from the certificate of the issuer`, (t) => {
+		const { issuer, rootIssuer } = createPki({ constraints });
+		t.deepEqual(issuer.constraints, constraints);
+		t.deepEqual(rootIssuer.constraints, {});
+	});
+}
+
+test('a name is in a domain when it is the domain or ends with it after a dot', (t) => {
+	const forbidden = (name: string) => findForbiddenName({ dnsDomains: ['svc.test', 'api01'] }, [name], undefined);
+	for (const name of ['svc.test', 'a.svc.test', 'a.b.svc.test', 'api01']) t.is(forbidden(name), undefined);
+	for (const name of ['asvc.test', 'svc.test.example', 'test', 'api02', 'svc']) t.is(forbidden(name), name);
+});
+
+test('a URI is permitted when its host is the one, exactly', (t) => {
+	const forbidden = (uri: string) => findForbiddenName({ uriHost: 'example.org' }, [], uri);
+	t.is(forbidden('spiffe://example.org/a'), undefined);
+	for (const uri of ['spiffe://a.example.org/a', 'spiffe://example.org.test/a', 'spiffe://org/a', 'spiffe:']) t.is(forbidden(uri), uri);
+	t.is(findForbiddenName({}, ['any'], 'spiffe://any/a'), undefined);
+});
