@@ -54,11 +54,11 @@ export function createIssue({ authorities, clock, random, backdateSeconds, place
 		const now = clock.now();
 		const { issuer, generation } = authorities.current().active;
 		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
-		const { partition, pointers } = await place(generation);
 		const serial = createSerial(random);
 		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, profile } = identity;
 		requireKey(profile, key.publicKey);
 		requirePermitted(identity, issuer);
+		const { partition, pointers } = await place(generation);
 		const { purposes } = profile;
 		const names = { dnsNames: identity.alternativeNames, spiffeId };
 		const tbs = {
