@@ -1,8 +1,8 @@
 /**
  * Numbers that only grow. `revocations`: how often anything was revoked; a published list is current
  * as long as it stands where the list says. `trust`: how often the authorities have changed. `audit`:
- * how often the audit log was sealed. `token-uses`: the instant (milliseconds) up to which the use of
- * users' tokens has been forgotten.
+ * how often the audit log was sealed. `token-uses`: when the last of the users' tokens
+ * expires whose use has been forgotten, in milliseconds.
  */
 
 import type { Reader, Sql } from './database.ts';

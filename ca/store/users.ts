@@ -57,7 +57,7 @@ export function createUsers(database: Database): UserStore {
 				return state === 'repeat' ? { outcome: state, certificate: use.certificate } : { outcome: state };
 			}
 			// What was forgotten while the clock was ahead may have been this token's use.
-			if (expiresAt.getTime() < await readCounter(sql, 'token-uses')) return { outcome: 'expired' };
+			if (expiresAt.getTime() <= await readCounter(sql, 'token-uses')) return { outcome: 'expired' };
 			const { serial } = certificate;
 			await insertCertificate(sql, certificate, by);
 			await sql.run(BURN, { user, jti, expiresAt: expiresAt.getTime(), serial, publicKeyHash: attempt.publicKeyHash, now: attempt.now.getTime() });
@@ -65,7 +65,10 @@ export function createUsers(database: Database): UserStore {
 		}),
 		forgetTokenUses: (expiredBefore) => database.transaction(async (sql) => {
 			const before = expiredBefore.getTime();
-			if ((await sql.run('DELETE FROM used_token_ids WHERE expires_at < :before', { before })) > 0) await raise(sql, 'token-uses', before);
+			const last = await sql.get('SELECT max(expires_at) AS instant FROM used_token_ids WHERE expires_at < :before', { before });
+			if (last?.['instant'] == null) return;
+			await sql.run('DELETE FROM used_token_ids WHERE expires_at < :before', { before });
+			await raise(sql, 'token-uses', last['instant'] as number);
 		}),
 	};
 }

@@ -39,6 +39,8 @@ export interface RequestOptions {
 	/** an object is sent as JSON */
 	readonly body?: object | string | Buffer;
 	readonly credentials?: Credentials;
+	/** instead of TLS: as whoever may use that socket */
+	readonly overAdminSocket?: boolean;
 }
 
 export interface AuthorizeOptions {
@@ -155,10 +157,10 @@ export async function startBeside(t: Test, ca: Pick<TestCa, 'state'>, options: O
 
 /** The calls of a test on a CA that runs anywhere. */
 export function clientOf({ port, bundle, adminSocket }: Pick<TestCa, 'port' | 'bundle' | 'adminSocket'>) {
-	const request: TestCa['request'] = (method, path, options = {}) => call({
+	const request: TestCa['request'] = (method, path, options = {}) => call(options.overAdminSocket ? { socketPath: adminSocket, agent: false, method, path } : {
 		host: '127.0.0.1', port, ca: bundle, servername: CA_SERVER_NAME, agent: false, method, path, ...options.credentials,
 	}, options);
-	const admin: TestCa['admin'] = (method, path, body) => call({ socketPath: adminSocket, method, path, agent: false }, body ? { body } : {});
+	const admin: TestCa['admin'] = (method, path, body) => request(method, path, { overAdminSocket: true, ...(body && { body }) });
 	const json = async <T>(answer: Promise<Answer>, status: number): Promise<T> => {
 		const { status: actual, text, json } = await answer;
 		if (actual !== status) throw new Error(`the CA answered ${actual} instead of ${status}: ${text}`);
