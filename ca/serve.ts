@@ -26,6 +26,7 @@ import { createPlacement } from './revocation/placement.ts';
 import { makeServerCertificate } from './server-certificate.ts';
 import { openState, requireState } from './open-state.ts';
 import { statePaths } from './state-folder.ts';
+import { watchClock } from './steady-clock.ts';
 import { holdLock } from './store/lock.ts';
 import type { Store } from './store/store.ts';
 
@@ -118,6 +119,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);
 	await listenUnix(admin, adminSocket, 0o600);
 
+	const isClockSteady = watchClock(clock);
 	let forgottenAt = new Date(0);
 	const lookAfter = async (): Promise<void> => {
 		const now = clock.now();
@@ -131,7 +133,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		await lists.refresh();
 		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
 		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
-		if (Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
+		if (isClockSteady() && Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
 			await forgetExpired(store, new Date(now.getTime() - config.retention.expiredDays * DAY_MS));
 			forgottenAt = now;
 		}

@@ -34,10 +34,11 @@ test('with a clock that is set back and forth, serials, CRL numbers and expiries
 	const pick = <T>(values: readonly T[]): T | undefined => values[Math.floor(random() * values.length)];
 	const clock = movableClock();
 	const start = clock.now().getTime();
-	let ca = await startCa(t, { clock, config: { redemptionWindowSeconds: 0, retention: { expiredDays: 3650 } } });
+	let ca = await startCa(t, { clock, config: { redemptionWindowSeconds: 0, retention: { expiredDays: 1 } } });
 	const alice = await addUser(ca, 'alice', ['*/*'], 'ES256', clock.now);
 	const tokens: Signed[] = [];
-	const serials = new Set<string>();
+	/** by serial number, when it ends */
+	const issued = new Map<string, number>();
 	const revoked = new Set<string>();
 	let lastCrl = 0;
 
@@ -55,9 +56,9 @@ test('with a clock that is set back and forth, serials, CRL numbers and expiries
 		const leaf = new X509Certificate(text);
 		const serial = leaf.serialNumber.toLowerCase();
 		t.regex(serial, /^[4-7][0-9a-f]{31}$/);
-		t.false(serials.has(serial), `a serial number came twice, seed ${seed}`);
-		serials.add(serial);
+		t.false(issued.has(serial), `a serial number came twice, seed ${seed}`);
 		const [notBefore, notAfter] = [leaf.validFromDate.getTime(), leaf.validToDate.getTime()];
+		issued.set(serial, notAfter);
 		t.true(notBefore <= now && now < notAfter && notAfter - now <= DAY * 1000, `not valid when it was issued, seed ${seed}`);
 	};
 	const steps: readonly (() => Promise<void>)[] = [
@@ -74,7 +75,7 @@ test('with a clock that is set back and forth, serials, CRL numbers and expiries
 			if (again) await enrol(again, newKey());
 		},
 		async () => {
-			const serial = pick([...serials]);
+			const serial = pick([...issued.keys()]);
 			if (serial === undefined) return;
 			const { status } = await ca.admin('POST', '/v1/revoke', { serial });
 			t.is(status, 200);
@@ -89,6 +90,7 @@ test('with a clock that is set back and forth, serials, CRL numbers and expiries
 			const now = clock.now().getTime();
 			const { thisUpdate, nextUpdate } = datesOf(body);
 			t.true(thisUpdate.getTime() <= now && now < nextUpdate.getTime(), `a list that does not hold now, seed ${seed}`);
+			for (const serial of revoked) if (issued.get(serial)! > now) t.true(body.includes(Buffer.from(serial, 'hex')), `a revoked certificate is not on the list, seed ${seed}`);
 		},
 		async () => {
 			for (const serial of revoked) t.is(await statusOf(ca, serial), 'revoked', `seed ${seed}`);
@@ -116,7 +118,7 @@ test('with a clock that is set back and forth, serials, CRL numbers and expiries
 		for (const record of records) t.is(verifier.take(record), undefined);
 		more = records.length > 0;
 	}
-	t.log(`seed ${seed}: ${tokens.length} tokens, ${serials.size} certificates, ${revoked.size} revoked, CRL number ${lastCrl}, ${verifier.head.sequence} audit records`);
+	t.log(`seed ${seed}: ${tokens.length} tokens, ${issued.size} certificates, ${revoked.size} revoked, CRL number ${lastCrl}, ${verifier.head.sequence} audit records`);
 });
 
 function overSocket(ca: TestCa, token: string, key: KeyPair) {
