@@ -88,8 +88,8 @@ async function makeOnServer(source: Source, configText: string): Promise<string>
 async function newTrust(source: Source): Promise<TrustRecord> {
 	await makeKeyEncryptionKey(source);
 	const vault = await openKeyVault(source);
-	const { trustDomain, backdateSeconds } = source.config;
-	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds, trustDomain });
+	const { trustDomain, backdateSeconds, publicHttp: { url: publicUrl } } = source.config;
+	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds, trustDomain, publicUrl });
 	return establish(await sealAuthority(authority, 'active', false, systemClock.now(), vault));
 }
 

@@ -22,7 +22,7 @@ import { cfsslInfoRoute, cfsslSignRoute } from './cfssl.ts';
 import { crlRoutes } from './crl.ts';
 import { healthRoutes } from './health.ts';
 import { identityRoutes } from './identities.ts';
-import { issuerRoute } from './issuers.ts';
+import { issuerRoutes } from './issuers.ts';
 import { joinRoute, type JoinRouteDeps } from './join.ts';
 import { metricsRoute } from './metrics.ts';
 import { nodeRoutes } from './nodes.ts';
@@ -57,7 +57,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		rootsRoute(deps),
 		...crlRoutes(deps),
 		...ocspRoutes(deps),
-		issuerRoute(deps),
+		...issuerRoutes(deps),
 		joinRoute({ ...deps, join: createJoin(deps) }),
 		authorizeRoute({ authorize: createAuthorize(deps), logger }),
 		mintRoute({ mint, logger }),

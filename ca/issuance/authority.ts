@@ -9,6 +9,7 @@ import { generateSigningKey, type SigningKey } from '#common/x509/keys.ts';
 import { decodePem, encodePem } from '#common/x509/pem.ts';
 import { intermediateExtensions, rootExtensions, type IntermediateOptions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
+import { intermediatePointers } from '../revocation/addresses.ts';
 import { validity } from './validity.ts';
 
 const YEAR_SECONDS = 365.25 * 24 * 3600;
@@ -39,6 +40,8 @@ export interface AuthorityDeps {
 	readonly backdateSeconds: number;
 	/** O of every subject */
 	readonly trustDomain: string;
+	/** of the public listener, where others find what an intermediate points at; it points nowhere without */
+	readonly publicUrl?: string | null;
 	/** what an intermediate says of itself beside its profile */
 	readonly intermediate?: IntermediateOptions;
 }
@@ -66,8 +69,9 @@ export function createAuthority(generation: number, deps: AuthorityDeps, before?
 
 /** @param revoked intermediates of the same root that its list has to name */
 export function createIntermediate(generation: number, root: Root, deps: AuthorityDeps, revoked: readonly RevokedCertificate[] = []): NewAuthority {
-	const { clock, random, backdateSeconds, trustDomain } = deps;
+	const { clock, random, backdateSeconds, trustDomain, publicUrl } = deps;
 	const issuer = rootIssuer(root);
+	const options = { ...deps.intermediate, ...(publicUrl && { pointers: intermediatePointers(publicUrl, generation) }) };
 	const intermediateKey = generateSigningKey();
 	const period = validity(clock.now(), INTERMEDIATE_LIFETIME_SECONDS, backdateSeconds, issuer.notAfter);
 	const intermediate = signCertificate({
@@ -75,7 +79,7 @@ export function createIntermediate(generation: number, root: Root, deps: Authori
 		subject: { commonName: numbered('Birthmark Intermediate CA', generation), organization: trustDomain },
 		publicKey: intermediateKey.publicKey,
 		...period,
-		extensions: intermediateExtensions(intermediateKey.publicKey, issuer.keyId, deps.intermediate),
+		extensions: intermediateExtensions(intermediateKey.publicKey, issuer.keyId, options),
 	}, issuer);
 	// A root makes one list per generation, so the generation numbers them.
 	const list = signRevocationList({ number: generation, thisUpdate: period.notBefore, nextUpdate: period.notAfter, entries: revoked }, issuer);

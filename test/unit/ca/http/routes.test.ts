@@ -20,6 +20,8 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
 	'POST /v1/ocsp': ['anonymous'],
 	'GET /v1/ocsp/*request': ['anonymous'],
 	'GET /v1/issuers/:generation': ['anonymous'],
+	'GET /v1/issuers/:generation/root': ['anonymous'],
+	'GET /v1/issuers/:generation/crl': ['anonymous'],
 	'POST /v1/join': ['anonymous'],
 	'POST /v1/sign': ['anonymous'],
 	'PUT /v1/sign/:token': ['anonymous'],

@@ -3,7 +3,7 @@
 import test from 'ava';
 import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../../../scripts/ports.ts';
 import { startCa, temporaryFolder, type Credentials } from '../../../support/ca.ts';
@@ -41,10 +41,19 @@ test('a leaf alone is enough: its issuer, its list and its status are found wher
 	const get = async (from: string) => Buffer.from(await (await fetch(from)).arrayBuffer());
 	writeFileSync(join(folder, 'issuer.pem'), new X509Certificate(await get(where.issuer)).toString());
 	writeFileSync(join(folder, 'root.pem'), ca.bundle);
+	writeFileSync(join(folder, 'intermediate.pem'), new X509Certificate(await get(where.issuer)).toString());
+	const above = await pointersOf({ cert: readFileSync(join(folder, 'intermediate.pem'), 'utf8') }, folder);
+	t.deepEqual(above, { crl: `${url}/v1/issuers/1/crl`, ocsp: '', issuer: `${url}/v1/issuers/1/root` });
+	t.is(new X509Certificate(await get(above.issuer)).fingerprint256, new X509Certificate(ca.bundle).fingerprint256);
+	writeFileSync(join(folder, 'leaf.pem'), new X509Certificate(web.cert).toString());
 	const verify = async () => {
-		writeFileSync(join(folder, 'crl.der'), await get(where.crl));
-		await run('openssl', ['crl', '-inform', 'DER', '-in', 'crl.der', '-out', 'crl.pem'], folder);
-		return run('openssl', ['verify', '-x509_strict', '-crl_check', '-extended_crl', '-CAfile', 'root.pem', '-untrusted', 'issuer.pem', '-CRLfile', 'crl.pem', 'leaf.pem'], folder);
+		let lists = '';
+		for (const from of [where.crl, above.crl]) {
+			writeFileSync(join(folder, 'crl.der'), await get(from));
+			lists += (await run('openssl', ['crl', '-inform', 'DER', '-in', 'crl.der'], folder)).text;
+		}
+		writeFileSync(join(folder, 'crl.pem'), lists);
+		return run('openssl', ['verify', '-x509_strict', '-crl_check_all', '-extended_crl', '-CAfile', 'root.pem', '-untrusted', 'issuer.pem', '-CRLfile', 'crl.pem', 'leaf.pem'], folder);
 	};
 	const status = () => run('openssl', ['ocsp', '-issuer', 'issuer.pem', '-cert', 'leaf.pem', '-CAfile', 'root.pem', '-url', where.ocsp], folder);
 	t.regex((await verify()).text, /leaf\.pem: OK/);
