@@ -1,6 +1,7 @@
 /** The health of the plugin as `docker volume inspect birthmark-sentinel` shows it. */
 
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
+import { bundleDigest } from '#common/protocol/token.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import type { MountAbilities } from './volume/mount-abilities.ts';
 import { leafOf, type NodeIdentity } from './node-identity.ts';
@@ -22,6 +23,7 @@ export function pluginStatus({ enforcement, nodeIdentity, membership, ca, record
 		joined: node !== undefined,
 		node: node?.name ?? null,
 		nodeCertificateExpires: node ? leafOf(node.certificate, node.key).notAfter.toISOString() : null,
+		bundleDigest: node ? bundleDigest(node.bundle).toString('hex') : null,
 		ca: membership.problem() ?? (ca.isReachable() === false ? 'the last call did not reach it' : 'reachable'),
 		clockSkewSeconds: ca.clockSkewSeconds() ?? null,
 		pendingRevocations: records.outboxLength(),

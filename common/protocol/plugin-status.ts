@@ -14,6 +14,8 @@ export interface PluginStatus {
 	readonly node: string | null;
 	/** RFC 3339 */
 	readonly nodeCertificateExpires: string | null;
+	/** SHA-256 of the trust bundle in use, hexadecimal */
+	readonly bundleDigest: string | null;
 	/** `reachable`, or the code and sentence of the last failure */
 	readonly ca: string;
 	/** this host's clock minus the CA's, seconds; null while unknown */

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import tmp from 'tmp';
-import { dockerCommand } from '../../scripts/images.ts';
+import { buildImages, dockerCommand } from '../../scripts/images.ts';
 import { BUILD, enginePaths } from '../../scripts/paths.ts';
 import { PLUGIN } from '../../scripts/plugin.ts';
 import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from '../../scripts/private-engine.ts';
@@ -28,6 +28,7 @@ export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken,
 	t.teardown(() => removeEngine(steps, paths));
 	await startEngine(steps, paths);
 	const docker = dockerCommand(steps, paths.host);
+	await buildImages(steps, docker, join(BUILD, 'root-fs/base'));
 	await buildTestImages(steps, docker);
 	await docker(['plugin', 'create', PLUGIN, join(BUILD, 'plugin')]);
 	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug' });

@@ -7,7 +7,7 @@ import type { EngineView } from '../../../cli/docker.ts';
 
 const NOW = new Date('2026-11-21T12:00:00Z');
 const STATUS: PluginStatus = {
-	version: '0.1.0', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: '2026-12-21T12:00:00.000Z', ca: 'reachable',
+	version: '0.1.0', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: '2026-12-21T12:00:00.000Z', bundleDigest: 'ab'.repeat(32), ca: 'reachable',
 	clockSkewSeconds: 0.2, pendingRevocations: 0, tmpfs: 'ok',
 };
 const VIEW: EngineView = { version: '20.10.24', apiVersion: '1.41', plugin: { name: 'birthmark:latest', enabled: true }, status: STATUS };
