@@ -1,0 +1,51 @@
+/** The examples of the documentation do what they say, here with processes in the place of containers. */
+
+import test from 'ava';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../../scripts/ports.ts';
+import { startCaProcess } from '../support/ca-process.ts';
+import { temporaryFolder } from '../support/ca.ts';
+import { newCommand } from '../support/command.ts';
+import { readComposeServices } from '../support/compose.ts';
+import { postgresFor } from '../support/stores.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../docs/examples/two-instances/compose.yaml', import.meta.url));
+const postgres = postgresFor(test);
+
+postgres.test('two instances: both start at once on an empty database, are one CA, and each serves when the other is stopped', async (t) => {
+	t.timeout(120_000);
+	const { postgres: database, ca1, ca2 } = readComposeServices(EXAMPLE, { POSTGRES_PASSWORD: 'a-password-of-the-test' });
+	t.truthy(database);
+	const folder = temporaryFolder(t);
+	const key = join(folder, 'key-encryption.key');
+	writeFileSync(key, randomBytes(32).toString('base64'));
+	chmodSync(key, 0o400);
+	const url = await (await postgres.server()).newDatabase();
+	const start = async (name: string, service: typeof ca1) => {
+		const { DATABASE_URL, BIRTHMARK_CA_KEY_ENCRYPTION_FILE, ...rest } = service!.environment;
+		t.is(DATABASE_URL, 'postgresql://birthmark:a-password-of-the-test@postgres:5432/birthmark');
+		t.true(service!.volumes.includes(`./key-encryption.key:${BIRTHMARK_CA_KEY_ENCRYPTION_FILE}:ro`));
+		const environment = { ...rest, DATABASE_URL: url, BIRTHMARK_CA_KEY_ENCRYPTION_FILE: key, BIRTHMARK_CA_LISTEN_PORT: String(await freePort()) };
+		return startCaProcess(t, join(folder, name), { environment });
+	};
+	const [first, second] = await Promise.all([start('ca1', ca1), start('ca2', ca2)]);
+	t.deepEqual(first.ca.bundle, second.ca.bundle);
+
+	const command = newCommand(t);
+	const token = await first.ca.joinToken({ role: 'operator', name: 'alice' });
+	const addresses = [first, second].map(({ ca }) => `https://127.0.0.1:${ca.port}`).join(',');
+	const login = await command(['login', '--ca', addresses], { input: token });
+	t.is(login.code, 0, login.stderr);
+	const node = await second.ca.join('host1');
+	await first.ca.enrol(node, 'web01', 'web');
+	for (const stopped of [undefined, first]) {
+		await stopped?.stop();
+		const list = await command(['ls', '--json']);
+		t.is(list.code, 0, list.stderr);
+		t.true(list.stdout.includes('web01'));
+	}
+	await second.ca.enrol(node, 'web02', 'web');
+});
