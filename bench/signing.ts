@@ -7,11 +7,12 @@
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { encodeCsrDer } from '#common/x509/csr-encode.ts';
 import { publicKeyHash, verifyCsr } from '#common/x509/csr.ts';
+import { readCaConfig } from '../ca/config.ts';
 import { onlyAuthority } from '../ca/issuance/authorities.ts';
 import { createAuthority } from '../ca/issuance/authority.ts';
+import { authorityProfile } from '../ca/issuance/authority-profile.ts';
 import { workloadIdentity } from '../ca/issuance/identity.ts';
 import { createIssue } from '../ca/issuance/issue.ts';
-import { profilesSchema } from '../ca/issuance/profile-schema.ts';
 import { createProfiles } from '../ca/issuance/profiles.ts';
 
 const ROUNDS = 5;
@@ -19,10 +20,12 @@ const ROUND_MS = 400;
 
 const clock = { now: () => new Date() };
 const own = { clock, random: randomBytes, backdateSeconds: 60 };
-const authorities = onlyAuthority(createAuthority(1, { ...own, trustDomain: 'bench.test' }));
+const config = readCaConfig(JSON.stringify({ trustDomain: 'bench.test' }), {});
+const { trustDomain, environment } = config;
+const authorities = onlyAuthority(createAuthority(1, { ...own, trustDomain, profile: authorityProfile(config) }));
 const issue = createIssue({ ...own, authorities });
-const profiles = createProfiles(profilesSchema.parse({}));
-const identity = workloadIdentity({ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api01.svc.test'] }, { trustDomain: 'bench.test', environment: 'production', profiles });
+const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
+const identity = workloadIdentity({ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api01.svc.test'] }, domain);
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const spki = publicKey.export({ format: 'der', type: 'spki' });

@@ -7,6 +7,7 @@ import { bundleDigest } from '#common/protocol/token.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { readCaConfig, type CaConfig } from './config.ts';
 import { createAuthority } from './issuance/authority.ts';
+import { authorityProfile } from './issuance/authority-profile.ts';
 import { sealAuthority } from './issuance/key-vault.ts';
 import { establish } from './issuance/rotation.ts';
 import { makeKeyEncryptionKey, openKeyVault, type KeyEncryptionSource } from './key-encryption.ts';
@@ -88,8 +89,8 @@ async function makeOnServer(source: Source, configText: string): Promise<string>
 async function newTrust(source: Source): Promise<TrustRecord> {
 	await makeKeyEncryptionKey(source);
 	const vault = await openKeyVault(source);
-	const { trustDomain, backdateSeconds, publicHttp: { url: publicUrl } } = source.config;
-	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds, trustDomain, publicUrl });
+	const { trustDomain, backdateSeconds } = source.config;
+	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds, trustDomain, profile: authorityProfile(source.config) });
 	return establish(await sealAuthority(authority, 'active', false, systemClock.now(), vault));
 }
 

@@ -7,14 +7,10 @@ import { issuerOf, signCertificate, signCross, signSelf, type Issuer } from '#co
 import { signRevocationList, type RevokedCertificate } from '#common/x509/crl.ts';
 import { generateSigningKey, type SigningKey } from '#common/x509/keys.ts';
 import { decodePem, encodePem } from '#common/x509/pem.ts';
-import { intermediateExtensions, rootExtensions, type IntermediateOptions } from '#common/x509/profile.ts';
+import { intermediateExtensions, rootExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
-import { intermediatePointers } from '../revocation/addresses.ts';
+import type { AuthorityProfile } from './authority-profile.ts';
 import { validity } from './validity.ts';
-
-const YEAR_SECONDS = 365.25 * 24 * 3600;
-const ROOT_LIFETIME_SECONDS = 20 * YEAR_SECONDS;
-const INTERMEDIATE_LIFETIME_SECONDS = 5 * YEAR_SECONDS;
 
 export interface Root {
 	/** PEM */
@@ -40,17 +36,14 @@ export interface AuthorityDeps {
 	readonly backdateSeconds: number;
 	/** O of every subject */
 	readonly trustDomain: string;
-	/** of the public listener, where others find what an intermediate points at; it points nowhere without */
-	readonly publicUrl?: string | null;
-	/** what an intermediate says of itself beside its profile */
-	readonly intermediate?: IntermediateOptions;
+	readonly profile: AuthorityProfile;
 }
 
 /** @param before the root whose place the new one is going to take; absent for a new CA, and when it is not to be trusted any more */
-export function createAuthority(generation: number, deps: AuthorityDeps, before?: Root): NewAuthority {
-	const { clock, random, backdateSeconds, trustDomain } = deps;
+export function createAuthority(generation: number, deps: AuthorityDeps, before?: Root & { readonly generation: number }): NewAuthority {
+	const { clock, random, backdateSeconds, trustDomain, profile } = deps;
 	const key = generateSigningKey();
-	const period = validity(clock.now(), ROOT_LIFETIME_SECONDS, backdateSeconds);
+	const period = validity(clock.now(), profile.rootLifetimeSeconds, backdateSeconds);
 	const root = signSelf({
 		serial: createSerial(random),
 		subject: { commonName: numbered('Birthmark Root CA', generation), organization: trustDomain },
@@ -63,23 +56,23 @@ export function createAuthority(generation: number, deps: AuthorityDeps, before?
 
 	const old = rootIssuer(before);
 	const { notBefore } = period;
-	const cross = signCross(root, { serial: createSerial(random), notBefore, notAfter: earlier(period.notAfter, old.notAfter) }, old);
+	const notAfter = earlier(period.notAfter, old.notAfter);
+	const cross = signCross(root, { serial: createSerial(random), notBefore, notAfter, pointers: profile.pointersTo(before.generation) }, old);
 	return { ...authority, crossCertificate: encodePem('CERTIFICATE', cross) };
 }
 
 /** @param revoked intermediates of the same root that its list has to name */
 export function createIntermediate(generation: number, root: Root, deps: AuthorityDeps, revoked: readonly RevokedCertificate[] = []): NewAuthority {
-	const { clock, random, backdateSeconds, trustDomain, publicUrl } = deps;
+	const { clock, random, backdateSeconds, trustDomain, profile } = deps;
 	const issuer = rootIssuer(root);
-	const options = { ...deps.intermediate, ...(publicUrl && { pointers: intermediatePointers(publicUrl, generation) }) };
 	const intermediateKey = generateSigningKey();
-	const period = validity(clock.now(), INTERMEDIATE_LIFETIME_SECONDS, backdateSeconds, issuer.notAfter);
+	const period = validity(clock.now(), profile.intermediateLifetimeSeconds, backdateSeconds, issuer.notAfter);
 	const intermediate = signCertificate({
 		serial: createSerial(random),
 		subject: { commonName: numbered('Birthmark Intermediate CA', generation), organization: trustDomain },
 		publicKey: intermediateKey.publicKey,
 		...period,
-		extensions: intermediateExtensions(intermediateKey.publicKey, issuer.keyId, options),
+		extensions: intermediateExtensions(intermediateKey.publicKey, issuer.keyId, { constraints: profile.constraints, pointers: profile.pointersTo(generation) }),
 	}, issuer);
 	// A root makes one list per generation, so the generation numbers them.
 	const list = signRevocationList({ number: generation, thisUpdate: period.notBefore, nextUpdate: period.notAfter, entries: revoked }, issuer);

@@ -13,6 +13,7 @@ import { importFiles } from '../../../ca/import-files.ts';
 import { MIGRATIONS } from '../../../ca/store/schema.ts';
 import { openSqliteStore } from '../../../ca/store/sqlite.ts';
 import { startCa, temporaryFolder } from '../../support/ca.ts';
+import { testAuthorityProfile } from '../../support/domain.ts';
 
 /** As `ca init` of version 0.1 left it. */
 function oldState(t: { teardown(clean: () => unknown): void }): { state: string; ca: string; files: Readonly<Record<'root.key' | 'intermediate.key' | 'bundle.pem' | 'intermediate.pem' | 'root.crl.pem', string>> } {
@@ -20,7 +21,7 @@ function oldState(t: { teardown(clean: () => unknown): void }): { state: string;
 	const ca = join(state, 'ca');
 	mkdirSync(ca, { recursive: true });
 	writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 } }));
-	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds: 60, trustDomain: 'birthmark.internal' });
+	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds: 60, trustDomain: 'birthmark.internal', profile: testAuthorityProfile() });
 	const files = {
 		'root.key': exportSigningKey(authority.root.key),
 		'intermediate.key': exportSigningKey(authority.intermediateKey),

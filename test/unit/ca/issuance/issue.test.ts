@@ -11,13 +11,13 @@ import { createAuthority } from '../../../../ca/issuance/authority.ts';
 import { memberIdentity, serverIdentity, workloadIdentity } from '../../../../ca/issuance/identity.ts';
 import { createIssue, type IssueRequest } from '../../../../ca/issuance/issue.ts';
 import { movableClock } from '../../../support/ca.ts';
-import { testDomain } from '../../../support/domain.ts';
+import { testAuthorityProfile, testDomain } from '../../../support/domain.ts';
 
 const DAY = 86_400;
 const domain = testDomain('example.org', 'test');
 
 function newAuthorities(clock: { now(): Date }) {
-	return onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 0, trustDomain: 'example.org' }));
+	return onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 0, trustDomain: 'example.org', profile: testAuthorityProfile() }));
 }
 
 function webRequest(lifetimeSeconds: number): IssueRequest {
@@ -32,7 +32,7 @@ function webRequest(lifetimeSeconds: number): IssueRequest {
 
 test('the intermediate lives five years under a root of twenty, and issues only leaves', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
-	const authority = createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org' });
+	const authority = createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org', profile: testAuthorityProfile() });
 	const [root, intermediate] = [new X509Certificate(authority.root.certificate), new X509Certificate(authority.intermediate)];
 	t.is(root.validTo, 'Jan  1 00:00:00 2050 GMT');
 	t.is(intermediate.validFromDate.toISOString(), '2029-12-31T23:59:00.000Z');
@@ -59,7 +59,7 @@ test('an expired issuer issues nothing', async (t) => {
 });
 
 test('a key that does not belong to the certificate of the issuer is refused', async (t) => {
-	const authority = createAuthority(1, { clock: movableClock(), random: randomBytes, backdateSeconds: 0, trustDomain: 'example.org' });
+	const authority = createAuthority(1, { clock: movableClock(), random: randomBytes, backdateSeconds: 0, trustDomain: 'example.org', profile: testAuthorityProfile() });
 	t.throws(() => issuerOf(decodePem('CERTIFICATE', authority.intermediate)![0]!, generateSigningKey()), { instanceOf: TypeError });
 });
 

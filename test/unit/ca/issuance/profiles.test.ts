@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { decodePem } from '#common/x509/pem.ts';
 import { readCaConfig } from '../../../../ca/config.ts';
 import { workloadIdentity } from '../../../../ca/issuance/identity.ts';
 import { requireKey } from '../../../../ca/issuance/profiles.ts';
@@ -146,4 +147,24 @@ test('a maximum that was lowered holds for containers that were authorized befor
 	const again = await startCa(t, { state: ca.state });
 	const { text } = await again.sign(await again.mint(node, id), newKey());
 	t.true(new X509Certificate(text).validToDate.getTime() <= Date.now() + 7_200_000);
+});
+
+test('the life of roots and intermediates is configured', async (t) => {
+	const ca = await startCa(t, { config: { profiles: { ca: { rootLifetimeSeconds: 100 * 86_400, intermediateLifetimeSeconds: 50 * 86_400 } } } });
+	const [, intermediate] = decodePem('CERTIFICATE', (await ca.join('host1')).cert)!;
+	const days = (pem: string | Buffer) => Math.round((new X509Certificate(pem).validToDate.getTime() - Date.now()) / 86_400_000);
+	t.deepEqual([days(ca.bundle), days(intermediate!)], [100, 50]);
+});
+
+test('names outside the constraints of the intermediate are refused at once, and those inside are served by the CA', async (t) => {
+	const ca = await startCa(t, { config: { trustDomain: 'example.org', profiles: { ca: { nameConstraints: { dnsDomains: ['svc.test'], trustDomain: true } } } } });
+	const node = await ca.join('host1');
+	t.is((await authorize(ca, node, { commonName: 'api01.svc.test' })).status, 201);
+	t.is((await authorize(ca, node, { commonName: 'api01' })).json()['code'], 'name-not-allowed');
+	t.is((await authorize(ca, node, { commonName: 'api02.svc.test', dnsNames: ['api02.other.test'] })).json()['code'], 'name-not-allowed');
+	const { id } = await ca.authorize(node, { commonName: 'api03.svc.test' });
+	const key = newKey();
+	const { text } = await ca.sign(await ca.mint(node, id), key);
+	const renewed = await ca.request('POST', '/v1/renew', { credentials: { key: key.pem, cert: text }, body: newKey().csr() });
+	t.is(renewed.status, 200);
 });

@@ -13,7 +13,7 @@ import { createRedeem } from '../../../../ca/registration/redeem.ts';
 import { SYSTEM } from '../../../../ca/store/records.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
 import { movableClock, newContainerId, newKey, temporaryFolder } from '../../../support/ca.ts';
-import { testDomain } from '../../../support/domain.ts';
+import { testAuthorityProfile, testDomain } from '../../../support/domain.ts';
 
 const domain = testDomain('birthmark.internal', 'production');
 
@@ -21,7 +21,7 @@ const domain = testDomain('birthmark.internal', 'production');
 async function setUp(t: ExecutionContext) {
 	const clock = movableClock();
 	const own = { clock, random: randomBytes, backdateSeconds: 60 };
-	const authorities = onlyAuthority(createAuthority(1, { ...own, trustDomain: domain.trustDomain }));
+	const authorities = onlyAuthority(createAuthority(1, { ...own, trustDomain: domain.trustDomain, profile: testAuthorityProfile() }));
 	const store = openSqliteStore(join(temporaryFolder(t), 'ca.db'));
 	t.teardown(() => store.close());
 	const mint = createMint({ store, clock, random: randomBytes, authorities, tokenTtlSeconds: 120, joinTokenTtlSeconds: 120 });

@@ -10,6 +10,7 @@ import { SYSTEM } from '../../../../ca/store/records.ts';
 import { movableClock } from '../../../support/ca.ts';
 import { newCertificate } from '../../../support/records.ts';
 import { backends, type Backend } from '../../../support/stores.ts';
+import { testAuthorityProfile } from '../../../support/domain.ts';
 
 const SETTINGS = { refreshSeconds: 3600, lifetimeSeconds: 86_400, backdateSeconds: 60 };
 const PUBLIC_URL = 'http://ca.example.com:33005';
@@ -17,7 +18,7 @@ const PUBLIC_URL = 'http://ca.example.com:33005';
 async function setUp(t: ExecutionContext, backend: Backend) {
 	const clock = movableClock();
 	const store = await backend.store(t);
-	const authorities = onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org' }));
+	const authorities = onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org', profile: testAuthorityProfile() }));
 	const open = () => openRevocationLists({ store, authorities, clock, ...SETTINGS });
 	const issue = async (crlPartition = 0): Promise<string> => {
 		const issuedAt = clock.now();

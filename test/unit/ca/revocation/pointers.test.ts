@@ -65,6 +65,23 @@ test('a leaf alone is enough: its issuer, its list and its status are found wher
 	t.regex((await status()).text, /leaf\.pem: revoked/);
 });
 
+test('an intermediate alone is enough: its root and the list of its root are found where it says', async (t) => {
+	const { ca, url } = await startPublicCa(t);
+	const folder = temporaryFolder(t);
+	const { cert } = await ca.enrol(await ca.join('host1'), 'web01', 'web');
+	const intermediate = cert.slice(cert.indexOf('-----BEGIN', 1));
+	const where = await pointersOf({ cert: intermediate }, folder);
+	t.deepEqual(where, { crl: `${url}/v1/issuers/1/crl`, ocsp: '', issuer: `${url}/v1/issuers/1/root` });
+
+	const get = async (from: string) => Buffer.from(await (await fetch(from)).arrayBuffer());
+	t.is(new X509Certificate(await get(where.issuer)).toString(), ca.bundle.toString());
+	writeFileSync(join(folder, 'root.pem'), ca.bundle);
+	writeFileSync(join(folder, 'crl.der'), await get(where.crl));
+	await run('openssl', ['crl', '-inform', 'DER', '-in', 'crl.der', '-out', 'crl.pem'], folder);
+	t.regex((await run('openssl', ['verify', '-x509_strict', '-crl_check', '-CAfile', 'root.pem', '-CRLfile', 'crl.pem', 'leaf.pem'], folder)).text, /leaf\.pem: OK/);
+	t.is((await fetch(`${url}/v1/issuers/2/root`)).status, 404);
+});
+
 test('the list of another partition says nothing about a certificate, and openssl knows', async (t) => {
 	const { ca } = await startPublicCa(t, 10);
 	const folder = temporaryFolder(t);
