@@ -2,8 +2,11 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { join } from 'node:path';
 import test from 'ava';
+import tmp from 'tmp';
 import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
@@ -25,6 +28,35 @@ test('docker stop revokes the certificate, and the revocation list that peers ha
 		const { stdout } = await promisifiedWithInput('openssl', ['crl', '-noout', '-text'], list);
 		return stdout.toUpperCase().includes(serial.toUpperCase().replaceAll(':', ''));
 	});
+});
+
+test('a second after docker stop the CA says so to whoever asks: on its list, and by OCSP', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
+	const { serial } = await eventually('the identity is live', () => world.identity(name));
+	const folder = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(() => folder.removeCallback());
+	const openssl = async (...args: string[]) => (await run('openssl', args, { cwd: folder.name, encoding: 'utf8' })).stdout;
+	const { stdout: chain } = await world.exec(container, ['cat', `${DIRECTORY}/tls.crt`]);
+	const [leaf, issuer] = chain.match(/-----BEGIN[^]+?-----END CERTIFICATE-----\n/g)!;
+	writeFileSync(join(folder.name, 'leaf.pem'), leaf!);
+	writeFileSync(join(folder.name, 'issuer.pem'), issuer!);
+	writeFileSync(join(folder.name, 'root.pem'), await ask('GET', '/v1/roots'));
+	await openssl('ocsp', '-issuer', 'issuer.pem', '-cert', 'leaf.pem', '-no_nonce', '-reqout', 'request.der');
+	const request = readFileSync(join(folder.name, 'request.der'));
+	const status = async () => {
+		writeFileSync(join(folder.name, 'response.der'), await ask('POST', '/v1/ocsp', request));
+		// Verified up to the root; a response that does not verify is a failure of the command.
+		return /leaf\.pem: (\w+)/.exec(await openssl('ocsp', '-respin', 'response.der', '-issuer', 'issuer.pem', '-cert', 'leaf.pem', '-CAfile', 'root.pem', '-no_nonce'))?.[1];
+	};
+	const isListed = async () => {
+		writeFileSync(join(folder.name, 'list.der'), await ask('GET', '/v1/crl'));
+		return (await openssl('crl', '-inform', 'DER', '-in', 'list.der', '-noout', '-text')).includes(serial.toUpperCase());
+	};
+	t.is(await status(), 'good');
+	t.false(await isListed());
+	await container.stop({ t: 1 });
+	await eventually('list and OCSP say that it is revoked', async () => (await status()) === 'revoked' && isListed(), 1);
 });
 
 test('a peer refuses the key of a container that was stopped, even if somebody copied it before', async (t) => {
@@ -86,4 +118,19 @@ function promisifiedWithInput(command: string, args: readonly string[], input: s
 	const promise = run(command, args);
 	promise.child.stdin?.end(input);
 	return promise;
+}
+
+/** What it gives out is signed in itself, and is verified by that. */
+function ask(method: string, path: string, body?: Buffer): Promise<Buffer> {
+	return new Promise((resolve, reject) => {
+		const call = httpsRequest(new URL(path, world.caUrl), { method, rejectUnauthorized: false, agent: false }, (answer) => {
+			const chunks: Buffer[] = [];
+			answer.on('data', (chunk: Buffer) => chunks.push(chunk)).once('error', reject).once('end', () => {
+				if (answer.statusCode === 200) resolve(Buffer.concat(chunks));
+				else reject(new Error(`${method} ${path}: ${answer.statusCode}`));
+			});
+		});
+		call.once('error', reject);
+		call.end(body);
+	});
 }
