@@ -11,6 +11,7 @@ import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import { checkTrustDomain } from '#common/protocol/spiffe-id.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 import { LOG_LEVELS } from '#common/runtime/log.ts';
+import { parseExternalAddress } from './issuance/external-address.ts';
 import { MIN_LIFETIME_SECONDS, profilesSchema } from './issuance/profile-schema.ts';
 import { checkRules } from './registration/allow.ts';
 
@@ -75,6 +76,8 @@ const schema = z.strictObject({
 			lifetimeSeconds: z.int().min(MIN_LIFETIME_SECONDS).max(YEAR).nullable().default(null),
 		})).max(64).default([]),
 	}).prefault({}),
+	/** where workloads' certificates come from, see `issuance/external-address.ts`; null: from this CA */
+	externalCa: checked(parseExternalAddress).nullable().default(null),
 	/** by how much a certificate begins before it was issued, for clocks that are behind */
 	backdateSeconds: seconds(60, 0, HOUR),
 	/** plain HTTP for those who check certificates, who cannot trust this CA's TLS before they have: lists, issuers, OCSP, nothing else */

@@ -17,6 +17,10 @@ import { scrapeRoute } from './http/metrics.ts';
 import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { stapleTo } from './http/stapling.ts';
+import { parseExternalAddress } from './issuance/external-address.ts';
+import { createExternalIssue } from './issuance/external-ca.ts';
+import { readExternalFiles } from './issuance/external-files.ts';
+import { withExternalRoots } from './issuance/external-trust.ts';
 import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
 import { createMetrics } from './metrics/metrics.ts';
@@ -85,17 +89,21 @@ export async function loadConfig(state: string, env: Readonly<Record<string, str
  */
 export async function serveCa({ state, config, env, logger, clock = systemClock, random = randomBytes }: ServeDeps): Promise<RunningCa> {
 	const { adminSocket, lock: lockFile } = statePaths(state);
+	const external = config.externalCa === null ? undefined : parseExternalAddress(config.externalCa);
+	const externalRoots = external && (await readExternalFiles(external)).roots;
+	const cfsslClients = openCfsslClients(config.cfssl.clients);
 	const { trustDomain, environment, backdateSeconds } = config;
 	const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
 	await requireState({ state, config });
 	const lock = holdLock(lockFile);
-	const { store, authorities } = await openState({ state, config, env, clock }).catch((error: unknown) => {
+	const { store, authorities: own } = await openState({ state, config, env, clock }).catch((error: unknown) => {
 		lock.release();
 		throw error;
 	});
+	const authorities = externalRoots === undefined ? own : withExternalRoots(own, externalRoots);
 	const place = createPlacement({ store, clock, url: config.publicHttp.url, partitionSize: config.crl.partitionSize });
-	const issue = createIssue({ authorities, clock, random, backdateSeconds, place });
-	const cfsslClients = openCfsslClients(config.cfssl.clients);
+	const issueHere = createIssue({ authorities, clock, random, backdateSeconds, place });
+	const issue = external ? createExternalIssue({ address: external, issue: issueHere, clock, logger }) : issueHere;
 	const { lists, ocsp } = await openRevocation({ ...config, store, authorities, clock, random });
 
 	const sealer = startSealer({ store, logger });

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { MAX_CSR_BYTES } from '#common/protocol/messages.ts';
-import { decodePem, encodePem } from '#common/x509/pem.ts';
+import { encodePem } from '#common/x509/pem.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Authorities } from '../issuance/authorities.ts';
 import type { Caller } from '../registration/caller.ts';
@@ -68,8 +68,7 @@ export function cfsslInfoRoute({ authorities }: Pick<CfsslRouteDeps, 'authoritie
 		refuse: cfsslFailure,
 		async handle(request) {
 			await request.json(infoSchema);
-			const [intermediate] = decodePem('CERTIFICATE', authorities.current().active.chainPem)!;
-			return cfsslSuccess(encodePem('CERTIFICATE', intermediate!));
+			return cfsslSuccess(encodePem('CERTIFICATE', authorities.current().active.certificate));
 		},
 	};
 }

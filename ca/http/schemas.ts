@@ -16,7 +16,7 @@ const YEAR_SECONDS = 365 * 24 * 3600;
 const text = z.string().min(1).max(256);
 const name = z.string().max(256);
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hexadecimal digits in lower case');
-const serial = z.string().toLowerCase().regex(/^[0-9a-f]{32}$/, 'is not 32 hexadecimal digits');
+const serial = z.string().toLowerCase().regex(/^[0-9a-f]{2,40}$/, 'is not a serial number in hexadecimal digits');
 const identifier = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'is not 1 to 128 letters, digits, ".", "_" and "-"');
 const allow = z.array(text).max(MAX_LIST);
 

@@ -20,7 +20,12 @@ import { validity } from './validity.ts';
 export interface IssueRequest {
 	readonly identity: Identity;
 	/** from a verified CSR */
-	readonly key: { readonly publicKey: Buffer; readonly publicKeyHash: Buffer };
+	readonly key: {
+		readonly publicKey: Buffer;
+		readonly publicKeyHash: Buffer;
+		/** the CSR, DER; absent for keys of the CA's own */
+		readonly request?: Buffer;
+	};
 	/** the profile's own when absent, and never more than it gives */
 	readonly lifetimeSeconds?: number;
 	/** what the certificate belongs to */

@@ -22,6 +22,8 @@ export interface VerifiedCsr {
 	readonly publicKeyHash: Buffer;
 	/** the CN of its subject, undefined when the subject has none */
 	readonly commonName: string | undefined;
+	/** all of it, DER */
+	readonly request: Buffer;
 }
 
 /** INTEGER 0 */
@@ -37,12 +39,12 @@ const PEM_LABELS = ['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'];
  */
 export function verifyCsr(bytes: Uint8Array): VerifiedCsr {
 	if (bytes.length > MAX_CSR_BYTES) throw new BirthmarkError('csr-malformed', `the certificate signing request is larger than ${MAX_CSR_BYTES} bytes`);
-	const { signed, publicKey, commonName, algorithm, signature } = decode(Buffer.from(bytes));
+	const { request, signed, publicKey, commonName, algorithm, signature } = decode(Buffer.from(bytes));
 	const key = acceptPublicKey(publicKey);
 	if (!isSignedBy(key, signatureDigest(algorithm, key), signed, signature)) {
 		throw new BirthmarkError('csr-signature-invalid', 'the certificate signing request is not signed by the key it carries');
 	}
-	return { publicKey, publicKeyHash: publicKeyHash(publicKey), commonName };
+	return { publicKey, publicKeyHash: publicKeyHash(publicKey), commonName, request };
 }
 
 /** SHA-256 over a SubjectPublicKeyInfo. */
@@ -51,6 +53,7 @@ export function publicKeyHash(spki: Uint8Array): Buffer {
 }
 
 interface Decoded {
+	readonly request: Buffer;
 	/** CertificationRequestInfo, as received */
 	readonly signed: Buffer;
 	/** SubjectPublicKeyInfo, as received */
@@ -64,12 +67,13 @@ interface Decoded {
 /** CertificationRequest, RFC 2986 §4.2. */
 function decode(bytes: Buffer): Decoded {
 	try {
-		const outer = DerReader.sequence(toDer(bytes));
+		const request = toDer(bytes);
+		const outer = DerReader.sequence(request);
 		const signed = outer.raw(Tag.sequence);
 		const algorithm = outer.raw(Tag.sequence);
 		DerReader.sequence(algorithm).oid();
 		const signature = outer.only((reader) => reader.bits());
-		return { signed, ...decodeInfo(DerReader.sequence(signed)), algorithm, signature };
+		return { request, signed, ...decodeInfo(DerReader.sequence(signed)), algorithm, signature };
 	} catch (cause) {
 		if (!(cause instanceof DerError)) throw cause;
 		throw new BirthmarkError('csr-malformed', 'the certificate signing request is not exactly one PEM or DER PKCS#10 structure', { cause });
