@@ -1,7 +1,7 @@
 /** What the agent asks of the CA: the trust bundle, a certificate for a token, a certificate for a certificate. */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
-import { BUNDLE_HEADER, CSR_CONTENT_TYPE, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeRequest } from '#common/protocol/messages.ts';
+import { BUNDLE_HEADER, CSR_CONTENT_TYPE, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeAnswer, type AcknowledgeRequest } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { createFailOver, SERVICE_UNAVAILABLE, tryInOrder } from '#common/runtime/fail-over.ts';
@@ -16,8 +16,12 @@ export interface CaClient {
 	fetchBundle(digest: Buffer, signal: AbortSignal): Promise<FetchedBundle>;
 	/** `GET /v1/roots`, validated with a bundle. @returns the CA's, undefined when it is that one */
 	changedBundle(bundle: Buffer, signal: AbortSignal): Promise<Buffer | undefined>;
-	/** `POST /v1/bundle/acknowledge` by mTLS: the identity's bundle is in use. A CA that does not want to know is none the worse. */
-	acknowledge(identity: Credentials & { readonly bundle: Buffer }, signal: AbortSignal): Promise<void>;
+	/**
+	 * `POST /v1/bundle/acknowledge` by mTLS: the identity's bundle is in use.
+	 *
+	 * @returns undefined from a CA that does not want to know
+	 */
+	acknowledge(identity: Credentials & { readonly bundle: Buffer }, signal: AbortSignal): Promise<AcknowledgeAnswer | undefined>;
 	/** `POST /v1/sign`; the same token and key again give the same certificate. */
 	sign(bundle: Buffer, token: string, csr: string, signal: AbortSignal): Promise<IssuedChain>;
 	/** `POST /v1/renew` by mTLS with the certificate in use; tells the CA which bundle is. */
@@ -80,9 +84,10 @@ export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 			const request: AcknowledgeRequest = { digest: hexDigest(bundle) };
 			const headers = { 'Content-Type': 'application/json' };
 			try {
-				await ask({ method: 'POST', path: '/v1/bundle/acknowledge', headers, body: JSON.stringify(request), trust: bundle, credentials, signal });
+				return acknowledgement(await ask({ method: 'POST', path: '/v1/bundle/acknowledge', headers, body: JSON.stringify(request), trust: bundle, credentials, signal }));
 			} catch (error) {
-				if (errorCode(error) !== 'not-found') throw error;
+				if (errorCode(error) === 'not-found') return undefined;
+				throw error;
 			}
 		},
 		async sign(bundle, token, csr, signal) {
@@ -104,6 +109,15 @@ const CSR_HEADERS = { 'Content-Type': CSR_CONTENT_TYPE, 'Accept': PEM_CHAIN_CONT
 
 function issued({ body, date }: CaAnswer): IssuedChain {
 	return { chain: body.toString('latin1'), date };
+}
+
+function acknowledgement({ body }: CaAnswer): AcknowledgeAnswer {
+	try {
+		const { digest, renew } = JSON.parse(body.toString('utf8')) as AcknowledgeAnswer;
+		return { digest: String(digest), renew: renew === true };
+	} catch (cause) {
+		throw new BirthmarkError('ca-protocol', 'the CA answered an acknowledgement with something else than JSON', { cause });
+	}
 }
 
 function hexDigest(bundle: Buffer): string {

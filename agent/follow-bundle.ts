@@ -1,8 +1,9 @@
 /**
  * The trust bundle after the birth: while the CA replaces its root, it serves the old root and the
- * new one, then the new one alone. The agent looks for another bundle over TLS that the one in use
- * validates, tries it, publishes it with everything else, and tells the CA, which waits for that
- * before it issues anything under the new root.
+ * new one, then the new one alone. The agent tells the CA now and then which bundle it uses, over TLS
+ * that this bundle validates, and is told whether there is another one. It tries that, publishes it
+ * with everything else, and tells the CA, which waits for that before it issues anything under the new
+ * root.
  */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
@@ -20,24 +21,19 @@ export interface FollowBundleDeps {
 }
 
 /**
- * @returns a function that looks once; it throws nothing but the signal's reason, a failure is for the log
- * and leaves the bundle in use as it is
+ * @returns a function that looks once, and resolves with true when the CA wants the identity renewed soon; it
+ * throws nothing but the signal's reason, a failure is for the log and leaves the bundle in use as it is
  */
-export function createBundleFollower(directory: string, { ca, logger }: FollowBundleDeps): (signal: AbortSignal) => Promise<void> {
-	/** of the last bundle that the CA knows we use; only as far as this process knows */
-	let acknowledged: Buffer | undefined;
-
-	async function look(signal: AbortSignal): Promise<void> {
-		const changed = await ca.changedBundle(requireIdentity(directory).bundle, signal);
-		if (changed) {
-			await tryBundle(changed, signal);
-			if (await publishBundle(directory, changed)) logger.info('another trust bundle is in use', { digest: bundleDigest(changed).toString('hex') });
-		}
-		const identity = requireIdentity(directory);
-		const digest = bundleDigest(identity.bundle);
-		if (acknowledged?.equals(digest)) return;
-		await ca.acknowledge(identity, signal);
-		acknowledged = digest;
+export function createBundleFollower(directory: string, { ca, logger }: FollowBundleDeps): (signal: AbortSignal) => Promise<boolean> {
+	async function look(signal: AbortSignal): Promise<boolean> {
+		const inUse = requireIdentity(directory);
+		const answer = await ca.acknowledge(inUse, signal);
+		const changed = answer?.digest === hexDigest(inUse.bundle) ? undefined : await ca.changedBundle(inUse.bundle, signal);
+		if (!changed) return answer?.renew ?? false;
+		await tryBundle(changed, signal);
+		if (!(await publishBundle(directory, changed))) return false;
+		logger.info('another trust bundle is in use', { digest: hexDigest(changed) });
+		return (await ca.acknowledge(requireIdentity(directory), signal))?.renew ?? false;
 	}
 
 	/** The CA itself must be trusted by it, at the same address and at the same moment. */
@@ -49,12 +45,13 @@ export function createBundleFollower(directory: string, { ca, logger }: FollowBu
 
 	return async (signal) => {
 		try {
-			await look(signal);
+			return await look(signal);
 		} catch (error) {
 			if (signal.aborted) throw error;
 			const message = 'the trust bundle could not be compared with the CA\'s, the one in use stays';
 			if (errorCode(error) === 'ca-unavailable') logger.info(message, { error });
 			else logger.warn(message, { error });
+			return false;
 		}
 	};
 }
@@ -71,4 +68,8 @@ async function publishBundle(directory: string, bundle: Buffer): Promise<boolean
 	if (requireIdentity(directory).leaf.serial !== before.leaf.serial) return false;
 	publish(directory, after);
 	return true;
+}
+
+function hexDigest(bundle: Buffer): string {
+	return bundleDigest(bundle).toString('hex');
 }

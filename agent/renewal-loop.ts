@@ -59,7 +59,8 @@ export async function keepRenewed(directory: string, signal: AbortSignal, deps: 
 			renewal = renewalInstant(clock.now(), leaf.notAfter, random);
 		}
 		// After a renewal as well: what kept another bundle out may be gone with the old certificate.
-		await followBundle(signal);
+		const wantsRenewal = await followBundle(signal);
+		if (wantsRenewal && looksFirst) renewal = clock.now();
 	}
 }
 

@@ -3,7 +3,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions as HttpsOptions } from 'node:https';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
+import { CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { createFailOver, SERVICE_UNAVAILABLE, tryInOrder, type FailOver } from '#common/runtime/fail-over.ts';
 import type { Profile } from './profile.ts';
@@ -24,22 +24,26 @@ export interface CaAnswer {
 export interface CaClient {
 	/** @throws BirthmarkError the CA's own code, `ca-unavailable`, `ca-protocol` */
 	call(method: string, path: string, json?: unknown): Promise<CaAnswer>;
-	/** the same for an answer in JSON */
+	/** the same with a CSR, PEM */
+	certify(path: string, csr: string, headers: Readonly<Record<string, string>>): Promise<CaAnswer>;
+	/** the same as `call` for an answer in JSON */
 	json<T>(method: string, path: string, json?: unknown): Promise<T>;
 }
 
 export function createCaClient(profile: Profile): CaClient {
 	const toCa = profile.way === 'socket' ? bySocket(profile.path) : byTls(createFailOver(profile.urls), { ...trusting(profile.bundle), key: profile.key, cert: profile.certificate });
-	return clientOf(async (method, path, json) => {
-		const body = json === undefined ? undefined : JSON.stringify(json);
-		const headers = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(body)) };
+	const ask = async (method: string, path: string, type: string, body: string | undefined, more: Readonly<Record<string, string>> = {}): Promise<CaAnswer> => {
+		const headers = body === undefined ? {} : { 'Content-Type': type, 'Content-Length': String(Buffer.byteLength(body)), ...more };
 		const { text, date } = succeeded(await toCa({ method, path, headers, body }));
 		return { body: text, date };
-	});
+	};
+	const call: CaClient['call'] = (method, path, json) => ask(method, path, 'application/json', json === undefined ? undefined : JSON.stringify(json));
+	return { call, json: jsonBy(call), certify: (path, csr, headers) => ask('POST', path, CSR_CONTENT_TYPE, csr, headers) };
 }
 
-export function clientOf(call: CaClient['call']): CaClient {
-	return { call, json: async <T>(method: string, path: string, json?: unknown) => parseJson<T>((await call(method, path, json)).body) };
+/** @param call as of a {@link CaClient} */
+export function jsonBy(call: CaClient['call']): CaClient['json'] {
+	return async <T>(method: string, path: string, json?: unknown) => parseJson<T>((await call(method, path, json)).body);
 }
 
 /**

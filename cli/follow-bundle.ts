@@ -1,14 +1,17 @@
 /**
- * The login goes with its CA from one root to the next: every command that talks to the CA also looks
- * at the trust bundle, over TLS that the saved one validates. Another one is tried, saved, and
- * acknowledged; a failure costs the command nothing but a line on standard error.
+ * The login goes with its CA from one root to the next: every command that talks to the CA also tells it
+ * which trust bundle the login has, over TLS that this bundle validates, and is told whether there is
+ * another one. That is tried, saved, and acknowledged; and when the CA wants the operator's certificate
+ * renewed, it is. A failure costs the command nothing but a line on standard error.
  */
 
-import { errorCode } from '#common/protocol/errors.ts';
-import type { AcknowledgeRequest } from '#common/protocol/messages.ts';
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { BUNDLE_HEADER, type AcknowledgeAnswer, type AcknowledgeRequest } from '#common/protocol/messages.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { requireBundle } from '#common/x509/bundle.ts';
-import { clientOf, createCaClient, type CaClient } from './ca-client.ts';
+import { encodeCsr } from '#common/x509/csr-encode.ts';
+import { createCaClient, jsonBy, type CaClient } from './ca-client.ts';
 import { loadProfile, saveProfile, type Profile, type TlsProfile } from './profile.ts';
 
 export interface FollowBundleDeps {
@@ -17,46 +20,79 @@ export interface FollowBundleDeps {
 	readonly warn: (sentence: string) => void;
 }
 
-/** A client for this login that looks at the trust bundle beside its first call. Whoever uses the admin socket trusts no bundle. */
+/** A client for this login that follows the CA beside its first call. Whoever uses the admin socket trusts no bundle. */
 export function createFollowingCaClient(profile: Profile, { environment, warn }: FollowBundleDeps): CaClient {
 	const client = createCaClient(profile);
 	if (profile.way === 'socket') return client;
 	/** resolves with what went wrong */
-	let looking: Promise<unknown> | undefined;
-	return clientOf(async (...request) => {
-		const isFirst = looking === undefined;
-		looking ??= followBundle(profile, client, environment).catch((error: unknown) => error);
+	let following: Promise<unknown> | undefined;
+	const call: CaClient['call'] = async (...request) => {
+		const isFirst = following === undefined;
+		following ??= follow(profile, client, environment).catch((error: unknown) => error);
 		try {
 			const answer = await client.call(...request);
-			const failure = await looking;
-			if (isFirst && failure instanceof Error) warn(`the trust bundle of this login could not be brought up to date: ${failure.message}`);
+			const failure = await following;
+			if (isFirst && failure instanceof Error) warn(`this login could not be brought up to date with the CA: ${failure.message}`);
 			return answer;
 		} finally {
-			await looking;
+			await following;
 		}
-	});
+	};
+	return { ...client, call, json: jsonBy(call) };
 }
 
-async function followBundle(profile: TlsProfile, client: CaClient, environment: NodeJS.ProcessEnv | undefined): Promise<void> {
-	const { body: bundle } = await client.call('GET', '/v1/roots');
-	if (bundle === profile.bundle) return;
-	requireBundle(bundle);
-	const next = createCaClient({ ...profile, bundle });
-	// The CA itself must be trusted by it, at the same moment.
-	if ((await next.call('GET', '/v1/roots')).body !== bundle) return;
-	const saved = loadProfile(undefined, { ...environment, BIRTHMARK_CA_SOCKET: '' });
-	if (saved.way !== 'tls' || saved.certificate !== profile.certificate) return; // another login meanwhile
-	// Said before it is saved, so that a failure of either has the next command try again.
-	await acknowledgeBundle(next, bundle);
-	await saveProfile({ ...profile, bundle }, environment);
-}
-
-/** Tells the CA that this bundle is in use; one that does not want to know is none the worse. */
-export async function acknowledgeBundle(client: Pick<CaClient, 'call'>, bundle: string): Promise<void> {
-	const request: AcknowledgeRequest = { digest: bundleDigest(bundle).toString('hex') };
-	try {
-		await client.call('POST', '/v1/bundle/acknowledge', request);
-	} catch (error) {
-		if (errorCode(error) !== 'not-found') throw error;
+async function follow(profile: TlsProfile, client: CaClient, environment: NodeJS.ProcessEnv | undefined): Promise<void> {
+	const digest = hexDigest(profile.bundle);
+	let answer = await acknowledgeBundle(client, profile.bundle);
+	let next = profile;
+	if (answer?.digest !== digest) {
+		const { body: bundle } = await client.call('GET', '/v1/roots');
+		if (bundle !== profile.bundle) {
+			requireBundle(bundle);
+			next = { ...profile, bundle };
+			const changed = createCaClient(next);
+			// The CA itself must be trusted by it, at the same moment.
+			if ((await changed.call('GET', '/v1/roots')).body !== bundle) return;
+			// Said before it is saved, so that a failure of either has the next command try again.
+			answer = await acknowledgeBundle(changed, bundle);
+		}
 	}
+	if (answer?.renew) next = await renew(next);
+	if (next === profile || !isStillSaved(profile, environment)) return;
+	await saveProfile(next, environment);
+}
+
+/**
+ * Tells the CA that this bundle is in use.
+ *
+ * @returns undefined from a CA that does not want to know
+ */
+export async function acknowledgeBundle(client: Pick<CaClient, 'json'>, bundle: string): Promise<AcknowledgeAnswer | undefined> {
+	const request: AcknowledgeRequest = { digest: hexDigest(bundle) };
+	try {
+		return await client.json<AcknowledgeAnswer>('POST', '/v1/bundle/acknowledge', request);
+	} catch (error) {
+		if (errorCode(error) === 'not-found') return undefined;
+		throw error;
+	}
+}
+
+async function renew(profile: TlsProfile): Promise<TlsProfile> {
+	const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+	const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+	const { body: certificate } = await createCaClient(profile).certify('/v1/renew', encodeCsr({ privateKey, publicKey }), { [BUNDLE_HEADER]: hexDigest(profile.bundle) });
+	if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+		throw new BirthmarkError('ca-protocol', 'the CA renewed with a certificate for another key');
+	}
+	return { ...profile, key, certificate };
+}
+
+/** False when there was another login meanwhile. */
+function isStillSaved({ certificate }: TlsProfile, environment: NodeJS.ProcessEnv | undefined): boolean {
+	const saved = loadProfile(undefined, { ...(environment ?? process.env), BIRTHMARK_CA_SOCKET: '' });
+	return saved.way === 'tls' && saved.certificate === certificate;
+}
+
+function hexDigest(bundle: string): string {
+	return bundleDigest(bundle).toString('hex');
 }

@@ -7,7 +7,7 @@
 import { Agent, request as httpsRequest } from 'node:https';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { BUNDLE_HEADER, CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
-import type { AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import type { Clock } from '#common/runtime/clock.ts';
@@ -136,14 +136,14 @@ export function createCaClient(deps: CaClientDeps) {
 			const answer = await call('GET', '/v1/roots', { headers: { 'if-none-match': `"${hexDigest(credentials.bundle)}"` }, ...trial });
 			return answer.status === 304 || answer.body === credentials.bundle ? undefined : answer.body;
 		},
-		/** @param digest hexadecimal */
-		async acknowledgeBundle(digest: string): Promise<void> {
+		/** @param digest hexadecimal, of the bundle in use @returns undefined from a CA that does not want to know */
+		async acknowledgeBundle(digest: string): Promise<AcknowledgeAnswer | undefined> {
 			const body: AcknowledgeRequest = { digest };
 			try {
-				await call('POST', '/v1/bundle/acknowledge', { body });
+				return parse<AcknowledgeAnswer>(await call('POST', '/v1/bundle/acknowledge', { body }));
 			} catch (error) {
-				// A CA of a version that does not ask for it.
-				if (errorCode(error) !== 'not-found') throw error;
+				if (errorCode(error) === 'not-found') return undefined;
+				throw error;
 			}
 		},
 		/** Asks for nothing but an answer. */

@@ -1,10 +1,11 @@
 /**
- * The node goes with its CA from one root to the next: it looks for another trust bundle over TLS that
- * the stored one validates, tries it, stores it, and tells the CA, which waits for that before it
- * issues anything under the new root.
+ * The node goes with its CA from one root to the next: it tells the CA which trust bundle it uses, over
+ * TLS that this bundle validates, and is told whether there is another one. It tries that, stores it, and
+ * tells the CA, which waits for that before it issues anything under the new root.
  */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import type { AcknowledgeAnswer } from '#common/protocol/messages.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { requireBundle } from '#common/x509/bundle.ts';
@@ -16,28 +17,27 @@ export interface FollowBundleDeps {
 	readonly ca: {
 		/** @returns the CA's bundle when it is another one than that of the credentials, which have to validate the CA */
 		changedBundle(credentials: NodeCredentials): Promise<string | undefined>;
-		/** the stored bundle is in use */
-		acknowledgeBundle(digest: string): Promise<void>;
+		/** the bundle of this digest is in use @returns undefined from a CA that does not want to know */
+		acknowledgeBundle(digest: string): Promise<AcknowledgeAnswer | undefined>;
 	};
 	readonly logger: Pick<Logger, 'info' | 'warn'>;
 }
 
-/** @returns a function that looks once; it never throws, a failure leaves the stored bundle as it is */
-export function createBundleFollower({ store, ca, logger }: FollowBundleDeps): () => Promise<void> {
-	/** the last digest that the CA knows we use, as far as this process knows */
-	let acknowledged: string | undefined;
-
-	async function look(identity: NodeIdentity): Promise<void> {
-		const bundle = await ca.changedBundle(identity);
-		if (bundle !== undefined) {
-			await tryBundle({ ...identity, bundle });
-			await store.save({ ...identity, bundle });
-			logger.info('another trust bundle is in use', { node: identity.name, digest: hexDigest(bundle) });
-		}
-		const digest = hexDigest(bundle ?? identity.bundle);
-		if (digest === acknowledged) return;
-		await ca.acknowledgeBundle(digest);
-		acknowledged = digest;
+/**
+ * @returns a function that looks once, and resolves with true when the CA wants the certificate renewed soon; it
+ * never throws, a failure leaves the stored bundle as it is
+ */
+export function createBundleFollower({ store, ca, logger }: FollowBundleDeps): () => Promise<boolean> {
+	async function look(identity: NodeIdentity): Promise<boolean> {
+		const inUse = hexDigest(identity.bundle);
+		const answer = await ca.acknowledgeBundle(inUse);
+		const bundle = answer?.digest === inUse ? undefined : await ca.changedBundle(identity);
+		if (bundle === undefined) return answer?.renew === true;
+		await tryBundle({ ...identity, bundle });
+		await store.save({ ...identity, bundle });
+		const digest = hexDigest(bundle);
+		logger.info('another trust bundle is in use', { node: identity.name, digest });
+		return (await ca.acknowledgeBundle(digest))?.renew === true;
 	}
 
 	/** The CA itself must be trusted by it, at the same address and at the same moment. */
@@ -51,12 +51,13 @@ export function createBundleFollower({ store, ca, logger }: FollowBundleDeps): (
 
 	return async () => {
 		const identity = store.current();
-		if (!identity) return;
+		if (!identity) return false;
 		try {
-			await look(identity);
+			return await look(identity);
 		} catch (error) {
 			const log = errorCode(error) === 'ca-unavailable' ? logger.info : logger.warn;
 			log('the trust bundle could not be compared with the CA\'s, the stored one stays', { node: identity.name, error });
+			return false;
 		}
 	};
 }

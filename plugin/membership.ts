@@ -55,13 +55,14 @@ export function startMembership(deps: MembershipDeps): Membership {
 
 	async function turn(): Promise<void> {
 		try {
+			let isRenewed: boolean;
 			try {
 				await join(deps);
 			} finally {
 				// A join token that fails must not cost the membership that there is.
-				await renewWhenDue();
+				isRenewed = await renewWhenDue();
 			}
-			await followBundle();
+			if ((await followBundle()) && !isRenewed) renewal = { of: deps.store.current()!.certificate, at: 0 };
 			// Is the CA there, are the clocks together? Its client remembers.
 			if (deps.store.current()) await deps.ca.whoAmI();
 			problem = deps.store.current() ? undefined : 'CA_URL or JOIN_TOKEN is not set';
@@ -87,9 +88,10 @@ export function startMembership(deps: MembershipDeps): Membership {
 		return renewal.at;
 	}
 
-	async function renewWhenDue(): Promise<void> {
+	/** @returns true when it was */
+	async function renewWhenDue(): Promise<boolean> {
 		const identity = deps.store.current();
-		if (!identity || deps.clock.now().getTime() < renewalTime()) return;
+		if (!identity || deps.clock.now().getTime() < renewalTime()) return false;
 		const key = newKey();
 		const certificate = await deps.ca.renew(encodeCsr({ privateKey: createPrivateKey(key), publicKey: createPublicKey(key) }));
 		if (!leafOf(certificate, key).matchesKey) {
@@ -97,6 +99,7 @@ export function startMembership(deps: MembershipDeps): Membership {
 		}
 		await deps.store.save({ ...identity, key, certificate });
 		deps.logger.info('renewed the certificate of the node', { node: identity.name });
+		return true;
 	}
 
 	function again(delayMs: number): void {

@@ -111,6 +111,13 @@ export interface AcknowledgeRequest {
 	readonly digest: string;
 }
 
+export interface AcknowledgeAnswer {
+	/** of the bundle that the CA serves now */
+	readonly digest: string;
+	/** the caller's certificate is of an issuer that is about to go: the sooner it is renewed, the better */
+	readonly renew: boolean;
+}
+
 /**
  * `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows
  * `authorizationId`, `chain` only widens `serial`.

@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { BUNDLE_HEADER, CA_SERVER_NAME, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeRequest } from '#common/protocol/messages.ts';
+import { BUNDLE_HEADER, CA_SERVER_NAME, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeAnswer, type AcknowledgeRequest } from '#common/protocol/messages.ts';
 import { PROBLEM_CONTENT_TYPE, problemType } from '#common/protocol/problem.ts';
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
@@ -125,6 +125,8 @@ export class FakeCa {
 	readonly bundles: Buffer[];
 	/** digests, hexadecimal, by acknowledgement or renewal */
 	readonly acknowledged: string[] = [];
+	/** what it tells those who acknowledge */
+	wantsRenewal = false;
 	/** of the certificates that it issues */
 	lifetimeSeconds = 3600;
 	/** what its Date header is off by */
@@ -235,7 +237,8 @@ export class FakeCa {
 	#acknowledge(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
 		if (!(request.socket as TLSSocket).authorized) return sendProblem(response, 401, 'unauthenticated');
 		this.acknowledged.push((JSON.parse(body.toString()) as AcknowledgeRequest).digest);
-		response.writeHead(204).end();
+		const answer: AcknowledgeAnswer = { digest: bundleDigest(this.bundles[0]!).toString('hex'), renew: this.wantsRenewal };
+		response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
 	}
 
 	async #sign(request: IncomingMessage, csr: ReturnType<typeof verifyCsr>, change: Partial<LeafInput>): Promise<string | { status: number; code: ErrorCode }> {
