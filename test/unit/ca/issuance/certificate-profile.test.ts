@@ -14,14 +14,18 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { decodeCertificate } from '#common/x509/certificate-decode.ts';
+import { contextTag, encode, Tag } from '#common/x509/der.ts';
+import { DerReader } from '#common/x509/der-reader.ts';
 import { OID } from '#common/x509/extensions.ts';
+import { certificateId } from '#common/x509/ocsp-request.ts';
 import { decodePem } from '#common/x509/pem.ts';
 import { createSerial } from '#common/x509/serial.ts';
+import type { TrustState } from '../../../../ca/issuance/authorities.ts';
 import { createIssue } from '../../../../ca/issuance/issue.ts';
 import { workloadIdentity } from '../../../../ca/issuance/identity.ts';
 import { movableClock, newContainerId, newKey, startCa, temporaryFolder, type TestCa } from '../../../support/ca.ts';
 import { testDomain } from '../../../support/domain.ts';
-import { createPki, issueResponder, pem, type Pki } from '../../../support/pki.ts';
+import { createPki, pem } from '../../../support/pki.ts';
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
@@ -36,18 +40,22 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
 	server: [SERVER_AUTH],
 };
 
+/** where the certificates of this CA point */
+const URL = 'http://ca.example.com:33005';
+
 const cleanups: Array<() => unknown> = [];
 test.after.always(async () => {
 	for (const clean of cleanups) await clean();
 });
 
 let ca: TestCa;
-/** DER of what was issued, by kind; `ocsp` is made with the CA's code by a test's own issuer. */
+/** DER of what was issued, by kind. */
 const issued: Record<string, Buffer> = {};
-const pki: Pki = createPki();
+/** the CA's revocation lists, PEM: of the intermediate, of the root */
+let lists: string;
 
 test.before(async () => {
-	ca = await startCa({ teardown: (clean) => void cleanups.push(clean) });
+	ca = await startCa({ teardown: (clean) => void cleanups.push(clean) }, { config: { publicHttp: { url: URL } } });
 	const node = await ca.join('host1');
 	const operator = await ca.join('alice', [], 'operator');
 	const enrol = async (profile: string) => {
@@ -60,8 +68,9 @@ test.before(async () => {
 	const first = (text: string) => decodePem('CERTIFICATE', text)![0]!;
 	Object.assign(issued, {
 		root: first(ca.bundle.toString()), intermediate, workload, client: first(await enrol('client')), node: first(node.cert), operator: first(operator.cert),
-		server: await serverCertificate(), ocsp: issueResponder(pki).der,
+		server: await serverCertificate(), ocsp: await responderCertificate(workload!, intermediate!),
 	});
+	lists = (await ca.request('GET', '/v1/crl.pem')).text;
 });
 
 function serverCertificate(): Promise<Buffer> {
@@ -74,8 +83,23 @@ function serverCertificate(): Promise<Buffer> {
 	});
 }
 
+/** The certificate that comes with an OCSP answer (RFC 6960 §4.2.1). */
+async function responderCertificate(leaf: Buffer, issuer: Buffer): Promise<Buffer> {
+	const { subject, publicKey } = decodeCertificate(issuer);
+	const { der } = certificateId(decodeCertificate(leaf).serial, { name: subject, publicKey });
+	const request = [Tag.sequence, Tag.sequence, Tag.sequence, Tag.sequence].reduce((inner: Buffer, tag) => encode(tag, inner), der);
+	const { body } = await ca.request('POST', '/v1/ocsp', { headers: { 'content-type': 'application/ocsp-request' }, body: request });
+	const response = DerReader.sequence(body);
+	response.next(Tag.enumerated);
+	const bytes = response.constructed(contextTag(0)).sequence();
+	bytes.oid();
+	const basic = DerReader.sequence(bytes.next(Tag.octetString));
+	for (let skip = 0; skip < 3; skip++) basic.raw();
+	return basic.constructed(contextTag(0)).sequence().raw(Tag.sequence);
+}
+
 const KINDS = ['root', 'intermediate', 'ocsp', ...Object.keys(LEAVES)];
-const issuerNameOf = (kind: string): Buffer => (kind === 'ocsp' ? pki.intermediate : kind === 'root' || kind === 'intermediate' ? issued['root']! : issued['intermediate']!);
+const issuerOf = (kind: string): Buffer => issued[kind === 'root' || kind === 'intermediate' ? 'root' : 'intermediate']!;
 
 for (const kind of KINDS) {
 	test(`${kind}: version 3; a serial number of 16 octets, positive, that begins with 40 to 7f`, (t) => {
@@ -85,7 +109,7 @@ for (const kind of KINDS) {
 	});
 
 	test(`${kind}: the name of the issuer is the subject of the CA, byte by byte`, (t) => {
-		t.deepEqual(decodeCertificate(issued[kind]!).issuer, decodeCertificate(issuerNameOf(kind)).subject);
+		t.deepEqual(decodeCertificate(issued[kind]!).issuer, decodeCertificate(issuerOf(kind)).subject);
 	});
 
 	test(`${kind}: ecdsa-with-SHA256 has no parameters, inside and outside`, (t) => {
@@ -105,7 +129,7 @@ for (const kind of KINDS) {
 		t.regex(subjectKey.value.toString('hex'), /^0414[0-9a-f]{40}$/);
 		const authorityKey = extensions.get(OID.authorityKeyIdentifier);
 		if (kind === 'root') return t.is(authorityKey, undefined);
-		const issuerKeyId = decodeCertificate(issuerNameOf(kind)).extensions.get(OID.subjectKeyIdentifier)!.value.subarray(2).toString('hex');
+		const issuerKeyId = decodeCertificate(issuerOf(kind)).extensions.get(OID.subjectKeyIdentifier)!.value.subarray(2).toString('hex');
 		t.false(authorityKey!.critical);
 		t.is(authorityKey!.value.toString('hex'), `30168014${issuerKeyId}`);
 	});
@@ -117,9 +141,8 @@ for (const kind of KINDS) {
 
 test('instants are UTCTime through 2049 and GeneralizedTime after, without fractions', async (t) => {
 	const clock = movableClock(new Date('2049-12-31T23:59:30.750Z'));
-	const issuer = { ...pki.issuer, notAfter: new Date('2060-01-01T00:00:00Z') };
-	const authority = { generation: 1, issuer, certificate: Buffer.alloc(0), root: Buffer.alloc(0), chainPem: '', rootRevocationList: '' };
-	const state = { active: authority, all: [authority], bundle: Buffer.alloc(0), digest: Buffer.alloc(0), acceptedDigests: [], bundles: new Map() };
+	const issuer = { ...createPki().issuer, notAfter: new Date('2060-01-01T00:00:00Z') };
+	const state = { active: { generation: 1, issuer } } as TrustState;
 	const issue = createIssue({ authorities: { current: () => state }, clock, random: randomBytes, backdateSeconds: 0 });
 	const key = decodeCertificate(issued['workload']!).publicKey;
 	const identity = workloadIdentity({ commonName: 'api01', organizationalUnit: 'web', dnsNames: [] }, testDomain('example.org', 'test'));
@@ -171,7 +194,7 @@ test('intermediate: name constraints are critical and exclude every address', (t
 
 test('intermediate: constraints of DNS names, and of URIs without a leading dot, are there when asked for', (t) => {
 	const { intermediate } = createPki({ constraints: { dnsDomains: ['svc.test'], uriHost: 'example.org' } });
-	const text = execFileSync('openssl', ['x509', '-inform', 'DER', '-noout', '-ext', 'nameConstraints'], { input: intermediate, encoding: 'utf8' });
+	const text = openssl(['x509', '-inform', 'DER', '-noout', '-ext', 'nameConstraints'], intermediate);
 	t.regex(text, /critical\s+Permitted:\s+DNS:svc\.test\s+URI:example\.org\s+Excluded:\s+IP:0\.0\.0\.0\/0\.0\.0\.0\s+IP:0:0:/);
 });
 
@@ -184,7 +207,7 @@ for (const [kind, purposes] of Object.entries({ ...LEAVES, ocsp: [OCSP_SIGNING] 
 	});
 
 	test(`${kind}: it lives within the life of its issuer`, (t) => {
-		const [own, issuer] = [decodeCertificate(issued[kind]!), decodeCertificate(issuerNameOf(kind))];
+		const [own, issuer] = [decodeCertificate(issued[kind]!), decodeCertificate(issuerOf(kind))];
 		t.true(own.notBefore >= issuer.notBefore && own.notAfter <= issuer.notAfter);
 	});
 }
@@ -209,19 +232,55 @@ for (const kind of Object.keys(LEAVES)) {
 	});
 }
 
+for (const kind of Object.keys(LEAVES)) {
+	test(`${kind}: its revocation list, OCSP and its issuer's certificate are at http addresses, not critical`, (t) => {
+		for (const oid of [OID.crlDistributionPoints, OID.authorityInformationAccess]) t.false(decodeCertificate(issued[kind]!).extensions.get(oid)!.critical);
+		t.is(distributionPoint(issued[kind]!), `${URL}/v1/crl/1`);
+		t.is(new X509Certificate(issued[kind]!).infoAccess, `OCSP - URI:${URL}/v1/ocsp\nCA Issuers - URI:${URL}/v1/issuers/1`);
+	});
+}
+
+test("intermediate: its revocation list and its issuer's certificate are at http addresses", (t) => {
+	t.is(distributionPoint(issued['intermediate']!), `${URL}/v1/issuers/1/crl`);
+	t.is(new X509Certificate(issued['intermediate']!).infoAccess, `CA Issuers - URI:${URL}/v1/issuers/1/root`);
+});
+
+test('OCSP signer: it is issued by the CA that it answers for, and lives a day', (t) => {
+	const certificate = new X509Certificate(issued['ocsp']!);
+	t.true(certificate.verify(new X509Certificate(issued['intermediate']!).publicKey));
+	t.true(certificate.validToDate.getTime() - Date.now() <= 86_400_000);
+});
+
 test('OCSP signer: it says that nobody need ask about it, and has no name that a peer could have', (t) => {
 	t.is(valueOf('ocsp', OID.ocspNoCheck), '0500');
 	t.is(new X509Certificate(issued['ocsp']!).subjectAltName, undefined);
 });
 
-test('openssl verify -x509_strict accepts every chain with the lists of the CA', async (t) => {
-	const lists = (await ca.request('GET', '/v1/crl.pem')).text;
+test('openssl verify -x509_strict accepts every chain with the lists of the CA', (t) => {
 	for (const [kind, purposes] of Object.entries(LEAVES)) {
 		for (const purpose of purposes) {
 			t.is(verify(pem(issued[kind]!, issued['intermediate']!), lists, purpose === SERVER_AUTH ? 'sslserver' : 'sslclient'), 'leaf: OK\n', kind);
 		}
 	}
 	t.regex(verify(pem(issued['client']!, issued['intermediate']!), lists, 'sslserver'), /unsuitable certificate purpose/);
+});
+
+for (const [index, name] of ['intermediate', 'root'].entries()) {
+	test(`revocation list of the ${name}: version 2, with a number, the key id of the issuer and the time of the next`, (t) => {
+		const text = openssl(['crl', '-inform', 'DER', '-noout', '-text'], decodePem('X509 CRL', lists)![index]!);
+		t.regex(text, /Version 2 \(0x1\)/);
+		t.regex(text, /Next Update: \w{3} .* GMT/);
+		t.regex(text, /X509v3 CRL Number:\s+\d+/);
+		const keyId = valueOf(name, OID.subjectKeyIdentifier)!.slice(4).toUpperCase().match(/../g)!.join(':');
+		t.regex(text, new RegExp(`Authority Key Identifier:\\s+${keyId}`));
+		t.notRegex(text, /Issuing Distribution Point/);
+		t.regex(text, /No Revoked Certificates/);
+	});
+}
+
+test('partitioned revocation list: the partition is named, critical', async (t) => {
+	const { body } = await ca.request('GET', '/v1/crl/1');
+	t.regex(openssl(['crl', '-inform', 'DER', '-noout', '-text'], body), /Issuing Distribution Point: critical\s+Full Name:\s+URI:http:\/\/ca\.example\.com:33005\/v1\/crl\/1\n/);
 });
 
 /** @param chain PEM, leaf first */
@@ -245,8 +304,16 @@ async function withToken(use: (token: string) => Promise<void>): Promise<void> {
 	await use(await ca.mint(node, id));
 }
 
+function openssl(args: readonly string[], input: Buffer): string {
+	return execFileSync('openssl', args, { input, encoding: 'utf8' });
+}
+
 function asn1(der: Buffer): string {
-	return execFileSync('openssl', ['asn1parse', '-inform', 'DER'], { input: der, encoding: 'utf8' });
+	return openssl(['asn1parse', '-inform', 'DER'], der);
+}
+
+function distributionPoint(der: Buffer): string | undefined {
+	return /URI:(\S+)/.exec(openssl(['x509', '-inform', 'DER', '-noout', '-ext', 'crlDistributionPoints'], der))?.[1];
 }
 
 /** extnValue, hexadecimal. */
