@@ -15,6 +15,7 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { verifyAuditLog } from './audit/verify.ts';
+import { onHangup } from './hangup.ts';
 import { initCa, type InitOptions, type InitResult } from './init.ts';
 import { loadConfig, serveCa } from './serve.ts';
 import { caExists, statePaths } from './state-folder.ts';
@@ -61,8 +62,14 @@ async function run(argv: readonly string[]): Promise<void> {
 		if (options.init && !options['check-config']) await initUnlessThere({ state, trustDomain, environment, env: process.env });
 		const config = await loadConfig(state, process.env);
 		if (options['check-config']) return;
-		const logger = createLogger('ca', config.logLevel);
-		const ca = await serveCa({ state, config, env: process.env, logger });
+		let level = config.logLevel;
+		const logger = createLogger('ca', () => level);
+		const starting = serveCa({ state, config, env: process.env, logger });
+		onHangup(logger, async () => {
+			const ca = await starting;
+			level = (await ca.reload(await loadConfig(state, process.env))).config.logLevel;
+		});
+		const ca = await starting;
 		onShutdown(logger, () => ca.close());
 	} else if (command === 'audit-verify') {
 		process.exitCode = await verifyAudit(state, options);

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { systemClock, type Clock } from '#common/runtime/clock.ts';
@@ -11,28 +12,22 @@ import { readCaConfig, type CaConfig } from './config.ts';
 import { createRefusals } from './audit/refusals.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createDefence } from './defence/defence.ts';
-import { createApp } from './http/app.ts';
-import { authenticateByCertificate, authenticateLocally, authenticateNobody } from './http/authenticate.ts';
-import { scrapeRoute } from './http/metrics.ts';
-import { createRoutes } from './http/routes.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { stapleTo } from './http/stapling.ts';
 import { parseExternalAddress } from './issuance/external-address.ts';
-import { createExternalIssue } from './issuance/external-ca.ts';
 import { readExternalFiles } from './issuance/external-files.ts';
 import { withExternalRoots } from './issuance/external-trust.ts';
-import { createIssue } from './issuance/issue.ts';
-import { createProfiles } from './issuance/profiles.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { openCfsslClients } from './registration/cfssl-clients.ts';
-import { openRevocation } from './revocation/open.ts';
-import { createPlacement } from './revocation/placement.ts';
-import { makeServerCertificate } from './server-certificate.ts';
 import { openState, requireState } from './open-state.ts';
+import { planReload, type Reloadable } from './reload.ts';
 import { statePaths } from './state-folder.ts';
 import { watchClock } from './steady-clock.ts';
 import { holdLock } from './store/lock.ts';
+import { SYSTEM } from './store/records.ts';
 import type { Store } from './store/store.ts';
+import { traceStore } from './tracing/traced-store.ts';
+import { startTracing } from './tracing/tracing.ts';
+import { wire, type Wiring } from './wiring.ts';
 
 /** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
 const LOOK_AFTER_MS = 5000;
@@ -65,6 +60,12 @@ export interface RunningCa {
 	readonly bundle: Buffer;
 	/** Does what is due now: server certificate, revocation list, old tokens. */
 	lookAfter(): Promise<void>;
+	/**
+	 * Takes over what can be taken over, without closing a connection, and says what cannot.
+	 *
+	 * @throws BirthmarkError `config-invalid` when a file that the configuration names cannot be used; then all is as before
+	 */
+	reload(config: CaConfig): Promise<Reloadable>;
 	close(): Promise<void>;
 }
 
@@ -91,60 +92,75 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const { adminSocket, lock: lockFile } = statePaths(state);
 	const external = config.externalCa === null ? undefined : parseExternalAddress(config.externalCa);
 	const externalRoots = external && (await readExternalFiles(external)).roots;
-	const cfsslClients = openCfsslClients(config.cfssl.clients);
-	const { trustDomain, environment, backdateSeconds } = config;
-	const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
 	await requireState({ state, config });
+	const tracing = startTracing({ env, logger, clock });
 	const lock = holdLock(lockFile);
-	const { store, authorities: own } = await openState({ state, config, env, clock }).catch((error: unknown) => {
+	const { store: untraced, authorities: own } = await openState({ state, config, env, clock }).catch((error: unknown) => {
 		lock.release();
 		throw error;
 	});
 	const authorities = externalRoots === undefined ? own : withExternalRoots(own, externalRoots);
-	const place = createPlacement({ store, clock, url: config.publicHttp.url, partitionSize: config.crl.partitionSize });
-	const issueHere = createIssue({ authorities, clock, random, backdateSeconds, place });
-	const issue = external ? createExternalIssue({ address: external, issue: issueHere, clock, logger }) : issueHere;
-	const { lists, ocsp } = await openRevocation({ ...config, store, authorities, clock, random });
-
+	const store = tracing ? traceStore(untraced, tracing.tracer) : untraced;
 	const sealer = startSealer({ store, logger });
+	const refusals = createRefusals({ store, clock, logger });
+	// Both are asked for the first time when a request comes.
+	const defence = createDefence({ settings: () => wiring.config.blackhole, store, clock, logger });
+	const metrics = createMetrics({ store, lists: { current: () => wiring.lists.current() }, blackhole: defence.blackhole, clock, logger });
+	const wiringDeps = { store, authorities, external, sealer, refusals, defence, metrics, tracing, clock, random, logger };
+	let wiring = await wire(config, wiringDeps).catch(async (error: unknown) => {
+		await sealer.stop().catch(() => undefined);
+		await store.close();
+		lock.release();
+		throw error;
+	});
 
-	const defence = createDefence({ settings: () => config.blackhole, store, clock, logger });
-	const metrics = createMetrics({ store, lists, blackhole: defence.blackhole, clock, logger });
-	const routes = createRoutes({ ...config, cfsslClients, store, issue, clock, random, domain, authorities, lists, ocsp, cacheSeconds: config.ocsp.cacheSeconds, sealer, metrics, logger });
-	const serverDeps = { store, issue, domain, authorities, names: config.listen.names };
 	let trust = authorities.current();
-	const clientTrust = () => Buffer.from([trust.bundle, ...trust.all.map(({ chainPem }) => chainPem), cfsslClients.trust].join(''));
-	let credentials = await makeServerCertificate(serverDeps);
-	const appDeps = { defence, refusals: createRefusals({ store, clock, logger }), logger, observe: metrics.observe };
-	const server = createTlsServer(createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock, cfsslClients }) }), credentials, clientTrust(), () => config.limits);
-	stapleTo(server, { ocsp, clock, logger });
-	const admin = createAdminServer(createApp({ ...appDeps, routes, authenticate: authenticateLocally }));
-	const publicRoutes = routes.filter((route) => route.isPublic);
-	const publicServer = createPublicServer(createApp({ ...appDeps, routes: publicRoutes, authenticate: authenticateNobody }), () => config.limits);
-	const metricsServer = createPublicServer(createApp({ ...appDeps, routes: [scrapeRoute({ metrics })], authenticate: authenticateNobody }), () => config.limits);
+	const clientTrust = () => Buffer.from([trust.bundle, ...trust.all.map(({ chainPem }) => chainPem), wiring.cfsslClients.trust].join(''));
+	let credentials = await wiring.makeServerCertificate();
+	const by = (name: keyof Wiring['listeners']): RequestListener => (request, response) => wiring.listeners[name](request, response);
+	const limits = () => wiring.config.limits;
+	const server = createTlsServer(by('tls'), credentials, clientTrust(), limits);
+	stapleTo(server, { ocsp: { staple: (serial) => wiring.ocsp.staple(serial) }, clock, logger });
+	const admin = createAdminServer(by('admin'));
+	const publicServer = createPublicServer(by('public'), limits);
+	const metricsServer = createPublicServer(by('metrics'), limits);
 	const address = await listen(server, config.listen);
 	const publicAddress = await listenIfAsked(publicServer, config.publicHttp);
 	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);
 	await listenUnix(admin, adminSocket, 0o600);
 
+	const replaceServerCertificate = async (next: Wiring = wiring): Promise<void> => {
+		const made = await next.makeServerCertificate();
+		wiring = next;
+		trust = authorities.current();
+		credentials = made;
+		replaceCredentials(server, credentials, clientTrust());
+		logger.info('server certificate replaced');
+	};
 	const isClockSteady = watchClock(clock);
 	let forgottenAt = new Date(0);
 	const lookAfter = async (): Promise<void> => {
 		const now = clock.now();
 		await authorities.refresh();
-		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) {
-			trust = authorities.current();
-			credentials = await makeServerCertificate(serverDeps);
-			replaceCredentials(server, credentials, clientTrust());
-			logger.info('server certificate replaced');
-		}
-		await lists.refresh();
+		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) await replaceServerCertificate();
+		await wiring.lists.refresh();
 		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
 		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
 		if (isClockSteady() && Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
-			await forgetExpired(store, new Date(now.getTime() - config.retention.expiredDays * DAY_MS));
+			await forgetExpired(store, new Date(now.getTime() - wiring.config.retention.expiredDays * DAY_MS));
 			forgottenAt = now;
 		}
+	};
+	const reload = async (next: CaConfig): Promise<Reloadable> => {
+		const plan = planReload(wiring.config, next);
+		const { changed, bound } = plan;
+		if (changed.length > 0) {
+			await replaceServerCertificate(await wire(plan.config, wiringDeps));
+			await store.addEvent(SYSTEM, { at: clock.now(), action: 'configuration.reload', outcome: 'done', details: { changed } });
+		}
+		logger.info('configuration reloaded', { count: changed.length, ...(changed.length > 0 && { settings: changed.join(', ') }) });
+		if (bound.length > 0) logger.warn('settings that want a restart have changed', { settings: bound.join(', ') });
+		return plan;
 	};
 	const timer = setInterval(() => {
 		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));
@@ -160,10 +176,12 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 			return authorities.current().bundle;
 		},
 		lookAfter,
+		reload,
 		async close() {
 			clearInterval(timer);
 			await Promise.all([closeGracefully(server), closeGracefully(admin), ...[publicServer, metricsServer].filter(({ listening }) => listening).map(closeGracefully)]);
 			await sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error }));
+			await tracing?.stop();
 			await store.close();
 			lock.release();
 		},

@@ -2,7 +2,7 @@
 
 import Router, { type RouterContext } from '@koa/router';
 import Koa from 'koa';
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { PROBLEM_CONTENT_TYPE } from '#common/protocol/problem.ts';
 import type { Logger } from '#common/runtime/log.ts';
@@ -27,13 +27,15 @@ export interface AppDeps {
 	readonly logger: Logger;
 	/** sees every answer */
 	readonly observe?: (answered: Answered) => void;
+	/** runs each request */
+	readonly around?: (request: IncomingMessage, work: () => Promise<void>) => Promise<void>;
 }
 
 /**
  * @returns a listener for an HTTP server; the same routes may stand behind several, each with its own way to authenticate
  * @throws TypeError when a route does not say who may call it
  */
-export function createApp({ routes, authenticate, defence, refusals, logger, observe = () => {} }: AppDeps): RequestListener {
+export function createApp({ routes, authenticate, defence, refusals, logger, observe = () => {}, around = (_, work) => work() }: AppDeps): RequestListener {
 	const app = new Koa<State>();
 	// Koa prints errors of its own accord, with the URL's secrets in them; here they are logged by `accessLog` and nowhere else.
 	app.silent = true;
@@ -53,7 +55,7 @@ export function createApp({ routes, authenticate, defence, refusals, logger, obs
 			}
 		});
 	}
-	app.use(async (context, next) => {
+	app.use((context, next) => around(context.req, async () => {
 		const begun = performance.now();
 		let failure: unknown;
 		try {
@@ -69,7 +71,7 @@ export function createApp({ routes, authenticate, defence, refusals, logger, obs
 		const answered = { method, route: route?.path ?? '(none)', status, durationMs: performance.now() - begun, isSigning: route?.description.errors?.includes('csr-malformed') === true, ...(caller && { caller }), failure };
 		logAccess(logger, answered);
 		observe(answered);
-	});
+	}));
 	app.use(router.routes());
 	// Answers 405 or 501 with the `Allow` header of RFC 9110 §15.5.6; the middleware above makes a problem document of it.
 	app.use(router.allowedMethods());

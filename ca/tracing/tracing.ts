@@ -1,5 +1,6 @@
 /** Tracing as the CA is wired with it: on where the environment names a collector, nothing otherwise. */
 
+import type { IncomingMessage } from 'node:http';
 import { errorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { startOtlpExporter } from './otlp.ts';
@@ -8,6 +9,8 @@ import { createTracer, type Tracer } from './tracer.ts';
 
 export interface Tracing {
 	readonly tracer: Tracer;
+	/** Runs a request as a span. */
+	around(request: Pick<IncomingMessage, 'headers'>, work: () => Promise<void>): Promise<void>;
 	/** Says of the request that is being answered what it was. */
 	observe(answered: { readonly method: string; readonly route: string; readonly status: number; readonly failure?: unknown }): void;
 	stop(): Promise<void>;
@@ -31,6 +34,7 @@ export function startTracing({ env, logger, clock }: TracingDeps): Tracing | und
 	logger.info('traces are sent', { address: new URL(options.url).host });
 	return {
 		tracer,
+		around: ({ headers }, work) => tracer.request(headers['traceparent'], work),
 		observe({ method, route, status, failure }) {
 			const known = route !== '(none)';
 			tracer.annotate({

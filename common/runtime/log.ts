@@ -41,6 +41,8 @@ export interface LogFields {
 	readonly signal?: string;
 	readonly version?: string;
 	readonly digest?: string;
+	/** paths of a configuration, never values */
+	readonly settings?: string;
 	/** of the audit log, `<sequence>:<hash>` */
 	readonly head?: string;
 	readonly error?: unknown;
@@ -51,7 +53,7 @@ const LINE_FIELDS = Object.keys({
 	time: true, level: true, component: true, message: true,
 	code: true, reason: true, method: true, route: true, status: true, durationMs: true, role: true, node: true, commonName: true, serial: true,
 	authorizationId: true, startId: true, user: true, client: true, containerId: true, image: true, volume: true, address: true, source: true, path: true, count: true, seconds: true,
-	signal: true, version: true, digest: true, head: true,
+	signal: true, version: true, digest: true, settings: true, head: true,
 	error: true, stack: true, cause: true,
 } satisfies Record<keyof LogFields | 'time' | 'level' | 'component' | 'message' | 'stack' | 'cause', true>);
 
@@ -64,12 +66,13 @@ export interface Logger {
 
 /**
  * @param component the deployable: `ca`, `plugin`, `agent`
+ * @param level asked at each line when it is a function
  * @param write one finished line without its newline
  */
-export function createLogger(component: string, level: LogLevel = 'info', write: (line: string) => void = (line) => process.stderr.write(line + '\n')): Logger {
-	const threshold = LOG_LEVELS.indexOf(level);
+export function createLogger(component: string, level: LogLevel | (() => LogLevel) = 'info', write: (line: string) => void = (line) => process.stderr.write(line + '\n')): Logger {
+	const threshold = typeof level === 'function' ? () => LOG_LEVELS.indexOf(level()) : () => LOG_LEVELS.indexOf(level);
 	const at = (name: LogLevel) => (message: string, fields: LogFields = {}) => {
-		if (LOG_LEVELS.indexOf(name) < threshold) return;
+		if (LOG_LEVELS.indexOf(name) < threshold()) return;
 		const { error, ...rest } = fields;
 		write(JSON.stringify({ ...rest, time: new Date().toISOString(), level: name, component, message, ...describe(error) }, LINE_FIELDS));
 	};

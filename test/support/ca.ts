@@ -11,7 +11,9 @@ import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { systemClock, type Clock } from '#common/runtime/clock.ts';
 import { silentLogger, type Logger } from '#common/runtime/log.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
+import { readCaConfig } from '../../ca/config.ts';
 import { initCa } from '../../ca/init.ts';
+import type { Reloadable } from '../../ca/reload.ts';
 import { loadConfig, serveCa } from '../../ca/serve.ts';
 
 /** As much of ava's execution context as is needed. */
@@ -53,6 +55,8 @@ export interface StartOptions {
 	readonly config?: object;
 	readonly clock?: Clock;
 	readonly logger?: Logger;
+	/** environment variables */
+	readonly env?: Readonly<Record<string, string>>;
 	/** an existing state folder, to start again */
 	readonly state?: string;
 }
@@ -82,6 +86,8 @@ export interface TestCa {
 	/** authorize, mint and sign in one */
 	enrol(node: Credentials, commonName: string, organizationalUnit: string): Promise<Enrolled>;
 	lookAfter(): Promise<void>;
+	/** @param config contents of config.json beside the listener's */
+	reload(config: object): Promise<Reloadable>;
 	close(): Promise<void>;
 }
 
@@ -128,13 +134,13 @@ export function temporaryFolder(t: Test): string {
 }
 
 /** Makes a CA in a temporary folder and starts it. */
-export async function startCa(t: Test, { config = {}, clock = systemClock, logger = silentLogger, state = join(temporaryFolder(t), 'state') }: StartOptions = {}): Promise<TestCa> {
+export async function startCa(t: Test, { config = {}, clock = systemClock, logger = silentLogger, env = {}, state = join(temporaryFolder(t), 'state') }: StartOptions = {}): Promise<TestCa> {
 	if (!existsSync(join(state, 'config.json'))) {
 		mkdirSync(state, { recursive: true });
 		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }));
 		await initCa({ state, env: {} });
 	}
-	const ca = await serveCa({ state, config: await loadConfig(state, {}), env: {}, logger, clock });
+	const ca = await serveCa({ state, config: await loadConfig(state, {}), env, logger, clock });
 	let isOpen = true;
 	const close = async () => {
 		if (!isOpen) return;
@@ -142,10 +148,11 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 		await ca.close();
 	};
 	t.teardown(close);
+	const reload = (next: object) => ca.reload(readCaConfig(JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...next }), {}));
 	const { port } = ca.address;
 	const target = { port, bundle: ca.bundle, adminSocket: ca.adminSocket };
 	const publicUrl = ca.publicAddress ? `http://127.0.0.1:${ca.publicAddress.port}` : '';
-	return { url: `https://127.0.0.1:${port}`, publicUrl, metricsPort: ca.metricsAddress?.port, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), close };
+	return { url: `https://127.0.0.1:${port}`, publicUrl, metricsPort: ca.metricsAddress?.port, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), reload, close };
 }
 
 /** Starts another instance of the same CA, on the same PostgreSQL server, with a state folder of its own. */
