@@ -12,7 +12,7 @@ import type { Actor } from '../store/records.ts';
 import { logAccess, type Answered } from './access-log.ts';
 import { beginAttempt, retryAfter, type Attempt, type AttemptDeps } from './attempt.ts';
 import type { Authenticate } from './authenticate.ts';
-import { readBytes, readJson } from './body.ts';
+import { readBytes, readForm, readJson } from './body.ts';
 import { problemOf } from './problem.ts';
 import type { Admission, ApiAnswer, ApiRequest, Route } from './route.ts';
 
@@ -104,6 +104,7 @@ function toRequest(context: Context, caller: Caller | undefined, admitted: () =>
 		query: (name) => new URLSearchParams(context.querystring).get(name) ?? undefined,
 		header: (name) => context.get(name) || undefined,
 		json: (schema, limit) => whole(readJson(context.req, schema, limit)),
+		form: (schema) => whole(readForm(context.req, schema)),
 		bytes: (limit) => whole(readBytes(context.req, limit)),
 	};
 }

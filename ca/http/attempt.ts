@@ -11,7 +11,7 @@ import type { Caller } from '../registration/caller.ts';
 import { CSR_ERRORS } from './description.ts';
 
 /** With these nothing is proved but the address; a valid token or certificate never fails with one of them. */
-const UNPROVED: ReadonlySet<ErrorCode> = new Set(['unauthenticated', 'identity-expired', 'token-malformed', 'token-unknown']);
+const UNPROVED: ReadonlySet<ErrorCode> = new Set(['unauthenticated', 'identity-expired', 'token-malformed', 'token-unknown', 'token-invalid']);
 /** No route looks at a CSR before it has found the token or the certificate good that comes with it. */
 const BAD_CSR: ReadonlySet<ErrorCode> = new Set(CSR_ERRORS);
 

@@ -20,7 +20,7 @@ export interface Description {
 
 /** JSON by its schema, anything else by its content types. */
 export type BodyDescription =
-	| { readonly schema: z.ZodType }
+	| { readonly schema: z.ZodType; /** the same as a form, for those who know only that */ readonly form?: z.ZodType }
 	| { readonly contentTypes: readonly string[]; readonly maxBytes: number };
 
 export interface AnswerDescription {

@@ -9,6 +9,7 @@ import { PROBLEM_CONTENT_TYPE } from '#common/protocol/problem.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import { problemAnswer } from './answers.ts';
 import type { AnswerDescription, BodyDescription } from './description.ts';
+import { FORM_CONTENT_TYPE } from './body.ts';
 import { problemOf } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -71,7 +72,7 @@ function operation({ method, path, roles, description }: Route): Json {
 }
 
 function requestContent(body: BodyDescription): Json {
-	if ('schema' in body) return { 'application/json': { schema: jsonSchema(body.schema) } };
+	if ('schema' in body) return { 'application/json': { schema: jsonSchema(body.schema) }, ...(body.form && { [FORM_CONTENT_TYPE]: { schema: jsonSchema(body.form) } }) };
 	// Binary data has an empty schema (OpenAPI §4.8.14.3); how large it may be no keyword says.
 	return Object.fromEntries(body.contentTypes.map((contentType) => [contentType, { schema: {}, 'x-max-bytes': body.maxBytes }]));
 }

@@ -41,6 +41,8 @@ export interface ApiRequest {
 	header(name: string): string | undefined;
 	/** @param limit in bytes, 16 KiB when absent. @throws BirthmarkError `request-malformed`, `request-too-large` */
 	json<Schema extends z.ZodType>(schema: Schema, limit?: number): Promise<z.output<Schema>>;
+	/** @throws BirthmarkError `request-malformed`, `request-too-large` */
+	form<Schema extends z.ZodType>(schema: Schema): Promise<z.output<Schema>>;
 	/** @throws BirthmarkError `request-too-large` */
 	bytes(limit: number): Promise<Buffer>;
 }

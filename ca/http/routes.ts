@@ -4,6 +4,7 @@ import type { Authorities } from '../issuance/authorities.ts';
 import type { Sealer } from '../audit/sealer.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
+import { createAuthorizeForm } from '../registration/authorize-form.ts';
 import type { CfsslClients } from '../registration/cfssl-clients.ts';
 import { createCfsslSign, type CfsslSignDeps } from '../registration/cfssl-sign.ts';
 import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
@@ -50,6 +51,7 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Enro
 export function createRoutes(deps: RoutesDeps): readonly Route[] {
 	const { logger } = deps;
 	const mint = createMint(deps);
+	const authorize = createAuthorize(deps);
 	const revoke = createRevoke(deps);
 	const sign = createSign({ ...deps, redeem: createRedeem(deps), enrolUser: createEnrolUser(deps) });
 	const routes = [
@@ -59,7 +61,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		...ocspRoutes(deps),
 		...issuerRoutes(deps),
 		joinRoute({ ...deps, join: createJoin(deps) }),
-		authorizeRoute({ authorize: createAuthorize(deps), logger }),
+		authorizeRoute({ authorize, authorizeForm: createAuthorizeForm(authorize, deps), logger }),
 		mintRoute({ mint, logger }),
 		endAuthorizationRoute({ revoke, logger }),
 		...signRoutes(sign),

@@ -11,7 +11,8 @@ import { MAX_RULES } from '../registration/allow.ts';
 
 /** Enough for any host; a rule may have wildcards. */
 const MAX_LIST = MAX_RULES;
-const YEAR_SECONDS = 365 * 24 * 3600;
+const DAY_SECONDS = 24 * 3600;
+const YEAR_SECONDS = 365 * DAY_SECONDS;
 
 const text = z.string().min(1).max(256);
 const name = z.string().max(256);
@@ -32,6 +33,14 @@ export const authorizeSchema = z.strictObject({
 	lifetimeSeconds: z.int().min(MIN_LIFETIME_SECONDS).exactOptional(),
 	profile: z.enum(WORKLOAD_PROFILES).exactOptional(),
 }) satisfies z.ZodType<AuthorizeRequest>;
+
+/** As Pollendina had it: every value is text. */
+export const authorizeFormSchema = z.strictObject({
+	cn: name,
+	token: z.string().max(256),
+	ou: name.exactOptional(),
+	ttl: z.string().regex(/^[1-9]\d{0,5}$/, 'is not a number of seconds').transform(Number).refine((value) => value <= DAY_SECONDS, 'is more than a day').exactOptional(),
+});
 
 export const mintSchema = z.strictObject({ startId: identifier }) satisfies z.ZodType<MintRequest>;
 

@@ -9,6 +9,7 @@ import type { Issue } from '../issuance/issue.ts';
 import type { Actor, CertificateRecord } from '../store/records.ts';
 import { redemptionState } from '../store/redemption.ts';
 import type { Store } from '../store/store.ts';
+import { chosenTokenHash, isChosenToken } from './chosen-token.ts';
 import { readToken, redemptionRefusal } from './redemption-refusal.ts';
 
 export interface RedeemDeps {
@@ -31,7 +32,7 @@ export type Redeem = (token: string, csr: Buffer, by: Actor) => Promise<Certific
  */
 export function createRedeem({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: RedeemDeps): Redeem {
 	return async (tokenText, csrBytes, by) => {
-		const hash = readToken(tokenText, 'container', authorities.current());
+		const hash = isChosenToken(tokenText) ? chosenTokenHash(tokenText) : readToken(tokenText, 'container', authorities.current());
 		const token = await store.findToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		const csr = verifyCsr(csrBytes);
