@@ -17,11 +17,16 @@ const OPTIONAL_NATIVE = ['cpu-features', '*.node'];
 
 export const bunExecutable = (): string => join(PROJECT, 'node_modules/bun/bin', existsSync(join(PROJECT, 'node_modules/bun/bin/bun.exe')) ? 'bun.exe' : 'bun');
 
+/** @param entry relative to the project */
+export function bundleArguments(entry: string, output: string): string[] {
+	const external = OPTIONAL_NATIVE.flatMap((name) => ['--external', name]);
+	return ['build', '--target=node', '--format=esm', ...external, '--outfile', output, join(PROJECT, entry)];
+}
+
 /** Bundles everything; takes under two seconds, so it is always done. */
 export async function buildBundles(steps: Steps): Promise<void> {
 	for (const { entry, output } of Object.values(BUNDLES)) {
-		const external = OPTIONAL_NATIVE.flatMap((name) => ['--external', name]);
-		await steps.run(bunExecutable(), ['build', '--target=node', '--format=esm', ...external, '--outfile', output, join(PROJECT, entry)], { cwd: PROJECT });
+		await steps.run(bunExecutable(), bundleArguments(entry, output), { cwd: PROJECT });
 	}
 	// In an image without a shell the command must be a program by itself.
 	const command = readFileSync(BUNDLES.birthmark.output, 'utf8').replace(/^#!.*\n/, '');

@@ -27,13 +27,15 @@ export interface CaProcessOptions {
 	readonly environment?: Readonly<Record<string, string>>;
 	/** command line that leads the program's own, e.g. to another namespace */
 	readonly enter?: readonly string[];
+	/** the program, when it is not the source */
+	readonly main?: string;
 	/** the state folder as this process sees it, where that is not as the program does */
 	readonly seenState?: string;
 }
 
 /** Starts `serve` without waiting for anything; a CA is made where there is none. */
-export function spawnCa(state: string, { environment = {}, enter = [] }: CaProcessOptions = {}): ChildProcess {
-	const [command, ...args] = [...enter, process.execPath, CA_MAIN, 'serve', '--state', state, '--init'];
+export function spawnCa(state: string, { environment = {}, enter = [], main = CA_MAIN }: CaProcessOptions = {}): ChildProcess {
+	const [command, ...args] = [...enter, process.execPath, main, 'serve', '--state', state, '--init'];
 	return spawn(command!, args, {
 		env: { ...process.env, BIRTHMARK_CA_LISTEN_HOST: '127.0.0.1', BIRTHMARK_CA_LISTEN_PORT: '0', ...environment },
 		stdio: ['ignore', 'pipe', 'pipe'],
