@@ -44,7 +44,7 @@ export function endAuthorizationRoute({ revoke, logger }: { readonly revoke: Pic
 		},
 		async handle(request) {
 			const authorizationId = request.parameter('id');
-			const { revoked } = await revoke.authorization(authorizationId, nodeScope(request.caller), request.actor);
+			const revoked = await revoke.authorization(authorizationId, nodeScope(request.caller), request.actor);
 			logger.info('authorization ended', { authorizationId, count: revoked });
 			return { status: 204 };
 		},

@@ -37,7 +37,8 @@ export interface OcspDeps {
 export function createOcsp({ store, authorities, signers, clock, lifetimeSeconds, backdateSeconds }: OcspDeps): Ocsp {
 	const statusOf = async (serial: string, { generation }: Authority): Promise<OcspStatus> => {
 		const certificate = await store.findCertificate(serial);
-		if (certificate?.issuerGeneration !== generation) return { status: 'unknown' };
+		// One that came from an upstream is asked about there.
+		if (certificate?.issuerGeneration !== generation || certificate.intermediates !== undefined) return { status: 'unknown' };
 		const { revokedAt, revocationReason: reason = 'unspecified' } = certificate;
 		return revokedAt ? { status: 'revoked', revokedAt, reason } : { status: 'good' };
 	};

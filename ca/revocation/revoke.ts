@@ -26,8 +26,12 @@ export interface Revoke {
 		readonly results: ReadonlyArray<Revocation | { readonly error: BirthmarkError }>;
 		readonly crlNumber: number;
 	}>;
-	/** The container is gone: nothing can come of its authorization any more. */
-	authorization(id: string, node: string | undefined, by: Actor): Promise<RevokeAnswer>;
+	/**
+	 * The container is gone: nothing can come of its authorization any more. Whoever asks for a list from now on gets one that says so.
+	 *
+	 * @returns how many certificates were revoked
+	 */
+	authorization(id: string, node: string | undefined, by: Actor): Promise<number>;
 	/** Cuts a node off, with everything that it authorized. */
 	node(name: string, by: Actor): Promise<RevokeAnswer>;
 	/** Cuts a user off, with everything that its tokens enrolled. */
@@ -74,7 +78,7 @@ export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
 		async authorization(id, node, by) {
 			const revoked = await store.endAuthorization(id, node, clock.now(), by);
 			if (revoked === undefined) throw new BirthmarkError('authorization-unknown');
-			return { revoked, crlNumber: await crlNumber() };
+			return revoked;
 		},
 		async node(name, by) {
 			const revoked = await store.cutOffNode(name, clock.now(), by);

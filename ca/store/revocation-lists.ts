@@ -21,7 +21,7 @@ const SELECT_LIST = `
 // Ordered as their indexes are, without which SQLite reads every certificate there ever was.
 const REVOKED = `
 	SELECT serial, revoked_at, revocation_reason FROM certificates
-	WHERE revoked_at IS NOT NULL AND issuer_generation = :generation AND not_after > :after ORDER BY not_after`;
+	WHERE revoked_at IS NOT NULL AND issuer_generation = :generation AND intermediates IS NULL AND not_after > :after ORDER BY not_after`;
 const REVOKED_OF_PARTITION = `
 	SELECT serial, revoked_at, revocation_reason FROM certificates
 	WHERE crl_partition = :partition AND revocation_version IS NOT NULL AND issuer_generation = :generation AND not_after > :after ORDER BY revocation_version`;

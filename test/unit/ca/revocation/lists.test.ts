@@ -117,4 +117,16 @@ for (const backend of backends(test)) {
 		t.is((await store.findRevocationList(scope, null)).list!.der!.toString(), 'late');
 		t.is((await store.findRevocationList(scope, late.number)).list!.der, undefined, 'whoever has it is not given it again');
 	});
+
+	backend.test(title('a certificate that came from an upstream is on the lists of the upstream'), async (t) => {
+		const { clock, store, open } = await setUp(t, backend);
+		const lists = await open();
+		const issuedAt = clock.now();
+		const times = { issuedAt, notBefore: issuedAt, notAfter: new Date(issuedAt.getTime() + 3_600_000) };
+		const [own, foreign] = [newCertificate(times), newCertificate({ ...times, intermediates: 'PEM' })];
+		for (const certificate of [own, foreign]) await store.addCertificate(certificate, SYSTEM);
+		t.is(await store.revoke({ by: 'commonName', value: own.commonName }, undefined, 'unspecified', clock.now(), SYSTEM), 2);
+		const list = await lists.latest();
+		t.true(has(list, own.serial) && !has(list, foreign.serial));
+	});
 }
