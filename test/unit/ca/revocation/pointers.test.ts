@@ -106,6 +106,9 @@ test('the list of another partition says nothing about a certificate, and openss
 	t.regex(await verify(first, crl), /OK/);
 	t.regex(await verify(later, other), /OK/);
 	t.regex(await verify(first, other), /different CRL scope|unable to get certificate CRL/i);
+	await again.admin('POST', '/v1/revoke', { commonName: 'web03' });
+	t.regex(await verify(later, other), /certificate revoked/);
+	t.regex(await verify(first, crl), /OK/);
 });
 
 test('without a public address certificates point nowhere', async (t) => {
