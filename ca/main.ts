@@ -3,6 +3,8 @@
  *
  *     ca init  --state DIR [--trust-domain D] [--environment E] [--json]
  *     ca serve --state DIR [--init] [--check-config]
+ *     ca backup --state DIR --out FILE [--json]
+ *     ca restore --state DIR --from FILE [--json]
  *     ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]
  *
  * `--state` may come from `$BIRTHMARK_CA_STATE`, the configuration from `$BIRTHMARK_CA_…` (see `config.ts`).
@@ -15,13 +17,15 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { verifyAuditLog } from './audit/verify.ts';
+import { backupCa, restoreCa, type RestoreResult } from './backup.ts';
 import { onHangup } from './hangup.ts';
 import { initCa, type InitOptions, type InitResult } from './init.ts';
 import { loadConfig, serveCa } from './serve.ts';
 import { caExists, statePaths } from './state-folder.ts';
 import { openStore } from './store/open-store.ts';
 
-const USAGE = 'usage: ca init --state DIR [--trust-domain NAME] [--environment NAME] [--json] | ca serve --state DIR [--init] [--check-config] | ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]';
+const USAGE = 'usage: ca init --state DIR [--trust-domain NAME] [--environment NAME] [--json] | ca serve --state DIR [--init] [--check-config]'
+	+ ' | ca backup --state DIR --out FILE [--json] | ca restore --state DIR --from FILE [--json] | ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]';
 
 function parseCommandLine(argv: readonly string[]) {
 	try {
@@ -36,6 +40,8 @@ function parseCommandLine(argv: readonly string[]) {
 				init: { type: 'boolean' },
 				'check-config': { type: 'boolean' },
 				expect: { type: 'string' },
+				out: { type: 'string' },
+				from: { type: 'string' },
 			},
 		});
 		const [command, ...rest] = positionals;
@@ -52,12 +58,28 @@ function describe({ trustDomain, environment, digest }: InitResult, state: strin
 	return `A new CA for ${trustDomain} (${environment}) is in ${state}.\nSHA-256 of its trust bundle: ${digest}\nStart it with: serve --state ${state}`;
 }
 
+/** What whoever restores has to know before the CA serves again. */
+function describeRestored({ rows, madeAt, missingKey }: RestoreResult): string {
+	return [
+		`Restored ${rows} rows of the backup of ${madeAt.toISOString()}. Since then:`,
+		'- what was revoked is not revoked any more: revoke it again;',
+		'- what was issued is unknown, and refused by this CA, but not on its revocation lists: whoever checks only chain and lists accepts it until it ends;',
+		'- what joined or was authorized has to be so again; changed rules are as they were.',
+		'No token that had not been redeemed at the time of the backup is good any more.',
+		...(missingKey === undefined ? [] : [`Put the key-encryption key at ${missingKey} (mode 0600) before you start the CA.`]),
+	].join('\n');
+}
+
+function print(asJson: boolean | undefined, value: object, text: string): void {
+	process.stdout.write((asJson ? JSON.stringify(value) : text) + '\n');
+}
+
 async function run(argv: readonly string[]): Promise<void> {
 	const { command, state, ...options } = parseCommandLine(argv);
 	const { 'trust-domain': trustDomain, environment } = options;
 	if (command === 'init') {
 		const result = await initCa({ state, trustDomain, environment, env: process.env });
-		process.stdout.write((options.json ? JSON.stringify(result) : describe(result, state)) + '\n');
+		print(options.json, result, describe(result, state));
 	} else if (command === 'serve') {
 		if (options.init && !options['check-config']) await initUnlessThere({ state, trustDomain, environment, env: process.env });
 		const config = await loadConfig(state, process.env);
@@ -71,6 +93,12 @@ async function run(argv: readonly string[]): Promise<void> {
 		});
 		const ca = await starting;
 		onShutdown(logger, () => ca.close());
+	} else if (command === 'backup' && options.out !== undefined) {
+		const rows = await backupCa({ state, out: options.out, config: await loadConfig(state, process.env) });
+		print(options.json, { file: options.out, rows }, `${options.out} holds the CA: ${rows} rows, its configuration, and its keys as they are kept, encrypted. Keep the key-encryption key apart from it.`);
+	} else if (command === 'restore' && options.from !== undefined) {
+		const result = await restoreCa({ state, from: options.from, env: process.env });
+		print(options.json, result, describeRestored(result));
 	} else if (command === 'audit-verify') {
 		process.exitCode = await verifyAudit(state, options);
 	} else {

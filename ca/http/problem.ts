@@ -40,6 +40,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	'ca-protocol': 500,
 	'ca-exists': 500,
 	'ca-missing': 500,
+	'backup-damaged': 500,
 	'rotation-stage': 409,
 	'rotation-waits': 409,
 	'root-key-missing': 409,

@@ -57,7 +57,7 @@ export function createEnrolUser({ store, issue, clock, domain, authorities, rede
 			key: csr,
 			origin: { userName: user.name },
 		});
-		const claim = { user: user.name, publicKey: user.publicKey, jti: claims.jti, expiresAt: new Date(claims.exp * 1000) };
+		const claim = { user: user.name, publicKey: user.publicKey, jti: claims.jti, issuedAt: new Date(claims.iat * 1000), expiresAt: new Date(claims.exp * 1000) };
 		const redemption = await store.redeemUserToken(claim, certificate, attempt, by);
 		switch (redemption.outcome) {
 			case 'issued':

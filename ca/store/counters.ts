@@ -2,12 +2,13 @@
  * Numbers that only grow. `revocations`: how often anything was revoked; a published list is current
  * as long as it stands where the list says. `trust`: how often the authorities have changed. `audit`:
  * how often the audit log was sealed. `token-uses`: when the last of the users' tokens
- * expires whose use has been forgotten, in milliseconds.
+ * expires whose use has been forgotten, in milliseconds. `restored`: the instant up to which a
+ * user's token may have been used without our knowing, because the database comes from a backup.
  */
 
 import type { Reader, Sql } from './database.ts';
 
-export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit' | 'token-uses';
+export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit' | 'token-uses' | 'restored';
 
 /** @returns the new value */
 export async function bump(sql: Sql, name: Counter): Promise<number> {

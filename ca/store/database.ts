@@ -22,6 +22,12 @@ export interface Sql extends Reader {
 	run(text: string, parameters?: Parameters): Promise<number>;
 }
 
+/** What a database holds at one moment, however long one looks at it, and whatever others do meanwhile. */
+export interface Snapshot {
+	/** @param text a query without parameters */
+	rows(text: string): AsyncIterable<Row>;
+}
+
 export interface Database {
 	/**
 	 * Runs `work` as if nothing else happened meanwhile, and resolves when its changes are durable. An
@@ -40,6 +46,14 @@ export interface Database {
 	read<T>(work: (sql: Reader) => Promise<T>): Promise<T>;
 	/** how many calls wait for their turn */
 	waiting(): number;
+	/**
+	 * Like a transaction, for rows that bring along the keys which the database makes otherwise. The
+	 * work may wait for more than its `sql`: a restore has the database to itself.
+	 *
+	 * @param load inserts those rows
+	 * @param finish in the same transaction; keys that the database makes are higher than the loaded ones
+	 */
+	fill<T>(load: (sql: Sql) => Promise<T>, finish: (sql: Sql) => Promise<void>): Promise<T>;
 	/** Waits for the transactions that were begun. Again is no error. */
 	close(): Promise<void>;
 }

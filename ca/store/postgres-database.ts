@@ -9,10 +9,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { BirthmarkError } from '#common/protocol/errors.ts';
+import type pg from 'pg';
 import type { Database, Parameters, Reader, Row, Sql } from './database.ts';
 import { parseStatement, pickParameters, type Statement } from './named-parameters.ts';
+import { connect, describeFault, describeFirstFault, openPool, query } from './postgres-connection.ts';
 import { PostgresFault } from './postgres-fault.ts';
 import { MIGRATIONS, newerSchemaError, postgresSchema } from './schema.ts';
 
@@ -25,11 +25,6 @@ export interface PostgresOptions {
 	readonly startTimeoutMs?: number;
 }
 
-/** Also how long a call waits for one of the connections to become free. */
-const CONNECT_TIMEOUT_MS = 5000;
-/** On both ends: the server ends what takes longer, and the client does where the server is silent. */
-const STATEMENT_TIMEOUT_MS = 10_000;
-const SILENCE_TIMEOUT_MS = 15_000;
 const START_TIMEOUT_MS = 30_000;
 /** How often a transaction is begun in all, by what ended it. */
 const MAX_RUNS = {
@@ -44,7 +39,6 @@ const MAX_RUNS = {
 const MAX_PAUSE_MS = 200;
 /** Of the advisory lock that whoever migrates takes: "birth" in ASCII, so that no other program takes the same by chance. */
 const MIGRATION_LOCK = 0x6269727468;
-const INT8 = 20;
 
 /**
  * Connects and brings the schema up to date; any number of processes may do so at once.
@@ -53,28 +47,16 @@ const INT8 = 20;
  * `ca-missing` when a newer version of the program has written it
  */
 export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = START_TIMEOUT_MS }: PostgresOptions): Promise<Database> {
-	const pool = new pg.Pool({
-		connectionString: url,
-		max: poolSize,
-		connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-		statement_timeout: STATEMENT_TIMEOUT_MS,
-		lock_timeout: STATEMENT_TIMEOUT_MS,
-		idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-		query_timeout: SILENCE_TIMEOUT_MS,
-		keepAlive: true,
-		application_name: 'birthmark-ca',
-		// Serializable transactions are called off for less where they read by an index: a scan of a small table would be of all of it.
-		options: '-c enable_seqscan=off -c jit=off',
-		// Sequences, counts and instants stay far below 2^53.
-		types: { getTypeParser: (oid: number, format?: 'text' | 'binary') => (oid === INT8 ? Number : pg.types.getTypeParser(oid as never, format as never)) } as pg.CustomTypesConfig,
-	});
-	// An idle connection that is lost has left the pool already; the next call opens another.
-	pool.on('error', () => undefined);
-	// One that is lost while it is in use fails its query too, or the next one.
-	pool.on('connect', (client) => client.on('error', () => undefined));
+	const pool = openPool(url, poolSize);
 	const statements = new Map<string, Statement & { readonly name: string }>();
 	const database: Database = {
 		transaction: (work) => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work)),
+		fill: (load, finish) => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), async (sql) => {
+			const result = await load(sql);
+			await moveSequences(sql);
+			await finish(sql);
+			return result;
+		})),
 		read: (work) => withRetries(pool, (client) => work(sqlOn(client, statements))),
 		waiting: () => pool.waitingCount,
 		async close() {
@@ -88,6 +70,15 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 		throw error;
 	}
 	return database;
+}
+
+/** Keys that rows have brought along are not made a second time. */
+async function moveSequences(sql: Sql): Promise<void> {
+	const columns = await sql.all(`
+		SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema() AND is_identity = 'YES'`);
+	for (const { table_name: table, column_name: column } of columns) {
+		await sql.get(`SELECT setval(pg_get_serial_sequence('${table}', '${column}'), (SELECT COALESCE(MAX(${column}), 0) + 1 FROM ${table}), false)`);
+	}
 }
 
 /** @param attempt run again from its beginning where it surely had no effect */
@@ -104,17 +95,9 @@ async function withRetries<T>(pool: pg.Pool, attempt: (client: pg.PoolClient) =>
 			client?.release(error instanceof PostgresFault && error.isLost);
 			if (!(error instanceof PostgresFault)) throw error;
 			const kind = error.isCalledOff ? 'calledOff' : error.isKeyTaken ? 'keyTaken' : error.isLost && error.isUndone && client ? 'lost' : undefined;
-			if (kind === undefined || ++runs[kind] >= MAX_RUNS[kind]) throw describe(error);
+			if (kind === undefined || ++runs[kind] >= MAX_RUNS[kind]) throw describeFault(error);
 			if (kind === 'calledOff') await sleep(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** runs[kind]));
 		}
-	}
-}
-
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
-	try {
-		return await pool.connect();
-	} catch (cause) {
-		throw new PostgresFault(cause, { isUndone: true });
 	}
 }
 
@@ -150,14 +133,6 @@ function sqlOn(client: pg.PoolClient, statements: Map<string, Statement & { read
 	} satisfies Sql & Reader;
 }
 
-async function query(client: pg.PoolClient, config: pg.QueryConfig, { isUndone = true } = {}): Promise<pg.QueryResult> {
-	try {
-		return await client.query(config);
-	} catch (cause) {
-		throw new PostgresFault(cause, { isUndone });
-	}
-}
-
 async function migrateWhenThere(pool: pg.Pool, timeoutMs: number): Promise<void> {
 	const deadline = Date.now() + timeoutMs;
 	for (;;) {
@@ -165,7 +140,7 @@ async function migrateWhenThere(pool: pg.Pool, timeoutMs: number): Promise<void>
 			return await migrate(pool);
 		} catch (error) {
 			if (!(error instanceof PostgresFault)) throw error;
-			if (!error.isUnavailable || Date.now() >= deadline) throw describe(error);
+			if (!error.isUnavailable || Date.now() >= deadline) throw describeFirstFault(error);
 			await sleep(Math.min(500, Math.max(0, deadline - Date.now())));
 		}
 	}
@@ -192,14 +167,4 @@ async function migrate(pool: pg.Pool): Promise<void> {
 		// Ending the connection undoes what was not committed.
 		client.release(!isDone);
 	}
-}
-
-function describe(fault: PostgresFault): unknown {
-	const { cause, message } = fault;
-	if (fault.isCalledOff) return new BirthmarkError('ca-unavailable', 'too many wanted to change the same thing in the database at once: try again', { cause });
-	if (fault.isRefusal) {
-		return new BirthmarkError('config-invalid', `the database server refuses the CA (${message}): check user, password and database of its URL`, { cause });
-	}
-	if (fault.isUnavailable) return new BirthmarkError('ca-unavailable', `the database of the CA cannot do its work (${message}): look at the server`, { cause });
-	return cause;
 }

@@ -2,8 +2,8 @@
  * Forgetting what has been over for a long time, so that the database does not grow for ever. What is
  * forgotten is refused as unknown, and it was refused as expired before. The audit log keeps it.
  *
- * Not forgotten: keys that were compromised, which are never certified again; certificates that a
- * token still refers to; authorizations that were not ended.
+ * Not forgotten: certificates that a token still refers to; authorizations that were not ended; and
+ * keys that were compromised, which are remembered apart (`compromised_keys`).
  */
 
 import type { Database, Sql } from './database.ts';
@@ -12,7 +12,7 @@ import type { RetentionStore } from './store.ts';
 const FORGET_CERTIFICATES = `
 	DELETE FROM certificates WHERE sequence IN (
 		SELECT c.sequence FROM certificates c
-		WHERE c.not_after < :before AND (c.revocation_reason IS NULL OR c.revocation_reason <> 'keyCompromise')
+		WHERE c.not_after < :before
 			AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.serial = c.serial)
 			AND NOT EXISTS (SELECT 1 FROM join_tokens t WHERE t.serial = c.serial)
 			AND NOT EXISTS (SELECT 1 FROM used_token_ids t WHERE t.serial = c.serial)

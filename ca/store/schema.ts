@@ -200,7 +200,7 @@ export const MIGRATIONS: readonly string[] = [
 	CREATE INDEX used_token_ids_by_expiry ON used_token_ids (expires_at);
 	CREATE INDEX used_token_ids_by_certificate ON used_token_ids (serial);
 
-	INSERT INTO counters (name, value) VALUES ('revocations', 0), ('trust', 0), ('audit', 0), ('token-uses', 0);
+	INSERT INTO counters (name, value) VALUES ('revocations', 0), ('trust', 0), ('audit', 0), ('token-uses', 0), ('restored', 0);
 	`,
 ];
 

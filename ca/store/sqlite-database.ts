@@ -10,7 +10,7 @@
 
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { Database, Parameters, Reader, Row, Sql } from './database.ts';
+import type { Database, Parameters, Reader, Row, Snapshot, Sql } from './database.ts';
 import { parseStatement, pickParameters } from './named-parameters.ts';
 import { MIGRATIONS, newerSchemaError } from './schema.ts';
 
@@ -57,11 +57,18 @@ export function openSqliteDatabase(path: string): Database {
 		}
 		running = undefined;
 	};
+	const transaction = <T>(work: (sql: Sql) => Promise<T>) => new Promise<T>((resolve, reject) => {
+		if (isClosed) return reject(closed());
+		queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+		running ??= runQueue();
+	});
 	return {
-		transaction: <T>(work: (sql: Sql) => Promise<T>) => new Promise<T>((resolve, reject) => {
-			if (isClosed) return reject(closed());
-			queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
-			running ??= runQueue();
+		transaction,
+		fill: (load, finish) => transaction(async (sql) => {
+			const result = await load(sql);
+			// AUTOINCREMENT goes on after the highest key that was ever there, whoever made it.
+			await finish(sql);
+			return result;
 		}),
 		async read<T>(work: (sql: Reader) => Promise<T>): Promise<T> {
 			if (isClosed) throw closed();
@@ -81,6 +88,28 @@ export function openSqliteDatabase(path: string): Database {
 			writer.close();
 		},
 	};
+}
+
+/**
+ * Looks at the file as it is, without bringing its schema up to date; a CA may be serving it.
+ *
+ * @throws BirthmarkError `ca-unavailable`
+ */
+export async function withSqliteSnapshot<T>(path: string, work: (view: Snapshot) => Promise<T>): Promise<T> {
+	let db: DatabaseSync | undefined;
+	try {
+		const reader = db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
+		reader.exec('BEGIN');
+		return await work({
+			async *rows(text) {
+				yield* reader.prepare(text).iterate() as Iterable<Row>;
+			},
+		});
+	} catch (error) {
+		throw describe(error);
+	} finally {
+		db?.close();
+	}
 }
 
 async function runGroup(db: DatabaseSync, sql: Sql, jobs: readonly Job[]): Promise<void> {

@@ -181,6 +181,7 @@ export interface UserTokenClaim {
 	/** what its signature was verified with */
 	readonly publicKey: string;
 	readonly jti: string;
+	readonly issuedAt: Date;
 	readonly expiresAt: Date;
 }
 

@@ -47,7 +47,7 @@ export function createUsers(database: Database): UserStore {
 			return revoked;
 		}),
 		findTokenUse: (user, jti) => database.read((sql) => findTokenUse(sql, user, jti)),
-		redeemUserToken: ({ user, publicKey, jti, expiresAt }, certificate, attempt, by) => database.transaction(async (sql) => {
+		redeemUserToken: ({ user, publicKey, jti, issuedAt, expiresAt }, certificate, attempt, by) => database.transaction(async (sql) => {
 			// Whoever was cut off and came back with another key starts anew: what the old key signed is worth nothing.
 			const known = await findUser(sql, user);
 			if (known?.status !== 'active' || known.publicKey !== publicKey) return { outcome: 'cut-off' };
@@ -58,6 +58,8 @@ export function createUsers(database: Database): UserStore {
 			}
 			// What was forgotten while the clock was ahead may have been this token's use.
 			if (expiresAt.getTime() <= await readCounter(sql, 'token-uses')) return { outcome: 'expired' };
+			// What is older than the last restore may have been used after the backup.
+			if (issuedAt.getTime() <= await readCounter(sql, 'restored')) return { outcome: 'expired' };
 			const { serial } = certificate;
 			await insertCertificate(sql, certificate, by);
 			await sql.run(BURN, { user, jti, expiresAt: expiresAt.getTime(), serial, publicKeyHash: attempt.publicKeyHash, now: attempt.now.getTime() });

@@ -1,4 +1,4 @@
-/** `birthmark ca init|serve`: hands over to the CA, which is a program of its own. */
+/** `birthmark ca init|serve|…`: hands over to the CA, which is a program of its own. */
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,6 +16,10 @@ const HELP = `
          makes root, intermediate and database, and prints the SHA-256 of the trust bundle
   serve  --state DIR [--init] [--check-config]
          runs the CA in the foreground; --init makes it first if there is none; --check-config only checks the configuration
+  backup --state DIR --out FILE [--json]
+         writes the whole CA into one file, also while it serves; the key-encryption key is not in it
+  restore --state DIR --from FILE [--json]
+         makes a CA of it, where there is none
   audit-verify --state DIR [--expect NUMBER:HASH] [--json]
          proves that nobody has touched the audit log in the database, also while no CA runs
 
@@ -25,7 +29,7 @@ export function addCa(program: Command, _context: Context): void {
 	program
 		.command('ca')
 		.description('make and run a certificate authority')
-		.argument('<init|serve|audit-verify>')
+		.argument('<init|serve|backup|restore|audit-verify>')
 		.argument('[options...]')
 		.allowUnknownOption()
 		.passThroughOptions()

@@ -49,6 +49,7 @@ export const ERROR_CODES = {
 	'ca-protocol': 'the CA answered something that this version does not understand',
 	'ca-exists': 'there is already a CA in this folder',
 	'ca-missing': 'there is no CA in this folder',
+	'backup-damaged': 'the file is no backup of a CA, or a damaged one',
 	'rotation-stage': 'the rotation of the CA is not at a stage for this',
 	'rotation-waits': 'not everybody is ready for this step of the rotation',
 	'root-key-missing': 'the key of the root is not with the CA',

@@ -112,3 +112,19 @@ test('killed at any moment while it is enrolling, it has every certificate that 
 		if (answers[index] !== undefined) t.is(text, answers[index]);
 	}
 });
+
+test('backup and restore, from the command line: what is lost is said, and the audit log is intact', async (t) => {
+	const folder = temporaryFolder(t);
+	const [state, other, file] = [join(folder, 'a'), join(folder, 'b'), join(folder, 'ca.gz')];
+	await run(['init', '--state', state]);
+	t.is((await run(['backup', '--state', state])).code, 64);
+	const { rows } = JSON.parse((await run(['backup', '--state', state, '--out', file, '--json'])).stdout) as { rows: number };
+	t.true(rows > 3);
+	const restored = await run(['restore', '--state', other, '--from', file]);
+	t.is(restored.code, 0, restored.stderr);
+	t.regex(restored.stdout, /^Restored \d+ rows[\s\S]*what was revoked is not revoked any more[\s\S]*Put the key-encryption key at .*\/b\/key-encryption\.key/);
+	t.regex((await run(['audit-verify', '--state', other])).stdout, /^intact/);
+	const again = await run(['restore', '--state', other, '--from', file]);
+	t.is(again.code, 1);
+	t.regex(again.stderr, /\[ca-exists\]\n$/);
+});

@@ -183,13 +183,14 @@ for (const backend of backends(test)) {
 		t.is((await store.findToken(over.hash))?.redeemed?.certificate.serial, over.certificate.serial);
 		await store.forgetTokens(later(200));
 		t.is(await store.forgetExpired(later(200), 1), 2, 'at most so many of a kind');
-		t.is(await store.forgetExpired(later(200), 100), 1);
+		t.is(await store.forgetExpired(later(200), 100), 3);
 		t.is(await store.forgetExpired(later(200), 100), 0);
 
 		const known = await Promise.all([over, running, compromised, live].map(async ({ certificate, authorization }) => [
 			(await store.findCertificate(certificate.serial)) !== undefined, (await store.findAuthorization(authorization.id)) !== undefined,
 		]));
-		t.deepEqual(known, [[false, false], [false, true], [true, true], [true, true]]);
+		t.deepEqual(known, [[false, false], [false, true], [false, false], [true, true]]);
+		await t.throwsAsync(store.addRenewal(newCertificate({ parentSerial: live.certificate.serial, publicKeyHash: compromised.certificate.publicKeyHash }), SYSTEM), { code: 'csr-key-compromised' });
 		t.is((await store.findNode('host1'))?.status, 'active');
 	});
 

@@ -1,0 +1,125 @@
+/**
+ * The file of a backup: gzip (RFC 1952) over lines of JSON. The first line says what it is and has the
+ * configuration, the last one how many rows there were and the SHA-256 over every line before it; so a
+ * file that was cut off or changed by accident is not taken for whole. What proves who made it is up
+ * to whoever keeps it.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import { z } from 'zod';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+
+const headerSchema = z.strictObject({
+	birthmarkBackup: z.literal(1),
+	/** version of the schema */
+	schema: z.int(),
+	/** RFC 3339 */
+	madeAt: z.iso.datetime(),
+	/** contents of config.json */
+	config: z.string(),
+});
+const footerSchema = z.strictObject({ rows: z.int(), sha256: z.hex().length(64) });
+
+export type BackupHeader = z.output<typeof headerSchema>;
+
+/**
+ * Writes the file, for its owner only, and makes it durable; there is all of it or nothing.
+ *
+ * @param rows one line each
+ * @returns how many
+ * @throws BirthmarkError `usage` when there is such a file
+ */
+export async function writeBackup(path: string, header: BackupHeader, rows: AsyncIterable<string>): Promise<number> {
+	if (existsSync(path)) throw new BirthmarkError('usage', `${path} exists: give the backup another name`);
+	const unfinished = `${path}.unfinished`;
+	let count = 0;
+	async function* lines(): AsyncGenerator<string> {
+		const hash = createHash('sha256');
+		const line = (text: string): string => {
+			hash.update(`${text}\n`);
+			return `${text}\n`;
+		};
+		yield line(JSON.stringify(header));
+		for await (const row of rows) {
+			count++;
+			yield line(row);
+		}
+		yield `${JSON.stringify({ rows: count, sha256: hash.digest('hex') })}\n`;
+	}
+	try {
+		await pipeline(Readable.from(lines()), createGzip(), createWriteStream(unfinished, { mode: 0o600, flush: true }));
+		await rename(unfinished, path);
+	} catch (error) {
+		await rm(unfinished, { force: true });
+		throw error;
+	}
+	const folder = await open(dirname(path), 'r');
+	await folder.sync().finally(() => folder.close());
+	return count;
+}
+
+/** @throws BirthmarkError `backup-damaged` */
+export async function readHeader(path: string): Promise<BackupHeader> {
+	for await (const line of readLines(path)) return parse(headerSchema, line);
+	throw damaged();
+}
+
+/**
+ * The rows of the file. Only when this has ended, and not thrown, all of them were as they were written.
+ *
+ * @throws BirthmarkError `backup-damaged`
+ */
+export async function* readRows(path: string): AsyncGenerator<string> {
+	const hash = createHash('sha256');
+	let previous: string | undefined;
+	let count = -1;
+	for await (const line of readLines(path)) {
+		if (previous !== undefined) {
+			hash.update(`${previous}\n`);
+			if (count >= 0) yield previous;
+			count++;
+		}
+		previous = line;
+	}
+	const { rows, sha256 } = parse(footerSchema, previous ?? '');
+	if (rows !== count || sha256 !== hash.digest('hex')) throw damaged();
+}
+
+/** Lines end with `\n` and nothing else: `node:readline` would also end them where a string contains U+2028. */
+async function* readLines(path: string): AsyncGenerator<string> {
+	const source = createReadStream(path);
+	const text = source.pipe(createGunzip()).setEncoding('utf8');
+	source.on('error', (error) => text.destroy(error));
+	let rest = '';
+	try {
+		for await (const chunk of text as AsyncIterable<string>) {
+			const lines = (rest + chunk).split('\n');
+			rest = lines.pop()!;
+			yield* lines;
+		}
+	} catch (cause) {
+		if (String((cause as { code?: unknown }).code).startsWith('Z_')) throw damaged(cause);
+		throw cause;
+	} finally {
+		source.destroy();
+	}
+	if (rest !== '') throw damaged();
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, line: string): z.output<Schema> {
+	try {
+		return schema.parse(JSON.parse(line));
+	} catch (cause) {
+		throw damaged(cause);
+	}
+}
+
+function damaged(cause?: unknown): BirthmarkError {
+	return new BirthmarkError('backup-damaged', 'the file is no backup of a CA, or it is not as it was written: take another copy', { cause });
+}
