@@ -7,7 +7,11 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
+import { systemClock } from '#common/runtime/clock.ts';
+import { ocspRoutes } from '../../../../ca/http/ocsp.ts';
+import type { ApiRequest } from '../../../../ca/http/route.ts';
 import { movableClock, newKey, startCa, temporaryFolder, type Credentials, type StartOptions, type TestCa } from '../../../support/ca.ts';
 
 const PUBLIC_HTTP = { host: '127.0.0.1', port: 0 };
@@ -184,4 +188,16 @@ test('who connects and asks for it gets an answer about the server stapled, whic
 	client.stdin.end('Q\n');
 	await once(client, 'close');
 	t.regex(said, /OCSP Response Status: successful \(0x0\)[^]*Cert Status: good[^]*Verify return code: 0 \(ok\)/);
+});
+
+test('while the store is away OCSP says to try later, and that is not kept either', async (t) => {
+	const away = () => Promise.reject(new BirthmarkError('ca-unavailable'));
+	const broken = () => Promise.reject(new Error('a fault'));
+	const request = { bytes: async () => Buffer.of(0x30), parameter: () => 'MAA=' } as unknown as ApiRequest;
+	for (const route of ocspRoutes({ ocsp: { answer: away }, clock: systemClock, cacheSeconds: 60 })) {
+		t.like(await route.handle(request), { status: 200, body: Buffer.from('30030a0103', 'hex'), isPrivate: true }, route.method);
+	}
+	for (const route of ocspRoutes({ ocsp: { answer: broken }, clock: systemClock, cacheSeconds: 60 })) {
+		await t.throwsAsync(async () => route.handle(request), { message: 'a fault' });
+	}
 });
