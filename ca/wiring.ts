@@ -61,7 +61,7 @@ export async function wire(config: CaConfig, deps: WiringDeps): Promise<Wiring> 
 	const domain = { trustDomain, environment, profiles: createProfiles(config.profiles) };
 	const place = createPlacement({ store, clock, url: config.publicHttp.url, partitionSize: config.crl.partitionSize });
 	const issueHere = createIssue({ authorities, clock, random, backdateSeconds, place });
-	const issueUntraced = external ? createExternalIssue({ address: external, issue: issueHere, clock, logger }) : issueHere;
+	const issueUntraced = external ? createExternalIssue({ address: external, issue: issueHere, clock, logger, traceparent: tracing?.tracer.traceparent }) : issueHere;
 	const issue: typeof issueUntraced = tracing ? (request) => tracing.tracer.part('issue', () => issueUntraced(request)) : issueUntraced;
 	const cfsslClients = openCfsslClients(config.cfssl.clients);
 	const { lists, ocsp } = await openRevocation({ ...config, store, authorities, clock, random });

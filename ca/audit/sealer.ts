@@ -21,7 +21,7 @@ export interface Sealer {
 }
 
 export interface SealerDeps {
-	readonly store: Pick<AuditStore, 'sealEvents'>;
+	readonly store: Pick<AuditStore, 'sealEvents' | 'countPendingEvents' | 'auditHead'>;
 	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
@@ -37,6 +37,8 @@ export function startSealer({ store, logger }: SealerDeps): Sealer {
 		logger.info('audit log sealed', { head: formatAuditHead(head) });
 	};
 	const drain = async (): Promise<AuditHead> => {
+		// A CA that has nothing to do writes nothing.
+		if ((await store.countPendingEvents()) === 0) return store.auditHead();
 		for (;;) {
 			const { sealed, head } = await store.sealEvents(BATCH);
 			if (sealed === BATCH) continue;

@@ -5,28 +5,27 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { Logger } from '#common/runtime/log.ts';
 import { encodePem } from '#common/x509/pem.ts';
 import type { ExternalAddress } from './external-address.ts';
 import { checkExternal } from './external-check.ts';
 import { intermediatesOf, readExternalFiles } from './external-files.ts';
-import { requestSignature } from './external-request.ts';
+import { requestSignature, type RequestDeps } from './external-request.ts';
 import type { Issue } from './issue.ts';
 import { requireKey } from './profiles.ts';
 
 /** No generation of this CA's own: none of its revocation lists is about such a certificate. */
 export const EXTERNAL_GENERATION = 0;
 
-export interface ExternalIssueDeps {
+export interface ExternalIssueDeps extends RequestDeps {
 	readonly address: ExternalAddress;
 	/** for all but workloads */
 	readonly issue: Issue;
 	readonly clock: { now(): Date };
-	readonly logger: Pick<Logger, 'warn'>;
 }
 
 /** @returns a function that issues as {@link Issue} does; it throws `upstream-unavailable` and `upstream-refused` too */
-export function createExternalIssue({ address, issue, clock, logger }: ExternalIssueDeps): Issue {
+export function createExternalIssue(deps: ExternalIssueDeps): Issue {
+	const { address, issue, clock } = deps;
 	return async (request) => {
 		const { identity, key, origin, parent } = request;
 		// What is signed for others over cfssl is not handed on.
@@ -40,7 +39,7 @@ export function createExternalIssue({ address, issue, clock, logger }: ExternalI
 			certificate_request: encodePem('CERTIFICATE REQUEST', key.request),
 			subject: { CN: commonName, names: [{ O: organization, OU: organizationalUnit }] },
 			profile: '',
-		}, logger);
+		}, deps);
 		const now = clock.now();
 		const { certificate, issuer } = checkExternal(pem, { identity, publicKey: key.publicKey, asksForUri: address.asksForUri, issuers: files.issuers, now });
 		const serial = certificate.serialNumber.toLowerCase();

@@ -27,16 +27,22 @@ export interface SignOrder {
 	readonly profile: string;
 }
 
+export interface RequestDeps {
+	readonly logger: Pick<Logger, 'warn'>;
+	/** of the trace that the request belongs to */
+	readonly traceparent?: (() => string | undefined) | undefined;
+}
+
 /**
  * @returns the certificate, PEM, not yet checked
  * @throws BirthmarkError `upstream-unavailable` when no address gave an answer; `upstream-refused` when one refused, which is final
  */
-export async function requestSignature(urls: readonly string[], files: ExternalFiles, order: SignOrder, logger: Pick<Logger, 'warn'>): Promise<string> {
+export async function requestSignature(urls: readonly string[], files: ExternalFiles, order: SignOrder, { logger, traceparent }: RequestDeps): Promise<string> {
 	const body = JSON.stringify(order);
 	let last: unknown;
 	for (const url of urls) {
 		try {
-			return readAnswer(await post(url, files, body));
+			return readAnswer(await post(url, files, body, traceparent?.()));
 		} catch (error) {
 			last = error;
 			logger.warn('the external CA gave no certificate', { address: new URL(url).host, commonName: order.subject.CN, error });
@@ -54,12 +60,12 @@ function readAnswer(text: string): string {
 	throw new BirthmarkError('upstream-refused', `the external CA refused: ${said || 'it does not say why'}`);
 }
 
-async function post(url: string, { ca, certificate, key }: ExternalFiles, body: string): Promise<string> {
+async function post(url: string, { ca, certificate, key }: ExternalFiles, body: string, traceparent: string | undefined): Promise<string> {
 	const deadline = AbortSignal.timeout(TIMEOUT_MS);
 	const answer = await new Promise<IncomingMessage>((resolve, reject) => {
 		const call = request(url, {
 			method: 'POST',
-			headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
+			headers: { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body), ...(traceparent !== undefined && { traceparent }) },
 			agent: false, // no resumed session: every connection proves itself anew
 			minVersion: 'TLSv1.2',
 			rejectUnauthorized: true,

@@ -9,14 +9,17 @@ import { VERSION } from '#common/protocol/version.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Blackhole } from '../defence/blackhole.ts';
 import { SOURCE_KINDS } from '../defence/source.ts';
+import { positionOf, type RotationStage } from '../issuance/rotation.ts';
 import type { RevocationLists } from '../revocation/lists.ts';
-import type { AuditStore, StatisticsStore } from '../store/store.ts';
+import type { AuditStore, StatisticsStore, TrustStore } from '../store/store.ts';
 import { createThrottle } from './throttle.ts';
 
 /** From the fastest answer of a list to a client that is slow to send its body. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 /** How much life an identity has left: five minutes, an hour, six hours, a day, a week, 30 days. */
 export const HORIZON_SECONDS = [300, 3600, 21_600, 86_400, 604_800, 2_592_000] as const;
+
+const STAGES: readonly RotationStage[] = ['idle', 'prepared', 'retiring'];
 
 /** What the metrics see of a request. */
 export interface Observed {
@@ -38,7 +41,7 @@ export interface Metrics {
 }
 
 export interface MetricsDeps {
-	readonly store: StatisticsStore & Pick<AuditStore, 'auditHead' | 'countPendingEvents'>;
+	readonly store: StatisticsStore & Pick<AuditStore, 'auditHead' | 'countPendingEvents'> & Pick<TrustStore, 'readTrust'>;
 	readonly lists: Pick<RevocationLists, 'current'>;
 	readonly blackhole: Pick<Blackhole, 'shutOut' | 'timesShutOut'>;
 	readonly clock: { now(): Date };
@@ -56,6 +59,7 @@ export function createMetrics({ store, lists, blackhole, clock, logger }: Metric
 	new Gauge({ name: 'birthmark_build_info', help: 'Always 1', labelNames: ['version'], registers }).set({ version: VERSION }, 1);
 
 	const lookUp = createThrottle();
+	const lookUpTrust = createThrottle();
 	const statistics = () => lookUp(async () => store.countIdentities(clock.now(), HORIZON_SECONDS));
 	const gauge = <Label extends string>(name: string, help: string, labelNames: Label[], collect: (gauge: Gauge<Label>) => Promise<void> | void): void => {
 		new Gauge({
@@ -84,6 +88,13 @@ export function createMetrics({ store, lists, blackhole, clock, logger }: Metric
 	gauge('birthmark_crl_age_seconds', 'Since the newest revocation list was made', [], (age) => age.set((clock.now().getTime() - lists.current().thisUpdate.getTime()) / 1000));
 	gauge('birthmark_crl_expires_seconds', 'Until the newest revocation list ends', [], (left) => left.set((lists.current().nextUpdate.getTime() - clock.now().getTime()) / 1000));
 	gauge('birthmark_crl_number', 'Number of the newest revocation list', [], (number) => number.set(lists.current().number));
+	gauge('birthmark_rotation_stage', '1 for the stage at which the rotation of root or intermediate is', ['stage'], async (rotation) => {
+		const { stage } = positionOf(await lookUpTrust(() => store.readTrust()));
+		for (const each of STAGES) rotation.set({ stage: each }, each === stage ? 1 : 0);
+	});
+	gauge('birthmark_authority_generation', 'Which of its authorities the CA signs with', [], async (generation) => {
+		generation.set(positionOf(await lookUpTrust(() => store.readTrust())).active.generation);
+	});
 	gauge('birthmark_sources_shut_out', 'Sources of bad requests that are not heard at present', ['kind'], (out) => {
 		for (const kind of SOURCE_KINDS) out.set({ kind }, blackhole.shutOut(kind));
 	});

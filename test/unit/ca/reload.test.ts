@@ -37,8 +37,8 @@ test('lifetimes, times of tokens, limits and thresholds count from the next requ
 		return Math.round((validToDate.getTime() - validFromDate.getTime()) / 3_600_000);
 	};
 	t.is(await hours(), 24);
-	const { changed, bound } = await ca.reload({ profiles: { workload: { lifetimeSeconds: 7200 } }, blackhole: { addressFailures: 1 }, tokenTtlSeconds: 60 });
-	t.deepEqual([...changed].sort(), ['blackhole.addressFailures', 'profiles.workload.lifetimeSeconds', 'tokenTtlSeconds']);
+	const { changed, bound } = await ca.reload({ profiles: { workload: { lifetimeSeconds: 7200 } }, blackhole: { addressFailures: 1, shutOutSeconds: 600 }, tokenTtlSeconds: 60 });
+	t.deepEqual([...changed].sort(), ['blackhole.addressFailures', 'blackhole.shutOutSeconds', 'profiles.workload.lifetimeSeconds', 'tokenTtlSeconds']);
 	t.deepEqual(bound, []);
 	t.is(await hours(), 2);
 	t.is((await ca.request('PUT', '/v1/sign/x', { body: 'x' })).status, 400);

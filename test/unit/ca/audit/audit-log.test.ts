@@ -56,10 +56,10 @@ test('a refusal says who was refused what and why', async (t) => {
 });
 
 test('that somebody was shut out is one record, however often he tries', async (t) => {
-	const ca = await startCa(t, { config: { blackhole: { addressFailures: 3 } } });
+	const ca = await startCa(t, { config: { blackhole: { addressFailures: 3, shutOutSeconds: 600 } } });
 	for (let attempt = 0; attempt < 10; attempt++) await ca.request('PUT', '/v1/sign/nonsense', { body: 'x' });
 	const { records } = await page(ca);
-	t.like(records.filter(({ action }) => action === 'source.shut-out'), [{ by: { role: 'system' }, subject: '127.0.0.1', details: { kind: 'address', seconds: 10, code: 'token-malformed' } }]);
+	t.like(records.filter(({ action }) => action === 'source.shut-out'), [{ by: { role: 'system' }, subject: '127.0.0.1', details: { kind: 'address', seconds: 600, code: 'token-malformed' } }]);
 	t.is(records.filter(({ outcome }) => outcome === 'refused').length, 3);
 });
 

@@ -50,10 +50,13 @@ test('what lives, what will end, and the lists are told', async (t) => {
 	t.true(metrics.get('birthmark_crl_number')! >= 1);
 	t.true(metrics.get('birthmark_audit_sequence')! + metrics.get('birthmark_audit_pending')! >= 6);
 	t.is(metrics.get('birthmark_store_waiting'), 0);
+	t.is(metrics.get('birthmark_rotation_stage{stage="idle"}'), 1);
+	t.is(metrics.get('birthmark_rotation_stage{stage="prepared"}'), 0);
+	t.is(metrics.get('birthmark_authority_generation'), 1);
 });
 
 test('who is shut out is told, and nothing that somebody sends becomes a label', async (t) => {
-	const ca = await startCa(t, { config: { blackhole: { addressFailures: 2 } } });
+	const ca = await startCa(t, { config: { blackhole: { addressFailures: 2, shutOutSeconds: 600 } } });
 	for (let attempt = 0; attempt < 3; attempt++) await ca.request('PUT', '/v1/sign/hunter2', { body: 'x' });
 	await ca.request('GET', '/v1/hunter2');
 	await ca.request('PROPFIND', '/v1/roots');

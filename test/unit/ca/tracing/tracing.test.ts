@@ -10,6 +10,7 @@ import { createTracer, type FinishedSpan } from '../../../../ca/tracing/tracer.t
 import { systemClock } from '#common/runtime/clock.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { startCa } from '../../../support/ca.ts';
+import { startLowerCa, startUpperCa } from '../../../support/external-ca.ts';
 
 interface OtlpSpan {
 	readonly traceId: string;
@@ -76,6 +77,21 @@ test('a request is a trace: the caller\'s, with what the store did in it, and wi
 	t.is(refused.status.code, 2);
 	t.notRegex(JSON.stringify(collector.spans), /BMK|web01|hunter2/);
 	t.false(JSON.stringify(collector.spans).includes(web.token.slice(-25)));
+});
+
+test('a trace goes on in the external CA that signs', async (t) => {
+	const collector = await startCollector(t);
+	const env = (name: string) => ({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_SERVICE_NAME: name } });
+	const upper = await startUpperCa(t, ['*/*'], env('upper'));
+	const ca = await startLowerCa(t, `protocol=cfssl,url=${upper.signUrl},${upper.files}`, env('lower'));
+	await ca.enrol(await ca.join('host1'), 'web01', 'web');
+	await ca.close();
+	await upper.close();
+	const below = collector.spans.find(({ name }) => name === 'POST /v1/sign')!;
+	const above = collector.spans.find(({ name }) => name === 'POST /api/v1/cfssl/sign')!;
+	t.is(above.traceId, below.traceId);
+	const issue = collector.spans.find(({ spanId }) => spanId === above.parentSpanId);
+	t.like(issue, { name: 'issue', parentSpanId: below.spanId });
 });
 
 test('parts know their request, also when many run at once', async (t) => {
