@@ -14,9 +14,11 @@ import { startSealer } from './audit/sealer.ts';
 import { createDefence } from './defence/defence.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { stapleTo } from './http/stapling.ts';
+import { authorityProfile } from './issuance/authority-profile.ts';
 import { parseExternalAddress } from './issuance/external-address.ts';
 import { readExternalFiles } from './issuance/external-files.ts';
 import { withExternalRoots } from './issuance/external-trust.ts';
+import { createRotation } from './issuance/rotate.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { openState, requireState } from './open-state.ts';
 import { planReload, type Reloadable } from './reload.ts';
@@ -31,6 +33,8 @@ import { wire, type Wiring } from './wiring.ts';
 
 /** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
 const LOOK_AFTER_MS = 5000;
+/** How long another instance may go on issuing under keys that were changed; the store refuses what comes later than the change. */
+const FOLLOW_MS = 1000;
 /** Tokens are kept this long after their end, so that whoever comes late is told what happened. */
 const DAY_MS = 24 * 3600 * 1000;
 const TOKEN_MEMORY_MS = DAY_MS;
@@ -95,7 +99,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	await requireState({ state, config });
 	const tracing = startTracing({ env, logger, clock });
 	const lock = holdLock(lockFile);
-	const { store: untraced, authorities: own } = await openState({ state, config, env, clock }).catch((error: unknown) => {
+	const { store: untraced, authorities: own, vault } = await openState({ state, config, env, clock }).catch((error: unknown) => {
 		lock.release();
 		throw error;
 	});
@@ -106,7 +110,24 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	// Both are asked for the first time when a request comes.
 	const defence = createDefence({ settings: () => wiring.config.blackhole, store, clock, logger });
 	const metrics = createMetrics({ store, lists: { current: () => wiring.lists.current() }, blackhole: defence.blackhole, clock, logger });
-	const wiringDeps = { store, authorities, external, sealer, refusals, defence, metrics, tracing, clock, random, logger };
+	const rotation = createRotation({
+		store,
+		authorities,
+		vault,
+		clock,
+		random,
+		backdateSeconds: config.backdateSeconds,
+		trustDomain: config.trustDomain,
+		get profile() {
+			return authorityProfile(wiring.config);
+		},
+		get settleSeconds() {
+			return wiring.config.rotation.settleSeconds;
+		},
+		logger,
+		follow: () => follow(),
+	});
+	const wiringDeps = { store, authorities, rotation, external, sealer, refusals, defence, metrics, tracing, clock, random, logger };
 	let wiring = await wire(config, wiringDeps).catch(async (error: unknown) => {
 		await sealer.stop().catch(() => undefined);
 		await store.close();
@@ -130,19 +151,26 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	await listenUnix(admin, adminSocket, 0o600);
 
 	const replaceServerCertificate = async (next: Wiring = wiring): Promise<void> => {
+		const current = authorities.current();
 		const made = await next.makeServerCertificate();
 		wiring = next;
-		trust = authorities.current();
+		trust = current;
 		credentials = made;
 		replaceCredentials(server, credentials, clientTrust());
 		logger.info('server certificate replaced');
+	};
+	/** Takes over what this or another instance has changed in the CA's keys, and replaces the server certificate when it is due. */
+	const follow = async (): Promise<void> => {
+		await authorities.refresh();
+		const now = clock.now();
+		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) await replaceServerCertificate();
 	};
 	const isClockSteady = watchClock(clock);
 	let forgottenAt = new Date(0);
 	const lookAfter = async (): Promise<void> => {
 		const now = clock.now();
-		await authorities.refresh();
-		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) await replaceServerCertificate();
+		await follow();
+		await rotation.advance();
 		await wiring.lists.refresh();
 		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
 		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
@@ -165,6 +193,9 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const timer = setInterval(() => {
 		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));
 	}, LOOK_AFTER_MS);
+	const followTimer = setInterval(() => {
+		follow().catch((error: unknown) => logger.error('a change of the CA\'s keys could not be followed', { error }));
+	}, FOLLOW_MS);
 
 	logger.info('ready', { address: `${address.address}:${address.port}`, path: adminSocket, digest: trust.digest.toString('hex') });
 	return {
@@ -179,6 +210,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		reload,
 		async close() {
 			clearInterval(timer);
+			clearInterval(followTimer);
 			await Promise.all([closeGracefully(server), closeGracefully(admin), ...[publicServer, metricsServer].filter(({ listening }) => listening).map(closeGracefully)]);
 			await sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error }));
 			await tracing?.stop();

@@ -19,6 +19,7 @@ import type { ExternalAddress } from './issuance/external-address.ts';
 import { createExternalIssue } from './issuance/external-ca.ts';
 import { createIssue } from './issuance/issue.ts';
 import { createProfiles } from './issuance/profiles.ts';
+import type { Rotation } from './issuance/rotate.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { openCfsslClients, type CfsslClients } from './registration/cfssl-clients.ts';
 import type { RevocationLists } from './revocation/lists.ts';
@@ -42,6 +43,7 @@ export interface Wiring {
 export interface WiringDeps {
 	readonly store: Store;
 	readonly authorities: Authorities;
+	readonly rotation: Rotation;
 	/** signs for workloads in place of the authorities */
 	readonly external: ExternalAddress | undefined;
 	readonly sealer: Sealer;

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
 import type { AuditHead } from '#common/protocol/audit-chain.ts';
-import type { AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevocationsAnswer, RevokeAnswer, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 
 const instant = z.iso.datetime();
@@ -110,6 +110,32 @@ export const whoamiAnswer = z.object({
 	trustDomain: z.string(),
 	environment: z.string(),
 }) satisfies z.ZodType<WhoAmI>;
+
+export const acknowledgeAnswer = z.object({ digest: z.string(), renew: z.boolean() }) satisfies z.ZodType<AcknowledgeAnswer>;
+
+const laggards = z.object({
+	count: z.int(),
+	first: z.array(z.object({ role, commonName: z.string(), serial: z.string(), notAfter: instant })),
+	lastNotAfter: instant.exactOptional(),
+}) satisfies z.ZodType<RotationLaggards>;
+
+export const rotationAnswer = z.object({
+	stage: z.enum(['idle', 'prepared', 'retiring']),
+	digest: z.string(),
+	generations: z.array(z.object({
+		generation: z.int(),
+		state: z.enum(['prepared', 'active', 'retiring']),
+		root: z.string(),
+		rootNotAfter: instant,
+		intermediateNotAfter: instant,
+		hasRootKey: z.boolean(),
+	})),
+	changes: z.enum(['root', 'intermediate']).exactOptional(),
+	isManual: z.boolean().exactOptional(),
+	settledAt: instant.exactOptional(),
+	withoutBundle: laggards.exactOptional(),
+	underOld: laggards.exactOptional(),
+}) satisfies z.ZodType<RotationStatus>;
 
 const auditHead = z.object({ sequence: z.int(), hash: z.string() }) satisfies z.ZodType<AuditHead>;
 

@@ -1,6 +1,7 @@
 /** The table of routes: what is not in it does not exist. */
 
 import type { Authorities } from '../issuance/authorities.ts';
+import type { Rotation } from '../issuance/rotate.ts';
 import type { Sealer } from '../audit/sealer.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAuthorize, type AuthorizeDeps } from '../registration/authorize.ts';
@@ -8,6 +9,7 @@ import { createAuthorizeForm } from '../registration/authorize-form.ts';
 import type { CfsslClients } from '../registration/cfssl-clients.ts';
 import { createCfsslSign, type CfsslSignDeps } from '../registration/cfssl-sign.ts';
 import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
+import { withFreshIssuer } from '../registration/fresh-issuer.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
 import { createRedeem, type RedeemDeps } from '../registration/redeem.ts';
@@ -19,6 +21,7 @@ import type { Store } from '../store/store.ts';
 import { endAuthorizationRoute, mintRoute } from './authorizations.ts';
 import { auditRoute } from './audit.ts';
 import { authorizeRoute } from './authorize.ts';
+import { bundleRoute } from './bundle.ts';
 import { cfsslInfoRoute, cfsslSignRoute } from './cfssl.ts';
 import { crlRoutes } from './crl.ts';
 import { healthRoutes } from './health.ts';
@@ -32,6 +35,7 @@ import { openApiRoute } from './openapi.ts';
 import { renewRoute } from './renew.ts';
 import { revokeRoutes } from './revoke.ts';
 import { rootsRoute } from './roots.ts';
+import { rotationRoutes } from './rotation.ts';
 import type { Route } from './route.ts';
 import { createSign, signRoutes } from './sign.ts';
 import { symbiosRoutes } from './symbios.ts';
@@ -45,6 +49,7 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Enro
 	readonly sealer: Pick<Sealer, 'seal'>;
 	readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
 	readonly cfsslClients: CfsslClients;
+	readonly rotation: Omit<Rotation, 'advance'>;
 };
 
 /** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */
@@ -53,26 +58,29 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 	const mint = createMint(deps);
 	const authorize = createAuthorize(deps);
 	const revoke = createRevoke(deps);
-	const sign = createSign({ ...deps, redeem: createRedeem(deps), enrolUser: createEnrolUser(deps) });
+	const fresh = <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) => withFreshIssuer(deps.authorities, work);
+	const sign = createSign({ ...deps, redeem: fresh(createRedeem(deps)), enrolUser: fresh(createEnrolUser(deps)) });
 	const routes = [
 		...healthRoutes(deps),
 		rootsRoute(deps),
+		bundleRoute(deps),
 		...crlRoutes(deps),
 		...ocspRoutes(deps),
 		...issuerRoutes(deps),
-		joinRoute({ ...deps, join: createJoin(deps) }),
+		joinRoute({ ...deps, join: fresh(createJoin(deps)) }),
 		authorizeRoute({ authorize, authorizeForm: createAuthorizeForm(authorize, deps), logger }),
 		mintRoute({ mint, logger }),
 		endAuthorizationRoute({ revoke, logger }),
 		...signRoutes(sign),
 		...symbiosRoutes({ ...deps, sign }),
-		cfsslSignRoute({ ...deps, sign: createCfsslSign(deps) }),
+		cfsslSignRoute({ ...deps, sign: fresh(createCfsslSign(deps)) }),
 		cfsslInfoRoute(deps),
-		renewRoute({ ...deps, renew: createRenew(deps) }),
+		renewRoute({ ...deps, renew: fresh(createRenew(deps)) }),
 		...revokeRoutes({ ...deps, revoke }),
 		...identityRoutes(deps),
 		...nodeRoutes({ ...deps, mint, revoke }),
 		...userRoutes({ users: createUsers(deps), revoke, logger }),
+		...rotationRoutes(deps),
 		auditRoute(deps),
 		metricsRoute(deps),
 		whoamiRoute(deps),

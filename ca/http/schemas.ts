@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod';
-import type { AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RevocationsRequest, RevokeRequest, UserRequest } from '#common/protocol/messages.ts';
+import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
 import { MAX_REVOCATIONS, WORKLOAD_PROFILES } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../issuance/profile-schema.ts';
 import { MAX_RULES } from '../registration/allow.ts';
@@ -83,6 +83,19 @@ export const nodeUpdateSchema = z.strictObject({
 	(update) => (update.allow === undefined) === (update.add !== undefined || update.remove !== undefined),
 	'give allow, or add and remove',
 ) satisfies z.ZodType<NodeUpdate>;
+
+export const acknowledgeSchema = z.strictObject({ digest: hex64 }) satisfies z.ZodType<AcknowledgeRequest>;
+
+export const rotationSchema = z.strictObject({
+	changes: z.enum(['root', 'intermediate']),
+	isCompromised: z.boolean().exactOptional(),
+	isManual: z.boolean().exactOptional(),
+	rootKey: z.string().min(1).max(4096).exactOptional(),
+}) satisfies z.ZodType<RotationRequest>;
+
+export const rotationStepSchema = z.strictObject({ force: z.boolean().exactOptional() }) satisfies z.ZodType<RotationStepRequest>;
+
+export const emptySchema = z.strictObject({});
 
 export const userSchema = z.strictObject({
 	name,

@@ -46,11 +46,6 @@ export function bundleOf(authorities: readonly AuthorityRecord[]): string {
 	return [...new Set(authorities.filter(isInUse).map(({ root }) => root))].join('');
 }
 
-/** Digests of the bundles with that root in them. */
-export function bundlesWith({ bundles }: Pick<TrustRecord, 'bundles'>, root: string): Buffer[] {
-	return bundles.filter(({ bundle }) => bundle.includes(root)).map(({ digest }) => digest);
-}
-
 /** The first generation of a CA. */
 export function establish(first: AuthorityRecord): TrustRecord {
 	return withBundle({ version: 1, authorities: [first], bundles: [] }, first.createdAt);
@@ -87,7 +82,8 @@ export function replaceCompromised(trust: TrustRecord, newcomer: AuthorityRecord
 	return change({ ...trust, authorities: [...trust.authorities, newcomer] }, states, at);
 }
 
-function requireStage(trust: TrustRecord, stages: readonly RotationStage[]): Position {
+/** @throws BirthmarkError `rotation-stage` when it is at another */
+export function requireStage(trust: Pick<TrustRecord, 'authorities'>, stages: readonly RotationStage[]): Position {
 	const position = positionOf(trust);
 	if (stages.includes(position.stage)) return position;
 	const is = position.stage === 'idle' ? 'no rotation is under way' : `a rotation is under way and ${position.stage}`;

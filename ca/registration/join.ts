@@ -32,7 +32,7 @@ export type Join = (token: string, request: JoinRequest, by: Actor) => Promise<J
 /** @returns a function that admits one node or operator; like redeeming, it may be repeated and a refusal burns nothing */
 export function createJoin({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: JoinDeps): Join {
 	return async (tokenText, request, by) => {
-		const hash = readToken(tokenText, 'join', authorities.current());
+		const { hash, bundleDigest } = readToken(tokenText, 'join', authorities.current());
 		const token = await store.findJoinToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		if (request.role !== undefined && request.role !== token.role) {
@@ -52,7 +52,7 @@ export function createJoin({ store, issue, clock, domain, authorities, redemptio
 		const certificate = await issue({
 			identity: memberIdentity(token.role, name, domain),
 			key: csr,
-			origin: token.role === 'node' ? { node: name } : {},
+			origin: { bundleDigest, ...(token.role === 'node' && { node: name }) },
 		});
 		const redemption = await store.redeemJoinToken(hash, certificate, attempt, by);
 		switch (redemption.outcome) {

@@ -32,7 +32,10 @@ export type Redeem = (token: string, csr: Buffer, by: Actor) => Promise<Certific
  */
 export function createRedeem({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: RedeemDeps): Redeem {
 	return async (tokenText, csrBytes, by) => {
-		const hash = isChosenToken(tokenText) ? chosenTokenHash(tokenText) : readToken(tokenText, 'container', authorities.current());
+		// Whoever chose the token himself (Pollendina) has compared no bundle by it.
+		const { hash, bundleDigest } = isChosenToken(tokenText)
+			? { hash: chosenTokenHash(tokenText), bundleDigest: undefined }
+			: readToken(tokenText, 'container', authorities.current());
 		const token = await store.findToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		const csr = verifyCsr(csrBytes);
@@ -50,7 +53,7 @@ export function createRedeem({ store, issue, clock, domain, authorities, redempt
 			identity: workloadIdentity(authorization, domain),
 			key: csr,
 			lifetimeSeconds: authorization.lifetimeSeconds,
-			origin: { node: authorization.node, authorizationId: authorization.id, startId },
+			origin: { node: authorization.node, authorizationId: authorization.id, startId, ...(bundleDigest && { bundleDigest }) },
 		});
 		const redemption = await store.redeemToken(hash, certificate, attempt, by);
 		if (redemption.outcome !== 'issued' && redemption.outcome !== 'repeat') throw redemptionRefusal(redemption.outcome);

@@ -8,15 +8,15 @@ import type { Redemption } from '../store/store.ts';
 
 /**
  * @param text as the client sent it
- * @returns what the store knows the token by
+ * @returns what the store knows the token by, and which trust bundle its holder has therefore compared
  * @throws BirthmarkError `token-malformed`; `token-unknown` when it is for a trust bundle that is not, or no longer, this CA's
  */
-export function readToken(text: string, kind: TokenKind, { acceptedDigests }: Pick<TrustState, 'acceptedDigests'>): Buffer {
+export function readToken(text: string, kind: TokenKind, { acceptedDigests }: Pick<TrustState, 'acceptedDigests'>): { readonly hash: Buffer; readonly bundleDigest: Buffer } {
 	const token = parseToken(text, kind);
 	if (!acceptedDigests.some((digest) => timingSafeEqual(token.bundleDigest, digest))) {
 		throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to a trust bundle of this one that is not used any more');
 	}
-	return secretHash(token);
+	return { hash: secretHash(token), bundleDigest: token.bundleDigest };
 }
 
 export function redemptionRefusal(outcome: Exclude<Redemption['outcome'], 'issued' | 'repeat'>): BirthmarkError {

@@ -15,7 +15,8 @@ export interface RenewDeps {
 	readonly redemptionWindowSeconds: number;
 }
 
-export type Renew = (current: CertificateRecord, csr: Buffer, by: Actor) => Promise<CertificateRecord>;
+/** @param bundleDigest of the trust bundle that the caller says it uses */
+export type Renew = (current: CertificateRecord, csr: Buffer, by: Actor, bundleDigest?: Buffer) => Promise<CertificateRecord>;
 
 /**
  * The certificate that was presented stays valid to its end. The same request again within the
@@ -32,12 +33,13 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 		if (known.revokedAt) throw new BirthmarkError('certificate-revoked');
 		return known;
 	};
-	return async (current, csrBytes, by) => {
+	return async (current, csrBytes, by, bundleDigest) => {
 		const csr = verifyCsr(csrBytes);
 		const earlier = await earlierAnswer(current, csr.publicKeyHash);
 		if (earlier) return earlier;
 		const entitled = await entitlement(current);
 		const { node, authorizationId, startId, userName } = current;
+		const trusted = bundleDigest ?? current.bundleDigest;
 		const certificate = await issue({
 			...entitled,
 			key: csr,
@@ -46,6 +48,7 @@ export function createRenew({ store, issue, clock, domain, redemptionWindowSecon
 				...(authorizationId !== undefined && { authorizationId }),
 				...(startId !== undefined && { startId }),
 				...(userName !== undefined && { userName }),
+				...(trusted && { bundleDigest: trusted }),
 			},
 			parent: current,
 		});

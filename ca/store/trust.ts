@@ -49,6 +49,7 @@ export function createTrust(database: Database): TrustStore {
 			await database.transaction((sql) => sql.run(ACKNOWLEDGE, { chain, digest, at: now.getTime() }));
 		},
 		listWithoutBundle: (digests, now) => database.read((sql) => {
+			if (digests.length === 0) throw new RangeError('nobody can have acknowledged nothing');
 			const names = digests.map((_, index) => `:digest${index}`).join(', ');
 			const has = (column: string) => `(${column} IS NOT NULL AND ${column} IN (${names}))`;
 			const condition = `c.role <> 'ca' AND ${isNewestLive('c')} AND NOT ${has('c.bundle_digest')} AND NOT ${has('a.digest')}`;

@@ -118,6 +118,59 @@ export interface AcknowledgeAnswer {
 	readonly renew: boolean;
 }
 
+/** `POST /v1/rotation` (operator): other keys for the CA. */
+export interface RotationRequest {
+	/** `root`: root and intermediate; `intermediate`: under the same root, and the bundle stays */
+	readonly changes: 'root' | 'intermediate';
+	/** what is in use now is void at once: every certificate, every token */
+	readonly isCompromised?: boolean;
+	/** every step waits for an operator */
+	readonly isManual?: boolean;
+	/** the present root's key, PKCS#8 PEM, when it is kept off line; used and not stored */
+	readonly rootKey?: string;
+}
+/** `POST /v1/rotation/activate` and `…/finish` (operator). */
+export interface RotationStepRequest {
+	/** also when identities are cut off by it */
+	readonly force?: boolean;
+}
+
+/** Who keeps a rotation from its next step. */
+export interface RotationLaggards {
+	readonly count: number;
+	/** the first 20 */
+	readonly first: ReadonlyArray<{ readonly role: Role; readonly commonName: string; readonly serial: string; readonly notAfter: string }>;
+	/** when the last of them will have expired */
+	readonly lastNotAfter?: string;
+}
+
+/** `GET /v1/rotation` (operator), and the answer to every step. */
+export interface RotationStatus {
+	readonly stage: 'idle' | 'prepared' | 'retiring';
+	/** of the trust bundle, hexadecimal */
+	readonly digest: string;
+	/** those in use */
+	readonly generations: ReadonlyArray<{
+		readonly generation: number;
+		readonly state: 'prepared' | 'active' | 'retiring';
+		/** SHA-256 of the root certificate, hexadecimal */
+		readonly root: string;
+		readonly rootNotAfter: string;
+		readonly intermediateNotAfter: string;
+		/** the root's key is with the CA, encrypted */
+		readonly hasRootKey: boolean;
+	}>;
+	/** what follows is absent in stage `idle` */
+	readonly changes?: 'root' | 'intermediate';
+	readonly isManual?: boolean;
+	/** not before this instant, so that instances and lists have followed */
+	readonly settledAt?: string;
+	/** have not told that they trust the root that stays */
+	readonly withoutBundle?: RotationLaggards;
+	/** in stage `retiring`: use certificates of the issuer that goes */
+	readonly underOld?: RotationLaggards;
+}
+
 /**
  * `POST /v1/revoke` (operator; a node for its own). Exactly one selector; `startId` only narrows
  * `authorizationId`, `chain` only widens `serial`.
