@@ -66,7 +66,7 @@ export function createIntermediate(generation: number, root: Root, deps: Authori
 	const { clock, random, backdateSeconds, trustDomain, profile } = deps;
 	const issuer = rootIssuer(root);
 	const intermediateKey = generateSigningKey();
-	const period = validity(clock.now(), profile.intermediateLifetimeSeconds, backdateSeconds, issuer.notAfter);
+	const period = validity(clock.now(), profile.intermediateLifetimeSeconds, backdateSeconds, issuer);
 	const intermediate = signCertificate({
 		serial: createSerial(random),
 		subject: { commonName: numbered('Birthmark Intermediate CA', generation), organization: trustDomain },

@@ -62,8 +62,8 @@ export function workloadIdentity(names: Names & { readonly profile?: WorkloadPro
  *
  * @throws BirthmarkError `name-not-allowed`
  */
-export function requirePermitted({ alternativeNames, spiffeId: id }: Identity, { constraints }: Pick<Issuer, 'constraints'>): void {
-	const name = findForbiddenName(constraints, alternativeNames, id);
+export function requirePermitted({ commonName, alternativeNames, spiffeId: id }: Identity, { constraints }: Pick<Issuer, 'constraints'>): void {
+	const name = findForbiddenName(constraints, { dnsNames: alternativeNames, spiffeId: id }, commonName);
 	if (name === undefined) return;
 	const { dnsDomains = [], uriHost = '' } = constraints;
 	const permitted = name === id ? `URIs of ${uriHost}` : `names in ${dnsDomains.join(', ')}`;

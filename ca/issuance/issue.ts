@@ -70,7 +70,7 @@ export function createIssue({ authorities, clock, random, backdateSeconds, place
 			serial,
 			subject: { commonName, organizationalUnit, organization },
 			publicKey: key.publicKey,
-			...validity(now, Math.min(lifetimeSeconds ?? profile.lifetimeSeconds, profile.maximumSeconds), backdateSeconds, issuer.notAfter),
+			...validity(now, Math.min(lifetimeSeconds ?? profile.lifetimeSeconds, profile.maximumSeconds), backdateSeconds, issuer),
 		};
 		const toBeSigned = encodeTbs({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes, pointers) }, issuer.name);
 		lintLeaf(toBeSigned, { tbs, names, purposes, pointers }, issuer);

@@ -69,7 +69,7 @@ async function makeSigner({ issuer, generation }: Authority, deps: OcspSignerDep
 		serial: createSerial(random),
 		subject: { commonName: 'birthmark-ocsp', organizationalUnit: 'birthmark-ca', organization: environment },
 		publicKey: key.publicKey,
-		...validity(now, lifetimeSeconds, backdateSeconds, issuer.notAfter),
+		...validity(now, lifetimeSeconds, backdateSeconds, issuer),
 	};
 	const toBeSigned = encodeTbs({ ...tbs, extensions: ocspExtensions(key.publicKey, issuer.keyId) }, issuer.name);
 	lintLeaf(toBeSigned, { tbs, names: { dnsNames: [] }, purposes: ['ocspSigning'] }, issuer);

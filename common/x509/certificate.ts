@@ -33,6 +33,7 @@ export interface Issuer {
 	/** its subject, DER, copied byte for byte into what it issues (RFC 5280 §4.1.2.4) */
 	readonly name: Buffer;
 	readonly keyId: Buffer;
+	readonly notBefore: Date;
 	readonly notAfter: Date;
 	/** which names it may give */
 	readonly constraints: NameConstraints;
@@ -86,7 +87,7 @@ export function signCross(root: Buffer, tbs: Pick<ToBeSigned, 'serial' | 'notBef
 /** What is needed to issue under a CA certificate; the key must belong to it. */
 export function issuerOf(certificate: Buffer, key: SigningKey): Issuer {
 	if (!new X509Certificate(certificate).checkPrivateKey(key.privateKey)) throw new TypeError('the key does not belong to the certificate of the issuer');
-	const { subject, notAfter, extensions } = decodeCertificate(certificate);
+	const { subject, notBefore, notAfter, extensions } = decodeCertificate(certificate);
 	const constraints = decodeNameConstraints(extensions.get(OID.nameConstraints)?.value);
-	return { key, name: subject, keyId: keyIdentifier(key.publicKey), notAfter, constraints };
+	return { key, name: subject, keyId: keyIdentifier(key.publicKey), notBefore, notAfter, constraints };
 }

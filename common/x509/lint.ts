@@ -60,7 +60,7 @@ function bodyFaults(certificate: DecodedCertificate, { tbs, names }: LeafIntent,
 		'subject': isSame(attributes, attributesOf(tbs.subject)) && attributes.every(([, value]) => value.length >= 1 && value.length <= 64),
 		'public key': certificate.publicKey.equals(tbs.publicKey),
 		'validity': notBefore.getTime() === tbs.notBefore.getTime() && notAfter.getTime() === tbs.notAfter.getTime(),
-		'names outside the constraints of the issuer': findForbiddenName(issuer.constraints, names.dnsNames, names.spiffeId) === undefined,
+		'names outside the constraints of the issuer': findForbiddenName(issuer.constraints, names, tbs.subject.commonName) === undefined,
 		'validity outside that of the issuer': notAfter > notBefore && notAfter <= issuer.notAfter,
 	});
 }

@@ -3,6 +3,7 @@
 import { contextTag } from './der.ts';
 import { DerReader } from './der-reader.ts';
 import { GENERAL_NAME, type NameConstraints } from './extensions.ts';
+import type { LeafNames } from './profile.ts';
 
 const DNS = contextTag(GENERAL_NAME.dns, 'primitive');
 const URI = contextTag(GENERAL_NAME.uri, 'primitive');
@@ -28,10 +29,14 @@ export function decodeNameConstraints(value: Buffer | undefined): NameConstraint
 	return { ...(dnsDomains.length > 0 && { dnsDomains }), ...(uriHost !== undefined && { uriHost }) };
 }
 
-/** @returns the first of the names that the issuer may not give; undefined when it may give them all */
-export function findForbiddenName({ dnsDomains, uriHost }: NameConstraints, dnsNames: readonly string[], uri: string | undefined): string | undefined {
+/**
+ * @param commonName without DNS names verifiers take a CN with a dot for one
+ * @returns the first of the names that the issuer may not give; undefined when it may give them all
+ */
+export function findForbiddenName({ dnsDomains, uriHost }: NameConstraints, { dnsNames, spiffeId }: LeafNames, commonName: string): string | undefined {
 	const isForbidden = (name: string) => dnsDomains !== undefined && !dnsDomains.some((domain) => name === domain || name.endsWith(`.${domain}`));
-	const dnsName = dnsNames.find(isForbidden);
-	if (dnsName !== undefined) return dnsName;
-	return uri !== undefined && uriHost !== undefined && uri.split('/')[2] !== uriHost ? uri : undefined;
+	const hostNames = dnsNames.length > 0 || !commonName.includes('.') ? dnsNames : [commonName];
+	const hostName = hostNames.find(isForbidden);
+	if (hostName !== undefined) return hostName;
+	return spiffeId !== undefined && uriHost !== undefined && spiffeId.split('/')[2] !== uriHost ? spiffeId : undefined;
 }

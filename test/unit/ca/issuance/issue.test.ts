@@ -50,6 +50,23 @@ test('a leaf never outlives its issuer', async (t) => {
 	t.deepEqual((await issue(webRequest(DAY))).notAfter, issuer.notAfter);
 });
 
+test('a leaf never begins before its issuer, however far it is backdated', async (t) => {
+	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
+	const authorities = newAuthorities(clock);
+	const issue = createIssue({ authorities, clock, random: randomBytes, backdateSeconds: 3600 });
+	clock.advance(60);
+	t.deepEqual((await issue(webRequest(DAY))).notBefore, authorities.current().active.issuer.notBefore);
+	clock.advance(DAY);
+	t.is((await issue(webRequest(DAY))).notBefore.toISOString(), '2030-01-01T23:01:00.000Z');
+});
+
+test('with a clock set back to before its issuer began, a leaf begins now', async (t) => {
+	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
+	const issue = createIssue({ authorities: newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
+	clock.advance(-DAY);
+	t.is((await issue(webRequest(60))).notBefore.toISOString(), '2029-12-31T00:00:00.000Z');
+});
+
 test('an expired issuer issues nothing', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
 	const authorities = newAuthorities(clock);
@@ -66,9 +83,10 @@ test('a key that does not belong to the certificate of the issuer is refused', a
 test('times in certificates are whole seconds', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00.987Z'));
 	const issue = createIssue({ authorities: newAuthorities(clock), clock, random: randomBytes, backdateSeconds: 60 });
+	clock.advance(3600);
 	const { notBefore, notAfter } = await issue(webRequest(DAY));
-	t.is(notBefore.toISOString(), '2029-12-31T23:59:00.000Z');
-	t.is(notAfter.toISOString(), '2030-01-02T00:00:00.000Z');
+	t.is(notBefore.toISOString(), '2030-01-01T00:59:00.000Z');
+	t.is(notAfter.toISOString(), '2030-01-02T01:00:00.000Z');
 });
 
 test('a renewal belongs to the chain of its parent and counts one more', async (t) => {

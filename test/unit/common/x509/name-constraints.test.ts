@@ -21,14 +21,21 @@ for (const [name, constraints] of Object.entries(CONSTRAINTS)) {
 }
 
 test('a name is in a domain when it is the domain or ends with it after a dot', (t) => {
-	const forbidden = (name: string) => findForbiddenName({ dnsDomains: ['svc.test', 'api01'] }, [name], undefined);
+	const forbidden = (name: string) => findForbiddenName({ dnsDomains: ['svc.test', 'api01'] }, { dnsNames: [name] }, 'other.test');
 	for (const name of ['svc.test', 'a.svc.test', 'a.b.svc.test', 'api01']) t.is(forbidden(name), undefined);
 	for (const name of ['asvc.test', 'svc.test.example', 'test', 'api02', 'svc']) t.is(forbidden(name), name);
 });
 
 test('a URI is permitted when its host is the one, exactly', (t) => {
-	const forbidden = (uri: string) => findForbiddenName({ uriHost: 'example.org' }, [], uri);
+	const forbidden = (spiffeId: string) => findForbiddenName({ uriHost: 'example.org' }, { dnsNames: [], spiffeId }, 'api01');
 	t.is(forbidden('spiffe://example.org/a'), undefined);
 	for (const uri of ['spiffe://a.example.org/a', 'spiffe://example.org.test/a', 'spiffe://org/a', 'spiffe:']) t.is(forbidden(uri), uri);
-	t.is(findForbiddenName({}, ['any'], 'spiffe://any/a'), undefined);
+	t.is(findForbiddenName({}, { dnsNames: ['any'], spiffeId: 'spiffe://any/a' }, 'any.test'), undefined);
+});
+
+test('a CN with a dot counts as a DNS name where there is none, as it does for OpenSSL', (t) => {
+	const forbidden = (commonName: string, dnsNames: readonly string[] = []) => findForbiddenName({ dnsDomains: ['svc.test'] }, { dnsNames }, commonName);
+	for (const name of ['host1', 'host1.svc.test']) t.is(forbidden(name), undefined);
+	t.is(forbidden('host1.example.com'), 'host1.example.com');
+	t.is(forbidden('host1.example.com', ['api01.svc.test']), undefined);
 });
