@@ -3,7 +3,7 @@
 import { createHash, generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tmp from 'tmp';
 import type { Authorization, JoinAnswer, JoinTokenRequest, MintedToken, Names } from '#common/protocol/messages.ts';
@@ -140,7 +140,7 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }));
 		await initCa({ state, env: {} });
 	}
-	const ca = await serveCa({ state, config: await loadConfig(state, {}), env, logger, clock });
+	const ca = await serveCa({ state, config: await loadConfig(state, ownAddress(state)), env, logger, clock });
 	let isOpen = true;
 	const close = async () => {
 		if (!isOpen) return;
@@ -153,6 +153,12 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 	const target = { port, bundle: ca.bundle, adminSocket: ca.adminSocket };
 	const publicUrl = ca.publicAddress ? `http://127.0.0.1:${ca.publicAddress.port}` : '';
 	return { url: `https://127.0.0.1:${port}`, publicUrl, metricsPort: ca.metricsAddress?.port, state, ...target, ...clientOf(target), lookAfter: () => ca.lookAfter(), reload, close };
+}
+
+/** Where a configuration says nothing of an address: one that no other test has. */
+function ownAddress(state: string): Record<string, string> {
+	const { listen } = JSON.parse(readFileSync(join(state, 'config.json'), 'utf8')) as { listen?: unknown };
+	return listen === undefined ? { BIRTHMARK_CA_LISTEN_HOST: '127.0.0.1', BIRTHMARK_CA_LISTEN_PORT: '0' } : {};
 }
 
 /** Starts another instance of the same CA, on the same PostgreSQL server, with a state folder of its own. */

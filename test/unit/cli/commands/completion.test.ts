@@ -31,7 +31,7 @@ test('bash completes commands, their commands, and options', async (t) => {
 	};
 	t.deepEqual(await complete('re'), ['revoke']);
 	t.true((await complete('')).includes('completion'));
-	t.deepEqual(await complete('node', ''), ['token', 'ls', 'allow', 'rm', '--help']);
+	t.deepEqual(await complete('node', ''), ['token', 'ls', 'allow', 'disallow', 'rm', '--help']);
 	t.deepEqual(await complete('--json', 'node', 't'), ['token']);
 	t.deepEqual(await complete('node', 'token', '--a'), ['--allow']);
 	t.deepEqual(await complete('login', '--t'), ['--token-file']);
