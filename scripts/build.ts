@@ -20,9 +20,12 @@ export async function buildAll(steps: Steps): Promise<{ base: string; mount: str
 	return rootFileSystems;
 }
 
-/** What only the tests need: a PostgreSQL server, which they start themselves (test/support/postgres.ts). */
+/** What only the tests need: servers of PostgreSQL and cfssl, which they start themselves (test/support). */
 async function buildForTests(steps: Steps): Promise<void> {
-	await steps.step('Fetching PostgreSQL from the distribution\'s packages', () => unpackMissing(steps, ['postgresql'], TOOLS));
+	await steps.step('Fetching PostgreSQL and cfssl from the distribution\'s packages', async () => {
+		await unpackMissing(steps, ['postgresql'], TOOLS);
+		await unpackMissing(steps, ['golang-cfssl'], TOOLS);
+	});
 }
 
 if (import.meta.main) {
