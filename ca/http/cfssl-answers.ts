@@ -13,6 +13,7 @@ const CFSSL_CODES: Partial<Record<ErrorCode, number>> = {
 	'csr-signature-invalid': 9300,
 	'csr-key-weak': 9300,
 	'csr-key-unsupported': 9300,
+	'csr-key-compromised': 9300,
 	'name-illegal': 5300,
 	'name-not-allowed': 5500,
 	'forbidden': 5300,

@@ -82,7 +82,7 @@ export function cfsslSignRoute({ cfsslClients, sign, logger }: Omit<CfsslRouteDe
 			summary: 'signs as a cfssl server does, for the callers of cfssl.clients; refusals have the form of cfssl too',
 			body: { schema: signSchema },
 			answers: { 200: { summary: 'the certificate, PEM', schema: answerSchema } },
-			errors: [...CSR_ERRORS, 'name-illegal', 'name-not-allowed'],
+			errors: [...CSR_ERRORS, 'csr-key-compromised', 'name-illegal', 'name-not-allowed'],
 		},
 		refuse: cfsslFailure,
 		async handle(request) {
