@@ -5,7 +5,7 @@ import { bundleDigest, createToken, formatToken } from '#common/protocol/token.t
 import { createLogger } from '#common/runtime/log.ts';
 import { newKey, startCa, type Answer, type TestCa } from '../../../support/ca.ts';
 
-const config = { blackhole: { failures: 3, addressFailures: 6, shutOutSeconds: 600 } };
+const config = { blackhole: { failures: 3, addressFailures: 6, windowSeconds: 600, shutOutSeconds: 600 } };
 const BAD_CSR = 'this is no CSR';
 
 const unknownToken = (ca: TestCa): string => formatToken(createToken('container', bundleDigest(ca.bundle)));
