@@ -55,7 +55,8 @@ export function createEnrolUser({ store, issue, clock, domain, authorities, rede
 		const certificate = await issue({
 			identity: workloadIdentity(names, domain),
 			key: csr,
-			origin: { userName: user.name },
+			// The agent pinned with it, so this is the bundle that it uses.
+			origin: { userName: user.name, bundleDigest: Buffer.from(claims.aud, 'hex') },
 		});
 		const claim = { user: user.name, publicKey: user.publicKey, jti: claims.jti, issuedAt: new Date(claims.iat * 1000), expiresAt: new Date(claims.exp * 1000) };
 		const redemption = await store.redeemUserToken(claim, certificate, attempt, by);
