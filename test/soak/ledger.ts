@@ -21,7 +21,8 @@ export interface Held extends Credentials {
 /** One container from its authorization to its end. A client has its own; no other touches them. */
 export interface Life {
 	readonly commonName: string;
-	readonly authorizationId: string;
+	/** absent for one that enrolled with a token that a user signed */
+	readonly authorizationId?: string;
 	readonly tokens: TokenTries[];
 	/** all that were answered, the newest last */
 	readonly certificates: Held[];

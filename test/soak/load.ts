@@ -1,6 +1,7 @@
 /**
  * Clients that do to a CA what nodes and containers do, as fast as they can, until it goes away:
- * births (with two keys at once, or twice with one), replaced tokens, renewals, ends. Every answer
+ * births (with two keys at once, or twice with one), by tokens of the CA and of users, replaced tokens,
+ * renewals, ends. Every answer
  * goes into the ledger.
  */
 
@@ -17,6 +18,8 @@ export interface LoadDeps {
 	/** at least one; a client spreads its calls over them */
 	readonly instances: readonly Instance[];
 	readonly node: Credentials;
+	/** a fresh token that a user signed for this name */
+	readonly userToken: (commonName: string) => Promise<string>;
 	/** 0 ≤ number < 1 */
 	readonly random: () => number;
 	/** true when the load is to end */
@@ -41,7 +44,8 @@ async function client(deps: LoadDeps, index: number): Promise<void> {
 		const dice = random();
 		const candidates = living();
 		const chosen = candidates[Math.floor(random() * candidates.length)];
-		if (dice < 0.45 || !chosen) own.push(...(await birth(deps)));
+		if (dice < 0.1) own.push(await birthByUser(deps));
+		else if (dice < 0.45 || !chosen) own.push(...(await birth(deps)));
 		else if (dice < 0.7) await renew(deps, chosen);
 		else if (dice < 0.9) await end(deps, chosen);
 		else await readCrl(deps);
@@ -63,9 +67,20 @@ async function ask(deps: LoadDeps, call: string, request: (instance: Instance) =
 	return answer;
 }
 
+function newName({ random }: Pick<LoadDeps, 'random'>): string {
+	return `c${Math.floor(random() * 1e9).toString(36)}`;
+}
+
+async function birthByUser(deps: LoadDeps): Promise<Life> {
+	const life: Life = { commonName: newName(deps), tokens: [], certificates: [], fate: 'live' };
+	deps.ledger.lives.push(life);
+	await redeem(deps, life, await deps.userToken(life.commonName), deps.random() < 0.5 ? [newKey()] : [newKey(), newKey()], false);
+	return life;
+}
+
 async function birth(deps: LoadDeps): Promise<Life[]> {
 	const { ledger, node, random } = deps;
-	const commonName = `c${Math.floor(random() * 1e9).toString(36)}`;
+	const commonName = newName(deps);
 	const containerId = Array.from({ length: 64 }, () => Math.floor(random() * 16).toString(16)).join('');
 	const body = { commonName, organizationalUnit: 'web', dnsNames: [], image: 'test:1', containerId };
 	const authorized = await ask(deps, 'authorize', (instance) => instance.request('POST', '/v1/authorize', { credentials: node, body }));
@@ -136,9 +151,10 @@ async function renew(deps: LoadDeps, life: Life): Promise<void> {
 async function end(deps: LoadDeps, life: Life): Promise<void> {
 	life.fate = 'doomed';
 	const byRevocation = deps.random() < 0.5;
-	const answer = await ask(deps, 'end', (instance) => (byRevocation
-		? instance.request('POST', '/v1/revoke', { credentials: deps.node, body: { authorizationId: life.authorizationId } })
-		: instance.request('DELETE', `/v1/authorizations/${life.authorizationId}`, { credentials: deps.node })));
+	const answer = await ask(deps, 'end', (instance) => (life.authorizationId === undefined
+		? instance.admin('POST', '/v1/revoke', { commonName: life.commonName })
+		: byRevocation ? instance.request('POST', '/v1/revoke', { credentials: deps.node, body: { authorizationId: life.authorizationId } })
+			: instance.request('DELETE', `/v1/authorizations/${life.authorizationId}`, { credentials: deps.node })));
 	if (!answer) return;
 	if (answer.status >= 300) deps.ledger.fault(`the end of a container was answered ${answer.status}: ${answer.text}`);
 	else life.fate = 'dead';

@@ -40,7 +40,7 @@ export async function strangerOf(ca: Pick<TestCa, 'bundle'>, name: string, algor
 }
 
 /** A user with these allow rules. */
-export async function addUser(ca: TestCa, name: string, allow: readonly string[] = ['api??/web-api'], algorithm: UserTokenAlgorithm = 'ES256', now?: () => Date): Promise<TestUser> {
+export async function addUser(ca: Pick<TestCa, 'bundle' | 'admin'>, name: string, allow: readonly string[] = ['api??/web-api'], algorithm: UserTokenAlgorithm = 'ES256', now?: () => Date): Promise<TestUser> {
 	const user = await strangerOf(ca, name, algorithm, now);
 	const { status, text } = await ca.admin('POST', '/v1/users', { name, publicKey: user.publicKey, allow });
 	if (status !== 201) throw new Error(`the CA answered ${status}: ${text}`);

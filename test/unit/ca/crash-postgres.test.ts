@@ -14,11 +14,12 @@ import type { TestPostgres } from '../../support/postgres.ts';
 import { Ledger } from '../../soak/ledger.ts';
 import { runLoad } from '../../soak/load.ts';
 import { seededRandom } from '../../soak/random.ts';
+import { soakUser } from '../../soak/user.ts';
 import { verifyLedger } from '../../soak/verify.ts';
 
 const OUTAGES = Number(process.env['BIRTHMARK_SOAK_OUTAGES'] ?? 4);
 const CLIENTS = 6;
-const CONFIG = { tokenTtlSeconds: 86_400, redemptionWindowSeconds: 86_400 };
+const CONFIG = { tokenTtlSeconds: 86_400, redemptionWindowSeconds: 86_400, userTokens: { maximumSeconds: 7 * 86_400 } };
 const KINDS = ['one instance is killed', 'PostgreSQL crashes', 'both instances are killed', 'PostgreSQL is restarted'] as const;
 
 const postgres = postgresFor(test);
@@ -37,12 +38,13 @@ postgres.test('with two instances on one PostgreSQL, no outage of an instance or
 	const { random, seed } = seededRandom();
 	const ledger = new Ledger();
 	const node = await instances[0].ca.join('host1');
+	const userToken = await soakUser(instances[0].ca);
 
 	for (let round = 0; round < OUTAGES; round++) {
 		const kind = KINDS[round % KINDS.length]!;
 		const before = ledger.lives.length;
 		let isOver = false;
-		const load = runLoad({ ledger, instances: instances.map(({ ca }) => ca), node, random, isOver: () => isOver }, CLIENTS);
+		const load = runLoad({ ledger, instances: instances.map(({ ca }) => ca), node, userToken, random, isOver: () => isOver }, CLIENTS);
 		await ledger.moreAnswers(20 + random() * 60);
 		if (kind.startsWith('PostgreSQL')) {
 			await restart(server, kind === 'PostgreSQL crashes' ? 'immediate' : 'fast', random() * 1000);

@@ -12,12 +12,13 @@ import { temporaryFolder } from '../../support/ca.ts';
 import { Ledger } from '../../soak/ledger.ts';
 import { runLoad } from '../../soak/load.ts';
 import { seededRandom } from '../../soak/random.ts';
+import { soakUser } from '../../soak/user.ts';
 import { verifyLedger } from '../../soak/verify.ts';
 
 const KILLS = Number(process.env['BIRTHMARK_SOAK_KILLS'] ?? 6);
 const CLIENTS = 6;
 /** Answers have to be repeatable until the end of the soak. */
-const CONFIG = { tokenTtlSeconds: 86_400, redemptionWindowSeconds: 86_400 };
+const CONFIG = { tokenTtlSeconds: 86_400, redemptionWindowSeconds: 86_400, userTokens: { maximumSeconds: 7 * 86_400 } };
 
 test('killed at random moments under load, no token counts twice, no answered certificate is unknown, no revoked one lives, no CRL number goes back, and the audit chain verifies', async (t) => {
 	t.timeout(120_000 + KILLS * 20_000);
@@ -28,10 +29,11 @@ test('killed at random moments under load, no token counts twice, no answered ce
 	const ledger = new Ledger();
 	let { ca, kill } = await startCaProcess(t, state);
 	const node = await ca.join('host1');
+	const userToken = await soakUser(ca);
 	for (let round = 0; round < KILLS; round++) {
 		const before = ledger.lives.length;
 		let isOver = false;
-		const load = runLoad({ ledger, instances: [ca], node, random, isOver: () => isOver }, CLIENTS);
+		const load = runLoad({ ledger, instances: [ca], node, userToken, random, isOver: () => isOver }, CLIENTS);
 		// By answers, not by time: a slow machine gets as much done before it is hit.
 		await ledger.moreAnswers(5 + random() * 120);
 		await setTimeout(random() * 20);

@@ -10,6 +10,7 @@ import { canMakeDisks, smallDisk } from '../../support/small-disk.ts';
 import { Ledger } from '../../soak/ledger.ts';
 import { runLoad, type Instance } from '../../soak/load.ts';
 import { seededRandom } from '../../soak/random.ts';
+import { soakUser } from '../../soak/user.ts';
 import { verifyLedger } from '../../soak/verify.ts';
 
 const CLIENTS = 6;
@@ -25,9 +26,10 @@ testOnDisk('a full disk is answered 503, nothing is half written, and service re
 	const { random, seed } = seededRandom();
 	const ledger = new Ledger();
 	let isOver = false;
-	const load = (instance: Instance) => runLoad({ ledger, instances: [instance], node, random, isOver: () => isOver }, CLIENTS);
+	const load = (instance: Instance) => runLoad({ ledger, instances: [instance], node, userToken, random, isOver: () => isOver }, CLIENTS);
 	const first = await startCaProcess(t, state, options);
 	const node = await first.ca.join('host1');
+	const userToken = await soakUser(first.ca, 3000);
 
 	// The disk runs full while it works, and there is room again before it ends.
 	let running = load(first.ca);
