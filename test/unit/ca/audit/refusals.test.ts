@@ -34,6 +34,19 @@ test('of one source only so many are written out, the rest is counted, and other
 	t.deepEqual(events.at(-1)?.details, { code: 'token-unknown' });
 });
 
+test('whoever has many addresses has few records: of a /64 as of one address, of all the anonymous together so many', async (t) => {
+	const { events, refusals, clock } = start();
+	for (let host = 0; host < 500; host++) await refusals.record(anonymous(`2001:db8:0:1::${host.toString(16)}`), refusal);
+	t.is(events.length, 60);
+	for (let network = 0; network < 4000; network++) await refusals.record(anonymous(`2001:db8:1:${network.toString(16)}::1`), refusal);
+	t.is(events.length, 600);
+	await refusals.record({ role: 'node', name: 'host1', source: '192.0.2.1' }, refusal);
+	t.is(events.length, 601);
+	clock.advance(60);
+	await refusals.record(anonymous('2001:db8:0:1::1'), refusal);
+	t.is(events.at(-1)?.details?.['unrecorded'], 440);
+});
+
 test('a store that does not work makes no refusal fail', async (t) => {
 	const errors: string[] = [];
 	const store = { addEvent: () => Promise.reject(new Error('disk full')) };
