@@ -32,6 +32,7 @@ function describe(identity: Identity, { now, output }: Context): string {
 		['valid', `${identity.notBefore} to ${identity.notAfter}${identity.status === 'live' ? ` (${formatSpan(Date.parse(identity.notAfter) - now().getTime())} left)` : ''}`],
 		['renewals', String(identity.renewals)],
 		['node', identity.node],
+		['user', identity.user],
 		['container', identity.containerId && `${identity.containerName ?? ''} ${identity.containerId}`.trim()],
 		['image', identity.image && `${identity.image} ${identity.imageId ?? ''}`.trim()],
 	];

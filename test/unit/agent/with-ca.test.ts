@@ -2,6 +2,7 @@ import test, { type ExecutionContext } from 'ava';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
+import type { IdentityList } from '#common/protocol/messages.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createCaClient } from '../../../agent/ca-client.ts';
@@ -12,6 +13,7 @@ import { systemSleep } from '../../../agent/sleep.ts';
 import { readIdentity } from '../../../agent/store.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 import { movableClock, startCa, type TestCa } from '../../support/ca.ts';
+import { startLowerCa, startUpperCa } from '../../support/external-ca.ts';
 import { addUser } from '../../support/user.ts';
 
 const never = new AbortController().signal;
@@ -86,6 +88,18 @@ test('when its container is gone from the CA\'s point of view, an identity is no
 	const clock = movableClock(new Date());
 	await keepRenewed(directory, never, { ...deps, sleep: async (milliseconds) => clock.advance(milliseconds / 1000), clock });
 	t.truthy(readIdentity(directory));
+});
+
+test('a container takes a certificate that an external CA has signed, by the bundle that its token pins, and renews it', async (t) => {
+	const upper = await startUpperCa(t);
+	const ca = await startLowerCa(t, `protocol=cfssl,url=${upper.signUrl},${upper.files}`);
+	const node = await ca.join('host1');
+	const { id } = await ca.authorize(node, { commonName: 'api01', organizationalUnit: 'web-api' });
+	const { directory, deps, enrol } = await container(t, ca, await ca.mint(node, id));
+	const { leaf } = await enrol();
+	t.is(leaf.spiffeId, 'spiffe://birthmark.internal/production/web-api/api01');
+	t.like((await upper.admin('GET', `/v1/identities/${leaf.serial}`)).json<IdentityList>().identities[0], { status: 'live' });
+	t.not((await renew(directory, never, deps)).leaf.serial, leaf.serial);
 });
 
 test('a container enrols with a token that a user signed, and pins the CA with it', async (t) => {
