@@ -21,7 +21,7 @@ export interface OcspReply {
 export interface Ocsp {
 	/** @param request OCSPRequest, DER, from anybody */
 	answer(request: Uint8Array): Promise<OcspReply>;
-	/** An answer about one of our own certificates that nobody asked for: to be stapled. Undefined for one that the CA does not know. */
+	/** An answer about one of our own certificates that nobody asked for: to be stapled. Undefined for one that the CA does not know, or that an upstream has issued. */
 	staple(serial: string): Promise<OcspReply | undefined>;
 }
 
@@ -63,6 +63,7 @@ export function createOcsp({ store, authorities, signers, clock, lifetimeSeconds
 		},
 		async staple(serial) {
 			const certificate = await store.findCertificate(serial);
+			if (certificate?.intermediates !== undefined) return undefined;
 			const authority = authorities.current().all.find(({ generation }) => generation === certificate?.issuerGeneration);
 			return authority && sign([certificateId(serial, issuerOf(authority))], authority);
 		},

@@ -10,7 +10,7 @@ import { onlyAuthority, type Authority } from '../../../../ca/issuance/authoriti
 import { createAuthority } from '../../../../ca/issuance/authority.ts';
 
 import { openRevocation } from '../../../../ca/revocation/open.ts';
-import { SYSTEM } from '../../../../ca/store/records.ts';
+import { SYSTEM, type CertificateRecord } from '../../../../ca/store/records.ts';
 import { openSqliteStore } from '../../../../ca/store/sqlite.ts';
 import { certificateId } from '#common/x509/ocsp-request.ts';
 import { encode, Tag } from '#common/x509/der.ts';
@@ -32,9 +32,9 @@ async function setUp(t: ExecutionContext) {
 	const state = onlyAuthority(createAuthority(2, deps, { ...first.root, generation: 1 })).current();
 	const all = [old.active, state.active];
 	const revocation = await openRevocation({ ...config, store, clock, random: randomBytes, authorities: { current: () => ({ ...state, all }) } });
-	const issue = async ({ generation }: Authority): Promise<string> => {
+	const issue = async ({ generation }: Authority, more: Partial<CertificateRecord> = {}): Promise<string> => {
 		const issuedAt = clock.now();
-		const certificate = newCertificate({ serial: `4${randomBytes(16).toString('hex').slice(1)}`, issuerGeneration: generation, issuedAt, notBefore: issuedAt, notAfter: new Date(issuedAt.getTime() + 3_600_000) });
+		const certificate = newCertificate({ serial: `4${randomBytes(16).toString('hex').slice(1)}`, issuerGeneration: generation, issuedAt, notBefore: issuedAt, notAfter: new Date(issuedAt.getTime() + 3_600_000), ...more });
 		await store.addCertificate(certificate, SYSTEM);
 		return certificate.serial;
 	};
@@ -79,4 +79,12 @@ test('each generation answers by a signer of its own for what it has issued, and
 	await revoke(old);
 	t.is(await status(old, one), 'revoked');
 	t.is(await status(young, two), 'good');
+});
+
+test('nobody is told anything, and nothing is stapled, about what an upstream has issued', async (t) => {
+	const { authorities: [, active], ocsp, issue, status } = await setUp(t);
+	const [own, foreign] = [await issue(active), await issue(active, { intermediates: 'PEM' })];
+	t.is(await status(foreign, active), 'unknown');
+	t.is(await ocsp.staple(foreign), undefined);
+	t.truthy((await ocsp.staple(own))?.validity);
 });
