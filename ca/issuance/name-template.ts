@@ -3,7 +3,7 @@
  * `{commonName}.{organizationalUnit}.svc.example.com`, `/{organization}/{organizationalUnit}/{commonName}`.
  *
  * Different authorizations must never lead to the same name: so what stands beside something else in
- * a DNS name is a single label, and a segment of a path is either text or one value.
+ * a DNS name is a single label, no label has two values, and a segment of a path is either text or one value.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -27,6 +27,8 @@ const RESERVED_SEGMENT = 'birthmark';
 /** @throws Error that says what is wrong, for a configuration */
 export function checkDnsTemplate(template: string): void {
 	checkPlaceholders(template);
+	// "a-b" and "c" would look like "a" and "b-c".
+	if (template.split('.').some((part) => [...part.matchAll(PLACEHOLDER)].length > 1)) throw new Error('has two placeholders in one label: put a "." between them');
 	checkDnsName(template.replaceAll(PLACEHOLDER, 'x'));
 }
 
