@@ -5,6 +5,7 @@
  *     ca serve --state DIR [--init] [--check-config]
  *     ca backup --state DIR --out FILE [--json]
  *     ca restore --state DIR --from FILE [--json]
+ *     ca root-key-export --state DIR --out FILE --passphrase-file FILE [--remove] [--json]
  *     ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]
  *
  * `--state` may come from `$BIRTHMARK_CA_STATE`, the configuration from `$BIRTHMARK_CA_…` (see `config.ts`).
@@ -20,11 +21,13 @@ import { verifyAuditLog } from './audit/verify.ts';
 import { backupCa, restoreCa, type RestoreResult } from './backup.ts';
 import { onHangup } from './hangup.ts';
 import { initCa, type InitOptions, type InitResult } from './init.ts';
+import { exportRootKey } from './root-key.ts';
 import { loadConfig, serveCa } from './serve.ts';
 import { caExists, statePaths } from './state-folder.ts';
 import { openStore } from './store/open-store.ts';
 
 const USAGE = 'usage: ca init --state DIR [--trust-domain NAME] [--environment NAME] [--json] | ca serve --state DIR [--init] [--check-config]'
+	+ ' | ca root-key-export --state DIR --out FILE --passphrase-file FILE [--remove] [--json]'
 	+ ' | ca backup --state DIR --out FILE [--json] | ca restore --state DIR --from FILE [--json] | ca audit-verify --state DIR [--expect NUMBER:HASH] [--json]';
 
 function parseCommandLine(argv: readonly string[]) {
@@ -42,6 +45,8 @@ function parseCommandLine(argv: readonly string[]) {
 				expect: { type: 'string' },
 				out: { type: 'string' },
 				from: { type: 'string' },
+				'passphrase-file': { type: 'string' },
+				remove: { type: 'boolean' },
 			},
 		});
 		const [command, ...rest] = positionals;
@@ -99,6 +104,10 @@ async function run(argv: readonly string[]): Promise<void> {
 	} else if (command === 'restore' && options.from !== undefined) {
 		const result = await restoreCa({ state, from: options.from, env: process.env });
 		print(options.json, result, describeRestored(result));
+	} else if (command === 'root-key-export' && options.out !== undefined && options['passphrase-file'] !== undefined) {
+		const { out, 'passphrase-file': passphraseFile, remove = false } = options;
+		await exportRootKey({ state, config: await loadConfig(state, process.env), env: process.env, out, passphraseFile, remove });
+		print(options.json, { file: out, removed: remove }, `${out} holds the root's key${remove ? ', and the CA does not any more' : ''}. There is no other copy but in backups: keep it.`);
 	} else if (command === 'audit-verify') {
 		process.exitCode = await verifyAudit(state, options);
 	} else {

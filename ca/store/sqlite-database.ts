@@ -36,7 +36,7 @@ export function openSqliteDatabase(path: string): Database {
 	const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
 	let reader: DatabaseSync;
 	try {
-		writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+		writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
 		migrate(writer);
 		reader = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
 	} catch (error) {

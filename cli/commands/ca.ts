@@ -1,4 +1,4 @@
-/** `birthmark ca init|serve|…`: hands over to the CA, which is a program of its own. */
+/** `birthmark ca init|serve|…`: hands over to the CA, which is a program of its own; `rotate.ts` adds what talks to one that runs. */
 
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,6 +22,8 @@ const HELP = `
          makes a CA of it, where there is none
   audit-verify --state DIR [--expect NUMBER:HASH] [--json]
          proves that nobody has touched the audit log in the database, also while no CA runs
+  root-key-export --state DIR --out FILE --passphrase-file FILE [--remove]
+         writes the root's key, encrypted under the passphrase; --remove takes it out of the CA, which needs it only to rotate
 
 DIR may come from $BIRTHMARK_CA_STATE.`;
 
@@ -29,7 +31,7 @@ export function addCa(program: Command, _context: Context): void {
 	program
 		.command('ca')
 		.description('make and run a certificate authority')
-		.argument('<init|serve|backup|restore|audit-verify>')
+		.argument('<init|serve|backup|restore|audit-verify|root-key-export>')
 		.argument('[options...]')
 		.allowUnknownOption()
 		.passThroughOptions()

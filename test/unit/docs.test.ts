@@ -120,8 +120,9 @@ test('docs/cli.md has every command of birthmark with its options, and no other'
 function commands(command: Command, path = 'birthmark'): { path: string; options: string[] }[] {
 	return command.commands.flatMap((inner) => {
 		const name = `${path} ${inner.name()}`;
-		if (inner.commands.length > 0) return commands(inner, name);
-		return [{ path: name, options: inner.options.flatMap(({ long }) => long ?? []) }];
+		// A command with others below it counts itself when it takes arguments of its own.
+		if (inner.commands.length > 0 && inner.registeredArguments.length === 0) return commands(inner, name);
+		return [...commands(inner, name), { path: name, options: inner.options.flatMap(({ long }) => long ?? []) }];
 	});
 }
 
