@@ -11,10 +11,19 @@ import { BUILD, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER } from './set-up.ts';
 import { runMain, Steps } from './steps.ts';
+import { startPostgres } from '../test/support/postgres.ts';
 import { withTestEngine } from './test-engine.ts';
 
 const logFile = join(BUILD, 'logs/test.log');
 const AVA = join(PROJECT, 'node_modules/.bin/ava');
+
+/** What these tests ask is asked of the CA, never of its file. */
+const ON_POSTGRES = [
+	...['authorize', 'join', 'redeem', 'renew', 'user-token'].map((name) => `test/unit/ca/registration/${name}.test.ts`),
+	...['lists', 'revocation', 'selectors'].map((name) => `test/unit/ca/revocation/${name}.test.ts`),
+	'test/unit/ca/issuance/rotation.test.ts',
+	'test/unit/ca/bundle.test.ts',
+];
 
 interface Count {
 	readonly passed: number;
@@ -24,11 +33,21 @@ interface Count {
 async function main(): Promise<void> {
 	const [flag, story] = process.argv.slice(2);
 	const counts: Count[] = [];
-	if (flag !== '--integration') counts.push(await ava([]));
+	if (flag !== '--integration') counts.push(await ava([]), await onPostgres());
 	counts.push(await integration(new Steps(logFile), story));
 	const sum = (pick: (count: Count) => number): number => counts.reduce((total, count) => total + pick(count), 0);
 	process.stdout.write(`\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
 	if (sum((count) => count.failed) > 0) process.exitCode = 1;
+}
+
+/** Whole CAs once more, each on a database of one PostgreSQL server: every kind of statement has to pass there too. */
+async function onPostgres(): Promise<Count> {
+	const server = await startPostgres();
+	try {
+		return await ava(ON_POSTGRES, { BIRTHMARK_TEST_SERVER: await server.newDatabase() });
+	} finally {
+		await server.remove();
+	}
 }
 
 function integration(steps: Steps, story: string | undefined): Promise<Count> {

@@ -12,6 +12,7 @@ import { systemClock, type Clock } from '#common/runtime/clock.ts';
 import { silentLogger, type Logger } from '#common/runtime/log.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { readCaConfig } from '../../ca/config.ts';
+import { createDatabase } from './postgres.ts';
 import { initCa } from '../../ca/init.ts';
 import type { Reloadable } from '../../ca/reload.ts';
 import { loadConfig, serveCa } from '../../ca/serve.ts';
@@ -133,11 +134,18 @@ export function temporaryFolder(t: Test): string {
 	return folder.name;
 }
 
+/** A database of its own on the server that `$BIRTHMARK_TEST_SERVER` names, so that the same tests run on PostgreSQL; SQLite otherwise. */
+async function databaseForTests(): Promise<object> {
+	const server = process.env['BIRTHMARK_TEST_SERVER'];
+	return server === undefined ? {} : { database: { url: await createDatabase(server), poolSize: 4 } };
+}
+
 /** Makes a CA in a temporary folder and starts it. */
 export async function startCa(t: Test, { config = {}, clock = systemClock, logger = silentLogger, env = {}, state = join(temporaryFolder(t), 'state') }: StartOptions = {}): Promise<TestCa> {
 	if (!existsSync(join(state, 'config.json'))) {
 		mkdirSync(state, { recursive: true });
-		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }));
+		const database = await databaseForTests();
+		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...database, ...config }));
 		await initCa({ state, env: {} });
 	}
 	const ca = await serveCa({ state, config: await loadConfig(state, ownAddress(state)), env, logger, clock });

@@ -5,6 +5,7 @@
  */
 
 import { execFile, spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,7 +19,7 @@ import { freePort } from '../../scripts/ports.ts';
 
 /** Of the user "nobody": the server refuses to run as root. */
 const NOBODY = 65534;
-const SETTINGS = { fsync: 'on', shared_buffers: '32MB', max_connections: '100', autovacuum: 'off' };
+const SETTINGS = { fsync: 'on', shared_buffers: '32MB', max_connections: '400', autovacuum: 'off' };
 
 export interface TestPostgres {
 	/** A new, empty database. @returns its URL */
@@ -37,6 +38,19 @@ export function postgresPrograms(): string | undefined {
 	const found = versions.find((directory) => existsSync(join(directory, 'initdb')));
 	if (!found && process.env['BIRTHMARK_REQUIRE_POSTGRES']) throw new Error('the programs of PostgreSQL are missing: run "make build"');
 	return found;
+}
+
+/** A new, empty database beside the one of this URL. @returns its URL */
+export async function createDatabase(server: string): Promise<string> {
+	const name = `test_${randomBytes(8).toString('hex')}`;
+	const client = new pg.Client(server);
+	await client.connect();
+	try {
+		await client.query(`CREATE DATABASE ${name}`);
+	} finally {
+		await client.end();
+	}
+	return server.replace(/[^/]+$/, name);
 }
 
 /** Makes a cluster and starts its server. */
@@ -82,22 +96,11 @@ export async function startPostgres(): Promise<TestPostgres> {
 		await ended;
 	};
 	const url = (database: string): string => `postgresql://birthmark@127.0.0.1:${port}/${database}`;
-	let databases = 0;
 	await start();
 	return {
 		start,
 		stop,
-		async newDatabase() {
-			const name = `test_${process.pid}_${databases++}`;
-			const client = new pg.Client(url('postgres'));
-			await client.connect();
-			try {
-				await client.query(`CREATE DATABASE ${name}`);
-			} finally {
-				await client.end();
-			}
-			return url(name);
-		},
+		newDatabase: () => createDatabase(url('postgres')),
 		async remove() {
 			await stop();
 			folder.removeCallback();
