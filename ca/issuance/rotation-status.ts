@@ -68,10 +68,11 @@ async function laggards(trust: TrustRecord, { store, authorities, clock }: WaitD
 	const { stage, active, other } = positionOf(trust);
 	const staying = stage === 'prepared' ? other! : active;
 	const now = clock.now();
-	// As they are served, which may be with the roots of another CA beside ours.
-	const bundles = [...authorities.current().bundles.values()].filter((bundle) => bundle.includes(staying.root));
+	// Also as they are served, which may be with the roots of another CA beside ours. This instance may not have followed the last step yet.
+	const bundles = [...trust.bundles.map(({ bundle }) => Buffer.from(bundle)), ...authorities.current().bundles.values()];
+	const good = bundles.filter((bundle) => bundle.includes(staying.root)).map(bundleDigest);
 	return {
-		...(other && other.root !== active.root && { withoutBundle: await store.listWithoutBundle(bundles.map(bundleDigest), now) }),
+		...(other && other.root !== active.root && { withoutBundle: await store.listWithoutBundle(good, now) }),
 		...(stage === 'retiring' && { underOld: await store.listIssuedBy([other!.generation], now) }),
 	};
 }

@@ -84,7 +84,7 @@ test('a rotation of the root, with peers of every age in every stage', async (t)
 	const node = await ca.join('host1');
 	const first = await ca.enrol(node, 'web01', 'web');
 
-	t.is((await take(ca, '', { changes: 'root' })).stage, 'prepared');
+	t.is((await take(ca, '', { changes: 'root', isManual: true })).stage, 'prepared');
 	const both = await bundleOf(ca);
 	t.is(decodePem('CERTIFICATE', both.toString())!.length, 2);
 	const early = await trusting(ca, both).enrol(node, 'web02', 'web');
@@ -175,7 +175,7 @@ test('a step leaves others the time to follow', async (t) => {
 test('what was prepared can be called off, and everything is as it was', async (t) => {
 	const ca = await startCa(t, { config });
 	const node = await ca.join('host1');
-	await take(ca, '', { changes: 'root' });
+	await take(ca, '', { changes: 'root', isManual: true });
 	const both = await bundleOf(ca);
 	const token = await ca.mint(node, (await ca.authorize(node, { commonName: 'web01' })).id);
 	t.like(await take(ca, '/abort'), { stage: 'idle', digest: sha256(ca.bundle) });
@@ -184,7 +184,7 @@ test('what was prepared can be called off, and everything is as it was', async (
 	await caTakes(t, ca, { node, web }, { old: ca.bundle, both });
 	t.is((await ca.sign(token, newKey())).status, 200, 'a token of that time');
 	t.deepEqual((await ca.request('GET', `${ROOTS}?digest=${sha256(both)}`)).body, both);
-	t.is((await take(ca, '', { changes: 'root' })).generations.at(-1)!.generation, 3);
+	t.is((await take(ca, '', { changes: 'root', isManual: true })).generations.at(-1)!.generation, 3);
 });
 
 test('what was activated can be taken back, and what was issued meanwhile goes on until it is renewed', async (t) => {
@@ -192,7 +192,7 @@ test('what was activated can be taken back, and what was issued meanwhile goes o
 	const old = ca.bundle;
 	const node = await ca.join('host1');
 	const first = await ca.enrol(node, 'web01', 'web');
-	await take(ca, '', { changes: 'root' });
+	await take(ca, '', { changes: 'root', isManual: true });
 	const both = await bundleOf(ca);
 	await take(ca, '/activate', { force: true });
 	const second = await renew(ca, first);
@@ -211,9 +211,9 @@ test('what was activated can be taken back, and what was issued meanwhile goes o
 
 test('steps that are not next are refused', async (t) => {
 	const ca = await startCa(t, { config });
-	const codes = async (...steps: string[]) => Promise.all(steps.map(async (step) => (await ca.admin('POST', `/v1/rotation${step}`, step === '' ? { changes: 'root' } : {})).json()['code']));
+	const codes = async (...steps: string[]) => Promise.all(steps.map(async (step) => (await ca.admin('POST', `/v1/rotation${step}`, step === '' ? { changes: 'root', isManual: true } : {})).json()['code']));
 	t.deepEqual(await codes('/activate', '/abort', '/finish'), ['rotation-stage', 'rotation-stage', 'rotation-stage']);
-	await take(ca, '', { changes: 'root' });
+	await take(ca, '', { changes: 'root', isManual: true });
 	t.deepEqual(await codes('', '/finish'), ['rotation-stage', 'rotation-stage']);
 	await take(ca, '/activate');
 	t.deepEqual(await codes('', '/activate'), ['rotation-stage', 'rotation-stage']);
@@ -221,7 +221,7 @@ test('steps that are not next are refused', async (t) => {
 
 test('of many who take a step at once, one does', async (t) => {
 	const ca = await startCa(t, { config });
-	const answers = await Promise.all(Array.from({ length: 5 }, () => ca.admin('POST', '/v1/rotation', { changes: 'root' })));
+	const answers = await Promise.all(Array.from({ length: 5 }, () => ca.admin('POST', '/v1/rotation', { changes: 'root', isManual: true })));
 	t.deepEqual(answers.map((answer) => answer.status).sort(), [200, 409, 409, 409, 409]);
 	t.is((await status(ca)).generations.length, 2);
 });
@@ -289,7 +289,7 @@ test('a token of before is good during the rotation, and not after it', async (t
 	const node = await ca.join('host1');
 	const mint = async (client: Pick<TestCa, 'mint' | 'authorize'>, commonName: string) => client.mint(node, (await client.authorize(node, { commonName })).id);
 	const [one, two] = [await mint(ca, 'web01'), await mint(ca, 'web02')];
-	await take(ca, '', { changes: 'root' });
+	await take(ca, '', { changes: 'root', isManual: true });
 	t.deepEqual((await ca.request('GET', `${ROOTS}?digest=${sha256(ca.bundle)}`)).body, ca.bundle);
 	t.is((await ca.sign(one, newKey())).status, 200);
 	await take(ca, '/activate', { force: true });
