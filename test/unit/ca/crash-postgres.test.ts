@@ -13,6 +13,7 @@ import { postgresFor } from '../../support/stores.ts';
 import type { TestPostgres } from '../../support/postgres.ts';
 import { Ledger } from '../../soak/ledger.ts';
 import { runLoad } from '../../soak/load.ts';
+import { sayProgress } from '../../soak/progress.ts';
 import { seededRandom } from '../../soak/random.ts';
 import { soakUser } from '../../soak/user.ts';
 import { verifyLedger } from '../../soak/verify.ts';
@@ -61,6 +62,7 @@ postgres.test('with two instances on one PostgreSQL, no outage of an instance or
 		const lives = [...ledger.lives.slice(before), ...ledger.lives.slice(0, before).filter(() => random() < 10 / (before + 1))];
 		await verifyLedger(ledger, instances[Math.floor(random() * 2)]!.ca, lives);
 		t.deepEqual(ledger.faults, [], `seed ${seed}, round ${round}: ${kind}`);
+		sayProgress(round + 1, OUTAGES);
 	}
 	for (const { ca } of instances) await verifyLedger(ledger, ca, ledger.lives);
 	t.deepEqual(ledger.faults, [], `seed ${seed}`);

@@ -11,6 +11,7 @@ import { startCaProcess, spawnCa } from '../../support/ca-process.ts';
 import { temporaryFolder } from '../../support/ca.ts';
 import { Ledger } from '../../soak/ledger.ts';
 import { runLoad } from '../../soak/load.ts';
+import { sayProgress } from '../../soak/progress.ts';
 import { seededRandom } from '../../soak/random.ts';
 import { soakUser } from '../../soak/user.ts';
 import { verifyLedger } from '../../soak/verify.ts';
@@ -44,6 +45,7 @@ test('killed at random moments under load, no token counts twice, no answered ce
 		({ ca, kill } = await startCaProcess(t, state));
 		await verifyLedger(ledger, ca, [...ledger.lives.slice(before), ...ledger.lives.filter(() => random() < 10 / (before + 1))]);
 		t.deepEqual(ledger.faults, [], `seed ${seed}, round ${round}`);
+		sayProgress(round + 1, KILLS);
 	}
 	await verifyLedger(ledger, ca, ledger.lives);
 	t.deepEqual(ledger.faults, [], `seed ${seed}`);
