@@ -192,11 +192,22 @@ export function readCaConfig(text: string, environment: Readonly<Record<string, 
 	return parseConfig(schema, override(value, schema.parse({}), names, 'BIRTHMARK_CA'), 'the configuration of the CA');
 }
 
-/** Says nothing of the value: it holds a password. */
+/**
+ * Says nothing of the value: it holds a password. A way that others could listen on is encrypted, and
+ * the server at its end is proved to be the one, or the configuration says that this is not wanted:
+ * without the parameter the driver would use no TLS at all.
+ */
 function checkDatabaseUrl(value: string): void {
 	if (!URL.canParse(value) || !['postgres:', 'postgresql:'].includes(new URL(value).protocol)) {
 		throw new Error('is not a URL such as postgresql://user:password@host:5432/database?sslmode=verify-full');
 	}
+	const { hostname, searchParams } = new URL(value);
+	const host = searchParams.get('host') ?? hostname;
+	const isHere = host === '' || host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]'].includes(host);
+	if (!isHere && !['verify-full', 'disable'].includes(searchParams.get('sslmode') ?? '')) {
+		throw new Error('does not say how the server is reached: add ?sslmode=verify-full (and &sslrootcert=FILE for a CA of your own), or ?sslmode=disable where nobody can listen');
+	}
+	if (searchParams.has('uselibpqcompat')) throw new Error('asks for uselibpqcompat, under which other modes mean less than they say: leave it out');
 }
 
 /** RFC 5280 §4.2.1.13 and RFC 6960 §3.1: over https a verifier would have to check this CA's certificate to be able to check it. */

@@ -26,7 +26,7 @@ postgres.test('two instances: both start at once on an empty database, are one C
 	const url = await (await postgres.server()).newDatabase();
 	const start = async (name: string, service: typeof ca1) => {
 		const { DATABASE_URL, BIRTHMARK_CA_KEY_ENCRYPTION_FILE, ...rest } = service!.environment;
-		t.is(DATABASE_URL, 'postgresql://birthmark:a-password-of-the-test@postgres:5432/birthmark');
+		t.is(DATABASE_URL, 'postgresql://birthmark:a-password-of-the-test@postgres:5432/birthmark?sslmode=disable');
 		t.true(service!.volumes.includes(`./key-encryption.key:${BIRTHMARK_CA_KEY_ENCRYPTION_FILE}:ro`));
 		const environment = { ...rest, DATABASE_URL: url, BIRTHMARK_CA_KEY_ENCRYPTION_FILE: key, BIRTHMARK_CA_LISTEN_PORT: String(await freePort()) };
 		return startCaProcess(t, join(folder, name), { environment });
