@@ -1,13 +1,16 @@
 /** Other keys for the CA, without a handshake that fails: real TLS between peers of every age, in every stage. */
 
 import test, { type ExecutionContext } from 'ava';
+import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { Identity, RotationStatus } from '#common/protocol/messages.ts';
 import { decodePem } from '#common/x509/pem.ts';
-import { clientOf, newKey, sha256, startCa, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
+import { clientOf, newKey, sha256, startCa, temporaryFolder, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
 
 const config = { rotation: { settleSeconds: 0 } };
 const ROOTS = '/v1/roots';
@@ -282,6 +285,28 @@ test('a compromised intermediate is on the list of the root, and nothing under i
 	t.true(lists.some((list) => list.includes(serial)));
 	const again = await ca.join('host1');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials: again })).status, 200);
+});
+
+test('openssl verifies every chain strictly under every bundle, with the lists of everybody', async (t) => {
+	const ca = await startCa(t, { config });
+	const folder = temporaryFolder(t);
+	const file = (name: string, text: string | Buffer): string => {
+		writeFileSync(join(folder, name), text);
+		return join(folder, name);
+	};
+	const node = await ca.join('host1');
+	const first = await ca.enrol(node, 'web01', 'web');
+	await take(ca, '', { changes: 'root', isManual: true });
+	const both = await bundleOf(ca);
+	await take(ca, '/activate', { force: true });
+	const second = await renew(ca, first);
+	const lists = file('lists.pem', (await ca.request('GET', '/v1/crl.pem')).body);
+	for (const [leafName, { cert }] of Object.entries({ old: first, crossed: second })) for (const [bundleName, bundle] of Object.entries({ old: ca.bundle, both })) {
+		const chain = file(`${leafName}.pem`, cert);
+		const trusted = file(`${bundleName}-bundle.pem`, bundle);
+		const args = ['verify', '-x509_strict', '-crl_check_all', '-no-CApath', '-no-CAstore', '-CAfile', trusted, '-CRLfile', lists, '-untrusted', chain, chain];
+		t.regex(execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' }), /: OK\n$/, `${leafName} leaf, ${bundleName} bundle`);
+	}
 });
 
 test('a token of before is good during the rotation, and not after it', async (t) => {
