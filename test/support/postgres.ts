@@ -6,7 +6,7 @@
 
 import { execFile, spawn, spawnSync, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { once } from 'node:events';
@@ -53,8 +53,14 @@ export async function createDatabase(server: string): Promise<string> {
 	return server.replace(/[^/]+$/, name);
 }
 
+export interface PostgresTls {
+	/** PEM, both: the server then speaks TLS to whoever wants to */
+	readonly certificate: string;
+	readonly key: string;
+}
+
 /** Makes a cluster and starts its server. */
-export async function startPostgres(): Promise<TestPostgres> {
+export async function startPostgres(tls?: PostgresTls): Promise<TestPostgres> {
 	const programs = postgresPrograms();
 	if (programs === undefined) throw new Error('there is no PostgreSQL here: run "make build"');
 	const run = asOrdinaryUser(programs);
@@ -65,10 +71,16 @@ export async function startPostgres(): Promise<TestPostgres> {
 	for (const path of [folder.name, data]) if (run.uid !== undefined) chownSync(path, run.uid, run.uid);
 	const port = await freePort();
 	await promisify(execFile)(...run.command('initdb', ['--no-sync', '--auth=trust', '--username=birthmark', '--encoding=UTF8', '--locale=C', '-D', data]));
+	const files = { ssl_cert_file: join(folder.name, 'server.crt'), ssl_key_file: join(folder.name, 'server.key') };
+	if (tls) {
+		writeFileSync(files.ssl_cert_file, tls.certificate);
+		writeFileSync(files.ssl_key_file, tls.key, { mode: 0o600 });
+		for (const path of Object.values(files)) if (run.uid !== undefined) chownSync(path, run.uid, run.uid);
+	}
 	let server: ChildProcess | undefined;
 
 	const start = async (): Promise<void> => {
-		const settings = { ...SETTINGS, port: String(port), listen_addresses: '127.0.0.1', unix_socket_directories: folder.name };
+		const settings = { ...SETTINGS, port: String(port), listen_addresses: '127.0.0.1', unix_socket_directories: folder.name, ...(tls && { ssl: 'on', ...files }) };
 		const [file, args, options] = run.command('postgres', ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])]);
 		const child = spawn(file, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
 		server = child;

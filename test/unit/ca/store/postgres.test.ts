@@ -1,9 +1,13 @@
 /** The PostgreSQL backend: its schema, and a server that goes away and comes back. */
 
 import test from 'ava';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import { MIGRATIONS } from '../../../../ca/store/schema.ts';
 import { openPostgresDatabase } from '../../../../ca/store/postgres-database.ts';
+import { temporaryFolder } from '../../../support/ca.ts';
 import { postgresFor } from '../../../support/stores.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 
@@ -75,6 +79,24 @@ postgres.test('a transaction that swallowed the failure of one of its statements
 		await sql.run('UPDATE nothing SET value = 1').catch(() => undefined);
 	}), { message: /was undone/ });
 	t.deepEqual(await database.read((sql) => sql.get(`SELECT value FROM counters WHERE name = 'trust'`)), { value: 0 });
+});
+
+postgres.test('a server is asked for its certificate, which has to be for its name and from the CA that the URL names', async (t) => {
+	const folder = temporaryFolder(t);
+	const [certificate, key, other, otherKey] = ['a.crt', 'a.key', 'b.crt', 'b.key'].map((name) => join(folder, name)) as [string, string, string, string];
+	for (const [cert, its] of [[certificate, key], [other, otherKey]] as const) {
+		execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', its, '-out', cert, '-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'], { stdio: 'pipe' });
+	}
+	const server = await startPostgres({ certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') });
+	t.teardown(() => server.remove());
+	const plain = await server.newDatabase();
+	const url = plain.replace('127.0.0.1', 'localhost');
+	const database = await openPostgresDatabase({ url: `${url}?sslmode=verify-full&sslrootcert=${certificate}`, poolSize: 2 });
+	t.teardown(() => database.close());
+	t.deepEqual(await database.read((sql) => sql.get('SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()')), { ssl: true, version: 'TLSv1.3' });
+	for (const wrong of [`${url}?sslmode=verify-full&sslrootcert=${other}`, `${plain}?sslmode=verify-full&sslrootcert=${certificate}`, `${url}?sslmode=verify-full`]) {
+		t.like(await t.throwsAsync(openPostgresDatabase({ url: wrong, poolSize: 2, startTimeoutMs: 0 })), { code: 'ca-unavailable' }, wrong);
+	}
 });
 
 for (const mode of ['fast', 'immediate'] as const) {
