@@ -106,7 +106,7 @@ const schema = z.strictObject({
 	limits: z.strictObject({
 		/** of all clients together, per listener */
 		connections: z.int().min(16).max(100_000).default(8192),
-		/** of one address, per listener; beyond that the oldest goes that proved nothing and does nothing */
+		/** of one address, per listener; beyond that one goes that can be missed, see `http/connections.ts` */
 		connectionsPerAddress: z.int().min(4).max(100_000).default(512),
 		/** for the head of a request */
 		headerSeconds: seconds(10, 1, 60),

@@ -1,8 +1,9 @@
 /**
  * How many connections one address may hold open. Whole hosts, with all their containers, have one
- * address: so when it has too many, the oldest of those goes that have proved nothing and do nothing,
- * and whoever connects next is let in. Who only holds connections open loses them; who uses them, or
- * has shown a certificate, does not.
+ * address: so when it has too many, one of those goes that can be missed most easily, and whoever
+ * connects next is let in. None can be missed on whose requests the CA is at work; of the others, who
+ * proved nothing goes first, and then whoever holds the most. So nobody is kept away by somebody else
+ * at his address, whether that one says nothing, sends slowly, does not read, or has a certificate.
  */
 
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
@@ -13,9 +14,10 @@ import { addressSource } from '../defence/source.ts';
 
 interface Connection {
 	readonly socket: Socket;
-	isProved: boolean;
-	/** how many of its requests are being answered */
-	requests: number;
+	/** subject of the certificate that was shown */
+	identity: string | undefined;
+	/** those that are not over: an answer is when the client has read it, or as much as fits on the way */
+	readonly requests: Map<IncomingMessage, ServerResponse>;
 }
 
 /** @param limit asked at each new connection */
@@ -33,12 +35,15 @@ export function limitConnections(server: HttpServer | HttpsServer, limit: () => 
 		const ofAddress = open.get(key) ?? new Map<string, Connection>();
 		open.set(key, ofAddress);
 		if (ofAddress.size >= limit()) {
-			const [idle] = [...ofAddress.values()].filter(({ isProved, requests }) => !isProved && requests === 0);
-			(idle?.socket ?? socket).destroy();
-			if (!idle) return;
+			const missed = leastMissed([...ofAddress]);
+			if (!missed) return void socket.destroy();
+			const [id, connection] = missed;
+			connection.socket.destroy();
+			// Not when it has closed, or those who come until then would have it destroyed again.
+			ofAddress.delete(id);
 		}
 		const id = `${remoteAddress} ${remotePort}`;
-		const connection = { socket, isProved: false, requests: 0 };
+		const connection: Connection = { socket, identity: undefined, requests: new Map() };
 		ofAddress.set(id, connection);
 		socket.once('close', () => {
 			if (ofAddress.get(id) === connection) ofAddress.delete(id);
@@ -47,12 +52,32 @@ export function limitConnections(server: HttpServer | HttpsServer, limit: () => 
 	});
 	server.on('secureConnection', (socket: TLSSocket) => {
 		const connection = find(socket);
-		if (connection) connection.isProved = socket.authorized;
+		if (connection && socket.authorized) connection.identity = socket.getPeerX509Certificate()?.subject;
 	});
 	server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-		const connection = find(request.socket);
-		if (!connection) return;
-		connection.requests++;
-		response.once('close', () => connection.requests--);
+		const requests = find(request.socket)?.requests;
+		requests?.set(request, response);
+		response.once('close', () => requests?.delete(request));
 	});
+}
+
+type Entry = readonly [id: string, connection: Connection];
+
+/** @param connections the oldest first */
+function leastMissed(connections: readonly Entry[]): Entry | undefined {
+	const waiting = connections.filter(([, connection]) => !isAtWork(connection));
+	const unproved = waiting.filter(([, { identity }]) => identity === undefined);
+	return unproved.find(([, { requests }]) => requests.size === 0) ?? unproved[0] ?? ofWhoeverHasMost(waiting, connections);
+}
+
+/** Whether a request has come whole and its answer is not made yet; all else waits for the client. */
+function isAtWork({ requests }: Connection): boolean {
+	return [...requests].some(([request, response]) => request.complete && !response.writableEnded);
+}
+
+function ofWhoeverHasMost(waiting: readonly Entry[], all: readonly Entry[]): Entry | undefined {
+	const held = new Map<string | undefined, number>();
+	for (const [, { identity }] of all) held.set(identity, (held.get(identity) ?? 0) + 1);
+	const most = Math.max(...waiting.map(([, { identity }]) => held.get(identity)!));
+	return waiting.find(([, { identity }]) => held.get(identity) === most);
 }

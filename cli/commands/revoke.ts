@@ -3,10 +3,11 @@
 import { createReadStream } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { Identity, IdentityList, RevocationReason, RevocationResult, RevocationsAnswer, RevocationsRequest, RevokeAnswer, RevokeRequest } from '#common/protocol/messages.ts';
+import type { Identity, RevocationReason, RevocationResult, RevocationsAnswer, RevocationsRequest, RevokeAnswer, RevokeRequest } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
 import type { Context } from '../context.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { listIdentities } from '../identities.ts';
 import { formatTable } from '../output.ts';
 import { parseRevocationFile, type Selector } from '../revocation-file.ts';
 
@@ -118,8 +119,8 @@ type LiveIdentities = () => Promise<readonly Identity[]>;
 
 /** Asks the CA once, when the first container is not named by its whole id. */
 function lookUp(context: Context): LiveIdentities {
-	let answer: Promise<IdentityList> | undefined;
-	return async () => (await (answer ??= context.ca().json('GET', '/v1/identities'))).identities;
+	let answer: ReturnType<LiveIdentities> | undefined;
+	return () => (answer ??= listIdentities(context.ca(), false));
 }
 
 const FULL_ID = /^[0-9a-f]{64}$/;

@@ -112,6 +112,31 @@ test('revoke --container takes a name or the beginning of an id, when it means o
 	t.deepEqual(list(await birthmark(['ls', '--json'])).map(({ commonName }) => commonName), ['web01']);
 });
 
+test('what the beginning of an id means is decided by all identities, however many pages they have', async (t) => {
+	const identity = (containerId: string): Identity => ({
+		serial: 'ab', status: 'live', role: 'workload', commonName: 'web01', organizationalUnit: 'web', organization: 'test', spiffeId: 'spiffe://a/b', dnsNames: [],
+		containerId, notBefore: new Date().toISOString(), notAfter: new Date(Date.now() + 60_000).toISOString(), renewals: 0,
+	});
+	const pages: Record<string, IdentityList> = {
+		'': { identities: [identity(`aa1${'0'.repeat(61)}`)], next: '7' },
+		7: { identities: [identity(`aa2${'0'.repeat(61)}`)] },
+	};
+	const asked: string[] = [];
+	const path = join(temporaryFolder(t), 'socket');
+	const server = createServer(({ method, url }, response) => {
+		asked.push(`${method} ${url}`);
+		response.end(JSON.stringify(method === 'GET' ? pages[new URL(url!, 'http://x').searchParams.get('after') ?? ''] : { revoked: 1, crlNumber: 1 }));
+	});
+	t.teardown(() => server.close());
+	await listenUnix(server, path, 0o600);
+	const birthmark = newCommand(t, '--ca-socket', path);
+	const ran = await birthmark(['revoke', '--container', 'aa']);
+	t.is(ran.code, 2);
+	t.regex(ran.stderr, /"aa" means 2 containers/);
+	t.is((await birthmark(['revoke', '--container', 'aa2'])).code, 0);
+	t.is(asked.filter((call) => call.startsWith('POST')).length, 1);
+});
+
 test('revoke takes a serial, a container, a name or a node, and says how many', async (t) => {
 	const ca = await startCa(t);
 	const host = await ca.join('host1');
