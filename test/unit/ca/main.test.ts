@@ -34,11 +34,20 @@ test('init prints the digest for people or for programs, and fails where there i
 });
 
 test('what the command line does not understand is answered with its usage', async (t) => {
-	for (const args of [[], ['serve'], ['dance', '--state', 'x'], ['init', '--state', 'x', '--colour'], ['init', 'x', '--state', 'y']]) {
+	for (const args of [[], ['serve'], ['dance', '--state', 'x'], ['init', '--state', 'x', '--colour'], ['init', 'x', '--state', 'y'], ['init', '--state', 'x', '--out', 'y'], ['backup', '--state', 'x']]) {
 		const { code, stderr, stdout } = await run(args, { BIRTHMARK_CA_STATE: '' });
 		t.is(code, 64, args.join(' '));
-		t.regex(stderr, /usage: ca init --state DIR/);
+		t.regex(stderr, /\[usage\]\n\nusage: ca COMMAND --state DIR/);
 		t.is(stdout, '');
+	}
+});
+
+test('help is what was asked for, and lists every command', async (t) => {
+	for (const args of [['--help'], ['serve', '-h']]) {
+		const { code, stderr, stdout } = await run(args, { BIRTHMARK_CA_STATE: '' });
+		t.is(code, 0);
+		for (const command of ['init', 'serve', 'backup', 'restore', 'audit-verify', 'root-key-export']) t.regex(stdout, new RegExp(`^ {2}${command} `, 'm'));
+		t.is(stderr, '');
 	}
 });
 
