@@ -3,10 +3,11 @@
 import test, { type ExecutionContext } from 'ava';
 import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { IdentityList } from '#common/protocol/messages.ts';
+import { CA_SERVER_NAME, type IdentityList } from '#common/protocol/messages.ts';
 import { readCaConfig } from '../../../../ca/config.ts';
 import { openCfsslClients } from '../../../../ca/registration/cfssl-clients.ts';
 import { movableClock, newKey, startCa, temporaryFolder, type Credentials, type StartOptions, type TestCa } from '../../../support/ca.ts';
@@ -126,9 +127,20 @@ test('a CSR that cannot be read or is not signed by its key has the numbers of c
 test('an external caller whose certificate has expired is refused on a connection that is open', async (t) => {
 	const clock = movableClock();
 	const { ca, manager } = await startUpstream(t, { clock });
-	t.true((await sign(ca, manager, order())).success);
+	// The same connection for both: by now the CA may have a server certificate that this machine's clock does not take.
+	const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: ca.bundle, servername: CA_SERVER_NAME, ...manager });
+	t.teardown(() => agent.destroy());
+	const ask = () => new Promise<CfsslAnswer & { status: number; isReused: boolean }>((resolve, reject) => {
+		const call = request({ agent, host: '127.0.0.1', port: ca.port, method: 'POST', path: '/api/v1/cfssl/sign', headers: { 'content-type': 'application/json' } }, async (response) => {
+			const body = Buffer.concat(await response.toArray() as Buffer[]).toString();
+			resolve({ status: response.statusCode!, isReused: call.reusedSocket, ...JSON.parse(body) as CfsslAnswer });
+		});
+		call.once('error', reject).end(JSON.stringify(order()));
+	});
+	t.like(await ask(), { success: true, isReused: false });
 	clock.advance(25 * 3600);
-	t.like(await sign(ca, manager, order()), { status: 401, errors: [{ code: 7100 }] });
+	await ca.lookAfter();
+	t.like(await ask(), { status: 401, isReused: true, errors: [{ code: 7100 }] });
 });
 
 test('the server\'s certificate has the names of listen.names as well', async (t) => {
