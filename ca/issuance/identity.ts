@@ -13,7 +13,7 @@ import { quote } from '#common/protocol/names.ts';
 import { spiffeId } from '#common/protocol/spiffe-id.ts';
 import type { Issuer } from '#common/x509/certificate.ts';
 import { findForbiddenName } from '#common/x509/name-constraints.ts';
-import { expandDnsTemplate, expandPathTemplate } from './name-template.ts';
+import { expandDnsTemplates, expandPathTemplate } from './name-template.ts';
 import type { Profile, Profiles } from './profiles.ts';
 
 export interface Identity extends Names {
@@ -35,7 +35,7 @@ export interface Domain {
 /**
  * @param names checked
  * @throws BirthmarkError `name-illegal` when a template of the profile makes no host name of them
- * @throws BirthmarkError `name-not-allowed` for DNS names under a profile without
+ * @throws BirthmarkError `name-not-allowed` for DNS names under a profile without, and for those that a template makes for others
  */
 export function workloadIdentity(names: Names & { readonly profile?: WorkloadProfile }, { trustDomain, environment, profiles }: Domain): Identity {
 	const { commonName, organizationalUnit, dnsNames } = names;
@@ -44,7 +44,6 @@ export function workloadIdentity(names: Names & { readonly profile?: WorkloadPro
 		throw new BirthmarkError('name-not-allowed', `certificates of the profile "${profile.name}" carry no DNS names: ask for none, or for another profile`);
 	}
 	const values = { commonName, organizationalUnit, organization: environment, trustDomain };
-	const own = profile.dnsNames.map((template) => expandDnsTemplate(template, values));
 	return {
 		role: 'workload',
 		profile,
@@ -53,7 +52,7 @@ export function workloadIdentity(names: Names & { readonly profile?: WorkloadPro
 		dnsNames,
 		organization: environment,
 		spiffeId: spiffeId(trustDomain, expandPathTemplate(profile.spiffePath, values)),
-		alternativeNames: [...new Set([...own, ...dnsNames])],
+		alternativeNames: expandDnsTemplates(profile.dnsNames, values, dnsNames),
 	};
 }
 

@@ -3,7 +3,9 @@
  * `{commonName}.{organizationalUnit}.svc.example.com`, `/{organization}/{organizationalUnit}/{commonName}`.
  *
  * Different authorizations must never lead to the same name: so what stands beside something else in
- * a DNS name is a single label, no label has two values, and a segment of a path is either text or one value.
+ * a DNS name is a single label, no label has two values, a segment of a path is either text or one value,
+ * and what a template makes for one nobody else is given, by another template or because it was
+ * authorized by itself. A template that is one placeholder alone makes what can be authorized anyway.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -24,12 +26,22 @@ const SEGMENT = /^[A-Za-z0-9._-]+$/;
 /** First segment of the identities of Birthmark's own parts, see `identity.ts`. */
 const RESERVED_SEGMENT = 'birthmark';
 
+/** Values that no two placeholders have in common. */
+const SAMPLE: TemplateValues = { commonName: 'x1', organizationalUnit: 'x2', organization: 'x3', trustDomain: 'x4.x5' };
+
 /** @throws Error that says what is wrong, for a configuration */
 export function checkDnsTemplate(template: string): void {
 	checkPlaceholders(template);
 	// "a-b" and "c" would look like "a" and "b-c".
 	if (template.split('.').some((part) => [...part.matchAll(PLACEHOLDER)].length > 1)) throw new Error('has two placeholders in one label: put a "." between them');
 	checkDnsName(template.replaceAll(PLACEHOLDER, 'x'));
+}
+
+/** @returns the first other template that makes the names of this one of other values; undefined when none does */
+export function findOverlap(template: string, templates: readonly string[]): string | undefined {
+	if (LONE.test(template)) return undefined;
+	const name = expand(template, SAMPLE);
+	return templates.find((other) => other !== template && patternOf(other, SAMPLE.trustDomain)?.test(name));
 }
 
 /** @throws Error that says what is wrong, for a configuration */
@@ -45,7 +57,24 @@ export function checkPathTemplate(template: string): void {
 	if (segments[0]!.toLowerCase().startsWith(RESERVED_SEGMENT)) throw new Error(`begins with "${RESERVED_SEGMENT}", which is reserved`);
 }
 
-/** @throws BirthmarkError `name-illegal` when what comes out is no host name, or could have come from other values too */
+/**
+ * @param authorized further names
+ * @returns the names that the templates make, then those that were authorized
+ * @throws BirthmarkError `name-illegal` when a template makes no host name, or one that it could have made of other values too
+ * @throws BirthmarkError `name-not-allowed` when a template makes one of these names of other values
+ */
+export function expandDnsTemplates(templates: readonly string[], values: TemplateValues, authorized: readonly string[]): string[] {
+	const made = templates.map((template) => expandDnsTemplate(template, values));
+	const names = [...new Set([...made, ...authorized])];
+	for (const [index, template] of templates.entries()) {
+		const pattern = patternOf(template, values.trustDomain);
+		const name = pattern && names.find((candidate) => candidate !== made[index] && pattern.test(candidate));
+		if (name !== undefined) throw new BirthmarkError('name-not-allowed', `the DNS name ${quote(name)} belongs to others, who get it by their own names (${template} of the profile)`);
+	}
+	return names;
+}
+
+/** @throws BirthmarkError `name-illegal` */
 export function expandDnsTemplate(template: string, values: TemplateValues): string {
 	const isCompound = !LONE.test(template);
 	const name = expand(template, values, (key, value) => {
@@ -66,6 +95,13 @@ function expand(template: string, values: TemplateValues, check: (key: string, v
 		check(key, values[key]);
 		return values[key];
 	});
+}
+
+/** Everything that a DNS template makes; undefined for one placeholder alone. */
+function patternOf(template: string, trustDomain: string): RegExp | undefined {
+	if (LONE.test(template)) return undefined;
+	const texts = template.replaceAll('{trustDomain}', trustDomain).split(/\{[^{}]*\}/);
+	return new RegExp(`^${texts.map((text) => RegExp.escape(text)).join('[a-z0-9-]+')}$`);
 }
 
 function checkPlaceholders(template: string): void {

@@ -9,7 +9,7 @@
 import { z } from 'zod';
 import { checkDnsName } from '#common/protocol/names.ts';
 import { KEY_TYPES, RSA_BITS } from '#common/x509/algorithms.ts';
-import { checkDnsTemplate, checkPathTemplate } from './name-template.ts';
+import { checkDnsTemplate, checkPathTemplate, findOverlap } from './name-template.ts';
 
 /** Shorter than this a certificate would be half spent by the clock skew that `backdateSeconds` allows for. */
 export const MIN_LIFETIME_SECONDS = 10;
@@ -64,6 +64,10 @@ export const profilesSchema = z.strictObject({
 		checkLifetimes(profile, context);
 		// A CN that is no alternative name means nothing to one verifier and something to another (RFC 6125 §6.4.4).
 		if (!profile.dnsNames.includes('{commonName}')) context.addIssue({ code: 'custom', path: ['dnsNames'], message: 'lacks "{commonName}"' });
+		for (const [index, template] of profile.dnsNames.entries()) {
+			const other = findOverlap(template, profile.dnsNames);
+			if (other !== undefined) context.addIssue({ code: 'custom', path: ['dnsNames', index], message: `makes names that ${other} makes for others` });
+		}
 	}).prefault({}),
 	/** clients only, without DNS names. There is none for servers only: whoever renews is a client of the CA */
 	client: z.strictObject(named).superRefine(checkLifetimes).prefault({}),

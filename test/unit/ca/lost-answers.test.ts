@@ -5,6 +5,7 @@ import { startCa, type Answer, type TestCa } from '../../support/ca.ts';
 import { Ledger } from '../../soak/ledger.ts';
 import { runLoad, type Instance } from '../../soak/load.ts';
 import { seededRandom } from '../../soak/random.ts';
+import { soakUser } from '../../soak/user.ts';
 import { verifyLedger } from '../../soak/verify.ts';
 
 const CLIENTS = 4;
@@ -14,10 +15,11 @@ const LOST = 0.25;
 test('answers that get lost break nothing of what was answered, and nobody is refused for it', async (t) => {
 	const { random, seed } = seededRandom();
 	const ca = await startCa(t);
+	const userToken = await soakUser(ca, 600);
 	const ledger = new Ledger();
 	const node = await ca.join('host1');
 	let isOver = false;
-	const load = runLoad({ ledger, instances: [forgetful(ca, random)], node, random, isOver: () => isOver }, CLIENTS);
+	const load = runLoad({ ledger, instances: [forgetful(ca, random)], node, userToken, random, isOver: () => isOver }, CLIENTS);
 	await ledger.moreAnswers(ANSWERS);
 	isOver = true;
 	await load;
@@ -33,5 +35,5 @@ function forgetful(ca: TestCa, random: () => number): Instance {
 		if (random() < LOST) throw new Error('the answer was lost');
 		return given;
 	};
-	return { ...ca, request: (...args) => lose(ca.request(...args)), sign: (...args) => lose(ca.sign(...args)) };
+	return { ...ca, request: (...args) => lose(ca.request(...args)), admin: (...args) => lose(ca.admin(...args)), sign: (...args) => lose(ca.sign(...args)) };
 }

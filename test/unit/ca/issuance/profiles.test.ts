@@ -22,6 +22,9 @@ const FAULTS: Readonly<Record<string, readonly [profiles: object, path: string]>
 	'a placeholder that there is not': [{ workload: { dnsNames: ['{commonName}', '{image}.test'] } }, 'profiles.workload.dnsNames.1'],
 	'a wildcard': [{ workload: { dnsNames: ['{commonName}', '*.{organizationalUnit}.test'] } }, 'profiles.workload.dnsNames.1'],
 	'a DNS name with an underscore': [{ workload: { dnsNames: ['{commonName}', 'a_b.{commonName}'] } }, 'profiles.workload.dnsNames.1'],
+	'a label made of two values': [{ workload: { dnsNames: ['{commonName}', '{commonName}-{organizationalUnit}.test'] } }, 'profiles.workload.dnsNames.1'],
+	'DNS names that two templates make of different values': [{ workload: { dnsNames: ['{commonName}', '{commonName}.{organizationalUnit}.test', '{organizationalUnit}.{commonName}.test'] } }, 'profiles.workload.dnsNames.1'],
+	'a DNS name of everybody that is also the one of an instance': [{ workload: { dnsNames: ['{commonName}', 'api.svc.test', '{commonName}.svc.test'] } }, 'profiles.workload.dnsNames.1'],
 	'no DNS name': [{ workload: { dnsNames: [] } }, 'profiles.workload.dnsNames'],
 	'DNS names without the CN': [{ workload: { dnsNames: ['{commonName}.test'] } }, 'profiles.workload.dnsNames'],
 	'DNS names for clients': [{ client: { dnsNames: ['{commonName}'] } }, 'profiles.client'],
@@ -46,6 +49,7 @@ for (const [name, [profiles, path]] of Object.entries(FAULTS)) {
 test('every fault of every profile is told at once', (t) => {
 	const profiles = { workload: { lifetimeSeconds: 1 }, client: { spiffePath: '/' }, node: { keyTypes: ['X'] } };
 	const { message } = t.throws(() => readCaConfig(JSON.stringify({ profiles }), {}));
+	t.like(t.throws(() => readCaConfig(JSON.stringify({ profiles: { workload: { dnsNames: ['{commonName}', '({commonName}', '{commonName}.test'] } } }), {})), { code: 'config-invalid' });
 	for (const path of ['workload.lifetimeSeconds', 'client.spiffePath', 'node.keyTypes.0']) t.true(message.includes(`profiles.${path}: `), message);
 });
 
@@ -64,6 +68,18 @@ test('names that could come from two authorizations are not made', (t) => {
 	}
 	const plain = testDomain('example.org', 'test');
 	t.deepEqual(workloadIdentity({ commonName: 'a.b', organizationalUnit: 'C_d', dnsNames: [] }, plain).alternativeNames, ['a.b']);
+});
+
+test('a name that a template makes for others is not given to whoever asks for it by itself', (t) => {
+	const dnsNames = ['{commonName}', '{commonName}.{organizationalUnit}.svc.test', '{organizationalUnit}.svc.test'];
+	const domain = testDomain('example.org', 'test', { workload: { dnsNames } });
+	for (const stolen of ['api02.web.svc.test', 'api01.db.svc.test', 'db.svc.test']) {
+		t.like(t.throws(() => workloadIdentity({ ...names, dnsNames: [stolen] }, domain)), { code: 'name-not-allowed' }, stolen);
+	}
+	const own = ['api01.web.svc.test', 'web.svc.test', 'a.b.web.svc.test', 'svc.test', 'api02.test'];
+	t.deepEqual(workloadIdentity({ ...names, dnsNames: own }, domain).alternativeNames.toSorted(), ['api01', ...own].toSorted());
+	const byRole = testDomain('example.org', 'test', { workload: { dnsNames: ['{commonName}', '{organizationalUnit}.{trustDomain}'] } });
+	t.like(t.throws(() => workloadIdentity({ ...names, commonName: 'db.example.org' }, byRole)), { code: 'name-not-allowed' }, 'as its CN');
 });
 
 test('a profile says which keys it takes; P-256 it always takes', (t) => {
