@@ -5,7 +5,7 @@
 
 import { createPublicKey, sign, type KeyObject } from 'node:crypto';
 import { BirthmarkError } from '../protocol/errors.ts';
-import { Tag } from './der.ts';
+import { encode, Tag } from './der.ts';
 import { DerReader } from './der-reader.ts';
 
 /** What the CA itself uses for its keys; OpenSSL has a name of its own for the curve. */
@@ -47,6 +47,8 @@ const SIGNATURE_ALGORITHMS: Readonly<Record<string, { readonly digest: string | 
 	'1.2.840.113549.1.1.13': { digest: 'sha512', keyType: 'rsa' },
 	'1.3.101.112': { digest: null, keyType: 'ed25519' },
 };
+
+const NULL = encode(Tag.null);
 
 /** @returns Ecdsa-Sig-Value, DER (RFC 3279 §2.2.3), made with {@link CA_SIGNATURE_ALGORITHM} */
 export function signForCa(bytes: Uint8Array, key: KeyObject): Buffer {
@@ -115,8 +117,8 @@ function acceptRsa(key: KeyObject, spki: Uint8Array): KeyObject {
 export function signatureDigest(algorithm: Uint8Array, key: KeyObject): string | null {
 	const reader = DerReader.sequence(algorithm);
 	const { digest, keyType } = SIGNATURE_ALGORITHMS[reader.oid()] ?? {};
-	if (keyType === 'rsa' && reader.has(Tag.null)) reader.next(Tag.null);
-	if (digest === undefined || !reader.isAtEnd) {
+	const hasGoodParameters = reader.isAtEnd || (keyType === 'rsa' && reader.raw().equals(NULL) && reader.isAtEnd);
+	if (digest === undefined || !hasGoodParameters) {
 		throw new BirthmarkError('csr-signature-invalid', 'the request is signed with an algorithm that is not accepted; use SHA-256 with the key of the request');
 	}
 	if (keyType !== key.asymmetricKeyType) throw new BirthmarkError('csr-signature-invalid', 'the signature algorithm of the request does not belong to its key');

@@ -23,6 +23,9 @@ export function contextTag(number: number, form: 'constructed' | 'primitive' = '
 	return (form === 'constructed' ? 0xa0 : 0x80) | number;
 }
 
+/** Tags above 30 take more octets than one (X.690 §8.1.2.4); nothing here has any. */
+const LONG_TAG = 0x1f;
+
 /** Where an element is: offsets of its header, its contents and of what comes after it. */
 export interface Element {
 	readonly tag: number;
@@ -34,12 +37,12 @@ export interface Element {
 /**
  * The element at `offset`, header included.
  *
- * @returns undefined when it does not fit into the bytes or its length is not written the one way DER allows
+ * @returns undefined when it does not fit into the bytes, its tag is above 30, or its length is not written the one way DER allows
  */
 export function elementAt(bytes: Uint8Array, offset: number): Element | undefined {
 	const tag = bytes[offset];
 	const first = bytes[offset + 1];
-	if (tag === undefined || first === undefined) return undefined;
+	if (tag === undefined || first === undefined || (tag & LONG_TAG) === LONG_TAG) return undefined;
 	let length = first;
 	let contents = offset + 2;
 	if (first >= 0x80) {

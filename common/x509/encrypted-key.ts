@@ -129,9 +129,10 @@ function parseAlgorithm(algorithm: DerReader): Omit<EncryptedKey, 'encrypted'> {
 }
 
 function requireBearable({ cost, blockSize, parallelization }: ScryptCost, salt: Buffer): void {
-	const isPowerOfTwo = cost > 1 && (cost & (cost - 1)) === 0;
-	const isBearable = 128 * cost * blockSize < LIMITS.memoryBytes && parallelization <= LIMITS.parallelization;
-	if (!isPowerOfTwo || blockSize === 0 || parallelization === 0 || !isBearable) throw new RangeError('parameters of scrypt that are not accepted');
+	// RFC 7914 §2 and §6
+	const isPossible = cost > 1 && (cost & (cost - 1)) === 0 && cost < 2 ** (16 * blockSize) && blockSize > 0 && parallelization > 0;
+	const isBearable = 128 * blockSize * (cost + parallelization + 2) < LIMITS.memoryBytes && parallelization <= LIMITS.parallelization;
+	if (!isPossible || !isBearable) throw new RangeError('parameters of scrypt that are not accepted');
 	if (salt.length > LIMITS.saltBytes) throw new RangeError('a salt that is too long');
 }
 

@@ -8,6 +8,8 @@ import tmp from 'tmp';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
+import { encode, encodeOid, Tag } from '#common/x509/der.ts';
+import { DerReader } from '#common/x509/der-reader.ts';
 import { decodePem, encodePem } from '#common/x509/pem.ts';
 
 const LABEL = 'CERTIFICATE REQUEST';
@@ -102,6 +104,18 @@ test('a request signed by another key than the one it carries is refused', (t) =
 test('the common name is told when there is one', (t) => {
 	t.is(verifyCsr(Buffer.from(ourCsr('api01'))).commonName, 'api01');
 	t.is(verifyCsr(Buffer.from(ourCsr())).commonName, undefined);
+});
+
+test('parameters of a signature algorithm are absent or NULL, and NULL is empty', (t) => {
+	const der = toDer(opensslCsr(ACCEPTED['RSA with 2048 bits']!));
+	const outer = DerReader.sequence(der);
+	const info = outer.raw();
+	outer.raw();
+	const withParameters = (...parameters: readonly Buffer[]) => encode(Tag.sequence, info, encode(Tag.sequence, encodeOid('1.2.840.113549.1.1.11'), ...parameters), der.subarray(-261));
+	t.is(codeOf(withParameters()), 'accepted');
+	t.is(codeOf(withParameters(encode(Tag.null))), 'accepted');
+	t.is(codeOf(withParameters(encode(Tag.null, Buffer.of(0)))), 'csr-signature-invalid');
+	t.is(codeOf(withParameters(encode(Tag.null), encode(Tag.null))), 'csr-signature-invalid');
 });
 
 const MALFORMED: Readonly<Record<string, () => string | Buffer>> = {

@@ -1,8 +1,10 @@
 /** Name constraints: read as they were written, and kept by our own judgement as OpenSSL keeps them (`chain.test.ts`). */
 
 import test from 'ava';
+import { contextTag, encode, Tag } from '#common/x509/der.ts';
+import { DerError } from '#common/x509/der-reader.ts';
 import type { NameConstraints } from '#common/x509/extensions.ts';
-import { findForbiddenName } from '#common/x509/name-constraints.ts';
+import { decodeNameConstraints, findForbiddenName } from '#common/x509/name-constraints.ts';
 import { createPki } from '../../../support/pki.ts';
 
 const CONSTRAINTS: Readonly<Record<string, NameConstraints>> = {
@@ -19,6 +21,21 @@ for (const [name, constraints] of Object.entries(CONSTRAINTS)) {
 		t.deepEqual(rootIssuer.constraints, {});
 	});
 }
+
+test('constraints that are not the ones of this project are refused, not passed over', (t) => {
+	const subtrees = (number: number, tag: number, value: Buffer) => encode(contextTag(number), encode(Tag.sequence, encode(contextTag(tag, 'primitive'), value)));
+	const address = subtrees(1, 7, Buffer.alloc(8));
+	t.deepEqual(decodeNameConstraints(encode(Tag.sequence, address)), {});
+	const others: readonly Buffer[][] = [
+		[subtrees(1, 2, Buffer.from('bad.test'))],
+		[subtrees(0, 2, Buffer.from('svc.test')), subtrees(1, 2, Buffer.from('bad.svc.test'))],
+		[subtrees(0, 7, Buffer.alloc(8)), address],
+		[subtrees(0, 6, Buffer.from('a.test')), subtrees(0, 6, Buffer.from('b.test')), address],
+		[address, address],
+		[],
+	];
+	for (const parts of others) t.throws(() => decodeNameConstraints(encode(Tag.sequence, ...parts)), { instanceOf: DerError });
+});
 
 test('a name is in a domain when it is the domain or ends with it after a dot', (t) => {
 	const forbidden = (name: string) => findForbiddenName({ dnsDomains: ['svc.test', 'api01'] }, { dnsNames: [name] }, 'other.test');

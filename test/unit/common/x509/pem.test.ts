@@ -37,7 +37,7 @@ test('lengths are written the one way DER allows, and read back', (t) => {
 		const encoded = encode(Tag.octetString, Buffer.alloc(length));
 		t.deepEqual(elementAt(encoded, 0), { tag: Tag.octetString, start: 0, contents: encoded.length - length, end: encoded.length });
 	}
-	for (const bad of ['', '30', '3080', '308100', '30817f', '3082007f', '308400000001', '3005', '3001']) t.is(elementAt(Buffer.from(bad, 'hex'), 0), undefined, bad);
+	for (const bad of ['', '30', '3080', '308100', '30817f', '3082007f', '308400000001', '3005', '3001', '1f0100', 'bf810100']) t.is(elementAt(Buffer.from(bad, 'hex'), 0), undefined, bad);
 });
 
 test('integers are positive and as short as they can be', (t) => {
