@@ -10,7 +10,7 @@ import { addressSource, identitySource, tokenSource, type Source } from '../defe
 import type { Caller } from '../registration/caller.ts';
 import { CSR_ERRORS } from './description.ts';
 
-/** With these nothing is proved but the address; a valid token or certificate never fails with one of them. */
+/** With these nothing is proved but the address, unless the caller was known before; a valid token or certificate never fails with one of them. */
 const UNPROVED: ReadonlySet<ErrorCode> = new Set(['unauthenticated', 'identity-expired', 'token-malformed', 'token-unknown', 'token-invalid']);
 /** No route looks at a CSR before it has found the token or the certificate good that comes with it. */
 const BAD_CSR: ReadonlySet<ErrorCode> = new Set(CSR_ERRORS);
@@ -43,12 +43,16 @@ export function beginAttempt({ blackhole, onShutOut }: AttemptDeps, request: Pic
 	// A unix socket has no address: the admin socket's callers answer to nobody here.
 	const { remoteAddress } = request.socket;
 	let proved: Source | undefined;
+	let isCallerKnown = false;
 	const culprit = (code: ErrorCode): Source | undefined => {
 		if (BAD_CSR.has(code) && proved) return proved;
+		// A node passes on what others have chosen, a token among it.
+		if (isCallerKnown) return undefined;
 		return UNPROVED.has(code) && remoteAddress !== undefined ? addressSource(remoteAddress) : undefined;
 	};
 	return {
 		identify(caller) {
+			isCallerKnown = true;
 			const source = isGuarded ? identitySource(caller) : undefined;
 			if (!source) return;
 			proved = source;

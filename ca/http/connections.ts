@@ -1,9 +1,9 @@
 /**
  * How many connections one address may hold open. Whole hosts, with all their containers, have one
  * address: so when it has too many, one of those goes that can be missed most easily, and whoever
- * connects next is let in. None can be missed on whose requests the CA is at work; of the others, who
- * proved nothing goes first, and then whoever holds the most. So nobody is kept away by somebody else
- * at his address, whether that one says nothing, sends slowly, does not read, or has a certificate.
+ * connects next is let in. None can be missed on whose requests the CA is at work; of the others, one
+ * goes of whoever holds the most. So nobody is kept away by somebody else at his address, whether that
+ * one says nothing, sends slowly, does not read, or has a certificate.
  */
 
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
@@ -63,21 +63,22 @@ export function limitConnections(server: HttpServer | HttpsServer, limit: () => 
 
 type Entry = readonly [id: string, connection: Connection];
 
-/** @param connections the oldest first */
+/**
+ * Whoever has proved nothing counts as one with all the others who have not: an address where somebody
+ * hoards with a certificate must not lose its newest connections, which are still to prove theirs.
+ *
+ * @param connections the oldest first
+ */
 function leastMissed(connections: readonly Entry[]): Entry | undefined {
+	const held = Map.groupBy(connections, ([, { identity }]) => identity);
 	const waiting = connections.filter(([, connection]) => !isAtWork(connection));
-	const unproved = waiting.filter(([, { identity }]) => identity === undefined);
-	return unproved.find(([, { requests }]) => requests.size === 0) ?? unproved[0] ?? ofWhoeverHasMost(waiting, connections);
+	const heldBy = ([, { identity }]: Entry): number => held.get(identity)!.length;
+	const most = Math.max(...waiting.map(heldBy));
+	const candidates = waiting.filter((entry) => heldBy(entry) === most);
+	return candidates.find(([, { requests }]) => requests.size === 0) ?? candidates[0];
 }
 
 /** Whether a request has come whole and its answer is not made yet; all else waits for the client. */
 function isAtWork({ requests }: Connection): boolean {
 	return [...requests].some(([request, response]) => request.complete && !response.writableEnded);
-}
-
-function ofWhoeverHasMost(waiting: readonly Entry[], all: readonly Entry[]): Entry | undefined {
-	const held = new Map<string | undefined, number>();
-	for (const [, { identity }] of all) held.set(identity, (held.get(identity) ?? 0) + 1);
-	const most = Math.max(...waiting.map(([, { identity }]) => held.get(identity)!));
-	return waiting.find(([, { identity }]) => held.get(identity) === most);
 }

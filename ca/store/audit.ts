@@ -10,10 +10,12 @@ import type { Database, Reader, Row, Sql } from './database.ts';
 import type { Actor, AuditEvent } from './records.ts';
 import type { AuditStore } from './store.ts';
 
+type Event = Omit<AuditRecord, 'sequence' | 'previous' | 'hash'>;
+
 /** Within the transaction of the decision. */
 export async function recordEvent(sql: Sql, by: Actor, { at, ...event }: AuditEvent): Promise<void> {
 	const body = JSON.stringify({ at: at.toISOString(), by, ...event });
-	await sql.run('INSERT INTO audit_pending (at, body) VALUES (:at, :body)', { at: at.getTime(), body });
+	await sql.run('INSERT INTO audit_pending (body) VALUES (:body)', { body });
 }
 
 export function createAudit(database: Database): AuditStore {
@@ -23,12 +25,13 @@ export function createAudit(database: Database): AuditStore {
 			// Holds the row until the end: another instance that seals waits here and then sees the new head.
 			await bump(sql, 'audit');
 			let head = await readHead(sql);
-			const waiting = await sql.all('SELECT id, at, body FROM audit_pending ORDER BY id LIMIT :limit', { limit });
-			for (const { id, at, body } of waiting) {
-				const event = JSON.parse(body as string) as Omit<AuditRecord, 'sequence' | 'previous' | 'hash'>;
+			const waiting = await sql.all('SELECT id, body FROM audit_pending ORDER BY id LIMIT :limit', { limit });
+			for (const { id, body } of waiting) {
+				// Whatever somebody has put there is sealed too: it must not keep what comes after it from it.
+				const event = parseEvent(body as string) ?? unreadable(body as string);
 				const { sequence, previous, hash } = chainRecord(head, event);
-				await sql.run('INSERT INTO audit_log (sequence, at, body, previous, hash) VALUES (:sequence, :at, :body, :previous, :hash)', {
-					sequence, at: at as number, body: canonicalJson(event), previous: Buffer.from(previous, 'hex'), hash: Buffer.from(hash, 'hex'),
+				await sql.run('INSERT INTO audit_log (sequence, body, previous, hash) VALUES (:sequence, :body, :previous, :hash)', {
+					sequence, body: canonicalJson(event), previous: Buffer.from(previous, 'hex'), hash: Buffer.from(hash, 'hex'),
 				});
 				// One by one: an event with a lower id may be committed only now.
 				await sql.run('DELETE FROM audit_pending WHERE id = :id', { id: id as number });
@@ -52,17 +55,24 @@ async function readHead(sql: Reader): Promise<AuditHead> {
 
 /** As it is in the database, so that whoever verifies it sees what was done to it. */
 function toRecord({ sequence, body, previous, hash }: Row): AuditRecord {
-	return { ...parseBody(body as string), sequence: sequence as number, previous: hex(previous), hash: hex(hash) };
+	const event = parseEvent(body as string);
+	const isAsWritten = event && canonicalJson(event) === body;
+	return { ...(isAsWritten ? event : unreadable(body as string)), sequence: sequence as number, previous: hex(previous), hash: hex(hash) };
 }
 
-function parseBody(body: string): Omit<AuditRecord, 'sequence' | 'previous' | 'hash'> {
-	const unreadable = { at: '', by: { role: '', name: '' }, action: 'unreadable', outcome: '' };
+/** @returns undefined for what is no event. What a record has beside its event has no second place in it, where no hash would count it. */
+function parseEvent(body: string): Event | undefined {
 	try {
-		const event = JSON.parse(body) as AuditRecord;
-		return canonicalJson(event) === body ? event : { ...unreadable, details: { body } };
+		const event = JSON.parse(body) as unknown;
+		const isEvent = typeof event === 'object' && event !== null && !Array.isArray(event) && !['sequence', 'previous', 'hash'].some((name) => Object.hasOwn(event, name));
+		return isEvent ? event as Event : undefined;
 	} catch {
-		return { ...unreadable, details: { body } };
+		return undefined;
 	}
+}
+
+function unreadable(body: string): Event {
+	return { at: '', by: { role: '', name: '' }, action: 'unreadable', outcome: '', details: { body } };
 }
 
 function hex(bytes: unknown): string {

@@ -118,13 +118,11 @@ export const MIGRATIONS: readonly string[] = [
 
 	CREATE TABLE audit_pending (
 		id INTEGER PRIMARY KEY AUTOINCREMENT,
-		at INTEGER NOT NULL,
 		body TEXT NOT NULL
 	) STRICT;
 
 	CREATE TABLE audit_log (
 		sequence INTEGER PRIMARY KEY,
-		at INTEGER NOT NULL,
 		body TEXT NOT NULL,
 		previous BLOB NOT NULL,
 		hash BLOB NOT NULL

@@ -43,6 +43,7 @@ export function addAudit(program: Command, context: Context): void {
 		.option('--after <number:hash>', 'the head on which the file joins, when it does not begin with the first record', parseHead)
 		.option('--json', 'print JSON')
 		.action(async ({ file, expect, after }: { file?: string; expect?: AuditHead; after?: AuditHead }) => {
+			if (expect && after && expect.sequence < after.sequence) throw new BirthmarkError('usage', `--expect ${expect.sequence}:… lies before --after ${after.sequence}:…, so nothing here can be compared with it`);
 			const lines = file === undefined ? auditLines(context.ca(), after?.sequence ?? 0) : fileLines(file);
 			const { fault, head } = await verify(lines, after, expect);
 			if (fault) process.exitCode = ExitCode.unhealthy;

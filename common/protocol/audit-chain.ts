@@ -84,12 +84,19 @@ export interface AuditVerifier {
 
 /**
  * @param after where the records to come join on
- * @param expected a head that was noted before, when there is one
+ * @param expected a head that was noted before, when there is one; not from before `after`, where nothing can be compared with it
  */
 export function createAuditVerifier(after: AuditHead = AUDIT_GENESIS, expected?: AuditHead): AuditVerifier {
+	if (expected && expected.sequence < after.sequence) throw new RangeError('what was expected lies before the records to come');
 	let head = after;
 	const fault = (kind: AuditFaultKind, sequence: number, sentence: string): AuditFault => ({ kind, sequence, sentence });
+	const compare = ({ sequence, hash }: AuditHead): AuditFault | undefined => {
+		if (expected?.sequence !== sequence || expected.hash === hash) return undefined;
+		return fault('rewritten', sequence, `record ${sequence} has another hash than was noted: it or one before it was written anew`);
+	};
+	const begun = compare(after);
 	const take = (value: unknown): AuditFault | undefined => {
+		if (begun) return begun;
 		const next = head.sequence + 1;
 		if (!isRecord(value)) return fault('malformed', next, `where record ${next} should be there is something that is no record`);
 		const { sequence, previous, hash, ...event } = value;
@@ -97,9 +104,9 @@ export function createAuditVerifier(after: AuditHead = AUDIT_GENESIS, expected?:
 		if (sequence < next) return fault('out-of-order', next, `where record ${next} should be there is record ${sequence}`);
 		if (!isHash(hash, previous, { ...event, sequence })) return fault('modified', sequence, `record ${sequence} was modified: its hash is not that of its contents`);
 		if (previous !== head.hash) return fault('replaced', sequence, `record ${sequence} does not join on to the one before: one of the two is not the original`);
-		if (expected?.sequence === sequence && expected.hash !== hash) return fault('rewritten', sequence, `record ${sequence} has another hash than was noted: it or one before it was written anew`);
-		head = { sequence, hash };
-		return undefined;
+		const noted = compare({ sequence, hash });
+		if (!noted) head = { sequence, hash };
+		return noted;
 	};
 	return {
 		take,
@@ -117,7 +124,7 @@ export function createAuditVerifier(after: AuditHead = AUDIT_GENESIS, expected?:
 			return canonicalJson(value) === line ? undefined : fault('modified', next, `record ${next} was modified: it is not written as it was`);
 		},
 		end() {
-			if (!expected || expected.sequence <= head.sequence) return undefined;
+			if (begun || !expected || expected.sequence <= head.sequence) return begun;
 			return fault('truncated', head.sequence + 1, `the log ends with record ${head.sequence}, and record ${expected.sequence} was noted: the end was cut off`);
 		},
 		get head() {

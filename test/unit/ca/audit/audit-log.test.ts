@@ -72,9 +72,23 @@ test('a CA that stops seals what it has decided, and says the head', async (t) =
 	t.deepEqual(await verifyOffline(ca.state, '--expect', said), { code: 0, answer: { intact: true, head: { sequence: Number(said.split(':')[0]), hash: said.split(':')[1] }, pending: 0 } as never });
 });
 
+test('what is no event does not keep the events behind it from being sealed, and shows', async (t) => {
+	const ca = await startCa(t);
+	await ca.close();
+	for (const body of ['x', 'null', '{"sequence":9}']) tamper(ca.state, `INSERT INTO audit_pending (body) VALUES ('${body}')`);
+	const again = await startCa(t, { state: ca.state });
+	await again.join('host1');
+	const { records, head } = await page(again);
+	t.deepEqual(records.filter(({ action }) => action === 'unreadable').map(({ details }) => details?.['body']), ['x', 'null', '{"sequence":9}']);
+	t.true(records.some(({ action }) => action === 'node.join'));
+	await again.close();
+	t.like(await verifyOffline(ca.state, '--expect', formatAuditHead(head)), { code: 0, answer: { intact: true } });
+});
+
 const TAMPERINGS: ReadonlyArray<readonly [what: string, sql: string, kind: string, sequence: number]> = [
 	['a name that is changed', `UPDATE audit_log SET body = replace(body, 'host1', 'host2') WHERE sequence = (SELECT min(sequence) FROM audit_log WHERE body LIKE '%node.join%')`, 'modified', 0],
 	['a blank that is put in', `UPDATE audit_log SET body = ' ' || body WHERE sequence = 2`, 'modified', 2],
+	['a field that is added where no hash counts it', `UPDATE audit_log SET body = replace(body, '"outcome":', '"hash":"0","outcome":') WHERE sequence = 2`, 'modified', 2],
 	['a body that is no JSON', `UPDATE audit_log SET body = 'x' WHERE sequence = 2`, 'modified', 2],
 	['a record that is deleted', 'DELETE FROM audit_log WHERE sequence = 2', 'missing', 2],
 	['the first record deleted', 'DELETE FROM audit_log WHERE sequence = 1', 'missing', 1],
@@ -125,6 +139,10 @@ test('the command lists, exports and verifies, and finds what was changed in an 
 	writeFileSync(file, rest.stdout);
 	t.is((await birthmark(['audit', 'verify', '--file', file])).code, 3);
 	t.is((await birthmark(['audit', 'verify', '--file', file, '--after', formatAuditHead(from), '--expect', formatAuditHead(head)])).code, 0);
+
+	const other = `${from.sequence}:${'0'.repeat(64)}`;
+	t.is((await birthmark(['audit', 'verify', '--file', file, '--after', formatAuditHead(from), '--expect', other])).code, 3);
+	t.is((await birthmark(['audit', 'verify', '--file', file, '--after', formatAuditHead(from), '--expect', `1:${'0'.repeat(64)}`])).code, 2);
 
 	t.is((await birthmark(['audit', 'verify', '--file', '/nonexistent'])).code, 6);
 	t.is((await birthmark(['audit', 'verify', '--expect', 'x'])).code, 2);

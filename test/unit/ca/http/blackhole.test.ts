@@ -78,6 +78,16 @@ test('names that are refused to users of a node do not count against the node', 
 	t.truthy(await ca.enrol(node, 'web01', 'web'));
 });
 
+test('bad tokens that a node is asked to register count against nobody: not its address either', async (t) => {
+	const ca = await startCa(t, { config });
+	const node = await ca.join('host1');
+	const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+	for (let attempt = 0; attempt < 10; attempt++) {
+		t.is(code(await ca.request('POST', '/v1/authorize', { credentials: node, headers, body: 'cn=web01&token=weak' })), 'token-malformed');
+	}
+	t.is(code(await sign(ca, unknownToken(ca), newKey().csr())), 'token-unknown');
+});
+
 test('whoever operates the machine is never shut out', async (t) => {
 	const ca = await startCa(t, { config });
 	await shutOutTheAddress(ca);

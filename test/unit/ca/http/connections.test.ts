@@ -109,3 +109,14 @@ test('a container with a certificate that holds all connections of its address d
 	t.regex(await ask(node, '/v1/whoami'), /^HTTP\/1\.1 200 /, 'the oldest, but not one of many');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials })).status, 200);
 });
+
+test('a container that hoards connections with a certificate pushes out nobody who has still to show who he is', async (t) => {
+	const ca = await startCa(t, { config: { limits: { connectionsPerAddress: LIMIT } } });
+	const web = await ca.enrol(await ca.join('host1'), 'web01', 'web');
+	const hoard = async () => t.regex(await ask(await openTls(t, ca, web), '/v1/whoami'), /^HTTP\/1\.1 200 /);
+	for (let count = 0; count < LIMIT - 1; count++) await hoard();
+	const newcomer = await openTls(t, ca);
+	for (let count = 0; count < LIMIT; count++) await hoard();
+	t.false(newcomer.closed);
+	t.regex(await ask(newcomer, '/healthz'), /^HTTP\/1\.1 200 /);
+});

@@ -3,6 +3,8 @@
 import test from 'ava';
 import { createAuditVerifier } from '#common/protocol/audit-chain.ts';
 import { verifyAuditLog } from '../../../../ca/audit/verify.ts';
+import { recordEvent } from '../../../../ca/store/audit.ts';
+import { createStore } from '../../../../ca/store/create-store.ts';
 import { SYSTEM, type Actor } from '../../../../ca/store/records.ts';
 import type { Store } from '../../../../ca/store/store.ts';
 import { NOW } from '../../../support/records.ts';
@@ -50,8 +52,11 @@ for (const backend of backends(test)) {
 	});
 
 	backend.test(title('a long log is verified page by page'), async (t) => {
-		const store = await backend.store(t);
-		await Promise.all(Array.from({ length: 2100 }, (_, index) => store.addEvent(SYSTEM, { at: NOW, action: 'test', outcome: 'done', subject: String(index) })));
+		const database = await backend.database(t);
+		const store = createStore(database);
+		await database.transaction(async (sql) => {
+			for (let index = 0; index < 2100; index++) await recordEvent(sql, SYSTEM, { at: NOW, action: 'test', outcome: 'done', subject: String(index) });
+		});
 		while ((await store.sealEvents(500)).sealed > 0);
 		const { fault, head } = await verifyAuditLog(store);
 		t.is(fault, undefined);
