@@ -5,6 +5,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { readCaConfig } from '../../ca/config.ts';
 import { freePort } from '../../scripts/ports.ts';
 import { startCaProcess } from '../support/ca-process.ts';
 import { temporaryFolder } from '../support/ca.ts';
@@ -19,6 +20,7 @@ postgres.test('two instances: both start at once on an empty database, are one C
 	t.timeout(120_000);
 	const { postgres: database, ca1, ca2 } = readComposeServices(EXAMPLE, { POSTGRES_PASSWORD: 'a-password-of-the-test' });
 	t.truthy(database);
+	for (const { environment } of [ca1!, ca2!]) t.notThrows(() => readCaConfig('{}', environment));
 	const folder = temporaryFolder(t);
 	const key = join(folder, 'key-encryption.key');
 	writeFileSync(key, randomBytes(32).toString('base64'));
