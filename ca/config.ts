@@ -108,9 +108,9 @@ const schema = z.strictObject({
 		connections: z.int().min(16).max(100_000).default(8192),
 		/** of one address, per listener; beyond that one goes that can be missed, see `http/connections.ts` */
 		connectionsPerAddress: z.int().min(4).max(100_000).default(512),
-		/** for the head of a request */
+		/** for the handshake, and for the head of a request */
 		headerSeconds: seconds(10, 1, 60),
-		/** for the whole of a request */
+		/** for the whole of a request; twice as long may nothing move while it is answered */
 		requestSeconds: seconds(30, 1, 600),
 	}).prefault({}),
 	/** who sends bad CSRs or tokens, or fails to say who it is, is shut out; see `defence/` */

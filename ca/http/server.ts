@@ -9,6 +9,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { SecureContextOptions } from 'node:tls';
 import { closeServer } from '#common/runtime/listen.ts';
 import { limitConnections } from './connections.ts';
+import { endHandshakes, limitHandshakes } from './handshakes.ts';
 
 /** Key and chain of the server's own certificate, PEM. */
 export interface ServerCredentials {
@@ -21,9 +22,9 @@ export interface ServerLimits {
 	/** of all clients together */
 	readonly connections: number;
 	readonly connectionsPerAddress: number;
-	/** for the head of a request, from its first byte or the connection's */
+	/** for the handshake, and for the head of a request, from its first byte or the connection's */
 	readonly headerSeconds: number;
-	/** for the whole of it */
+	/** for the whole of it; twice as long may nothing move while the answer is made and sent */
 	readonly requestSeconds: number;
 }
 
@@ -35,8 +36,8 @@ const FIXED = {
 };
 /** On the plain listeners nothing of any size is ever sent, so slow senders get less time there. */
 const PUBLIC = { headerSeconds: 5, requestSeconds: 10, keepAliveMs: 10_000 };
-/** No longer than {@link CLOSE_GRACE_MS}: a connection that is not yet TLS cannot be closed in any other way. */
-const HANDSHAKE_TIMEOUT_MS = 5000;
+/** More than `headerSeconds` can be, which is the limit. */
+const HANDSHAKE_TIMEOUT_MS = 120_000;
 const CLOSE_GRACE_MS = 5000;
 /** AEAD and forward secrecy only; Node's defaults still offer CBC suites on TLS 1.2. The server key is ECDSA. */
 const CIPHERS = [
@@ -63,6 +64,7 @@ export function createTlsServer(listener: RequestListener, credentials: ServerCr
 		ALPNProtocols: ['http/1.1'],
 	}, listener);
 	obey(server, limits);
+	limitHandshakes(server, () => limits().headerSeconds);
 	return server;
 }
 
@@ -94,15 +96,21 @@ function obey(server: HttpServer | HttpsServer, limits: () => ServerLimits): voi
 		server.maxConnections = connections;
 		server.headersTimeout = headerSeconds * 1000;
 		server.requestTimeout = requestSeconds * 1000;
+		// Else who does not read the answer keeps it, and the connection, for ever.
+		server.timeout = 2 * requestSeconds * 1000;
 	};
 	apply();
-	server.on('connection', apply);
+	// Before HTTP has its look at them.
+	server.prependListener('connection', apply);
 	limitConnections(server, () => limits().connectionsPerAddress);
 }
 
 /** Lets requests that are being answered finish, for a while. */
 export async function closeGracefully(server: HttpServer | HttpsServer): Promise<void> {
-	const deadline = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+	const deadline = setTimeout(() => {
+		server.closeAllConnections();
+		endHandshakes(server);
+	}, CLOSE_GRACE_MS);
 	try {
 		const closed = closeServer(server);
 		server.closeIdleConnections();

@@ -140,12 +140,15 @@ async function databaseForTests(): Promise<object> {
 	return server === undefined ? {} : { database: { url: await createDatabase(server), poolSize: 4 } };
 }
 
+/** A machine that is busy with other tests may let a handshake stand still for longer than the CA waits by itself. */
+const DEFAULTS = { listen: { host: '127.0.0.1', port: 0 }, limits: { headerSeconds: 60, requestSeconds: 600 } };
+
 /** Makes a CA in a temporary folder and starts it. */
 export async function startCa(t: Test, { config = {}, clock = systemClock, logger = silentLogger, env = {}, state = join(temporaryFolder(t), 'state') }: StartOptions = {}): Promise<TestCa> {
 	if (!existsSync(join(state, 'config.json'))) {
 		mkdirSync(state, { recursive: true });
 		const database = await databaseForTests();
-		writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...database, ...config }));
+		writeFileSync(join(state, 'config.json'), JSON.stringify({ ...DEFAULTS, ...database, ...config }));
 		await initCa({ state, env: {} });
 	}
 	const ca = await serveCa({ state, config: await loadConfig(state, ownAddress(state)), env, logger, clock });
@@ -156,7 +159,7 @@ export async function startCa(t: Test, { config = {}, clock = systemClock, logge
 		await ca.close();
 	};
 	t.teardown(close);
-	const reload = (next: object) => ca.reload(readCaConfig(JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...next }), {}));
+	const reload = (next: object) => ca.reload(readCaConfig(JSON.stringify({ ...DEFAULTS, ...next }), {}));
 	const { port } = ca.address;
 	const target = { port, bundle: ca.bundle, adminSocket: ca.adminSocket };
 	const publicUrl = ca.publicAddress ? `http://127.0.0.1:${ca.publicAddress.port}` : '';

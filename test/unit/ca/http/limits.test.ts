@@ -2,8 +2,11 @@
 
 import test from 'ava';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { connect as connectPlain, type AddressInfo } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
+import { createPublicServer } from '../../../../ca/http/server.ts';
 import { startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 
 async function open(ca: TestCa, credentials?: Credentials): Promise<TLSSocket> {
@@ -85,4 +88,37 @@ test('connections that are gone are not counted', async (t) => {
 	}
 	t.regex(await ask(first, '/healthz'), /^HTTP\/1\.1 200 /);
 	first.destroy();
+});
+
+test('who connects and does not begin with TLS is cut off too, and does not delay the end of the CA', async (t) => {
+	const ca = await startCa(t, { config: { limits: { headerSeconds: 1 } } });
+	const silent = connectPlain(ca.port, '127.0.0.1');
+	await once(silent.resume(), 'close');
+	t.is((await ca.request('GET', '/healthz')).status, 200);
+	await ca.close();
+
+	const patient = await startCa(t, { config: { limits: { headerSeconds: 60, requestSeconds: 60 } } });
+	const other = connectPlain(patient.port, '127.0.0.1');
+	await once(other, 'connect');
+	await Promise.all([once(other.resume(), 'close'), patient.close()]);
+	t.pass();
+});
+
+test('who does not read the answer is cut off', async (t) => {
+	const limits = { connections: 10, connectionsPerAddress: 10, headerSeconds: 1, requestSeconds: 1 };
+	let answered = (_: ServerResponse): void => {};
+	const answer = new Promise<ServerResponse>((resolve) => (answered = resolve));
+	const server = createPublicServer((_, response) => {
+		response.end(Buffer.alloc(64 * 1024 * 1024));
+		answered(response);
+	}, () => limits);
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	t.teardown(() => server.close());
+	const client = connectPlain((server.address() as AddressInfo).port, '127.0.0.1').pause();
+	t.teardown(() => client.destroy());
+	client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+	const response = await answer;
+	await once(response, 'close');
+	t.false(response.writableFinished);
 });
