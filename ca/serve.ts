@@ -182,7 +182,8 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const reload = async (next: CaConfig): Promise<Reloadable> => {
 		const plan = planReload(wiring.config, next);
 		const { changed, bound } = plan;
-		if (changed.length > 0) {
+		// The files of client CAs are read anew in any case: one that was taken out of them is not to count any longer.
+		if (changed.length > 0 || plan.config.cfssl.clients.some(({ clientCaFile }) => clientCaFile !== null)) {
 			await replaceServerCertificate(await wire(plan.config, wiringDeps));
 			await store.addEvent(SYSTEM, { at: clock.now(), action: 'configuration.reload', outcome: 'done', details: { changed } });
 		}

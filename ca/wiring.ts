@@ -82,7 +82,7 @@ export async function wire(config: CaConfig, deps: WiringDeps): Promise<Wiring> 
 	return {
 		config,
 		listeners: {
-			tls: createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock, cfsslClients }) }),
+			tls: createApp({ ...appDeps, routes, authenticate: authenticateByCertificate({ store, clock, cfsslClients, authorities }) }),
 			admin: createApp({ ...appDeps, routes, authenticate: authenticateLocally }),
 			public: createApp({ ...appDeps, routes: routes.filter((route) => route.isPublic), authenticate: authenticateNobody }),
 			metrics: createApp({ ...appDeps, routes: [scrapeRoute({ metrics })], authenticate: authenticateNobody }),

@@ -100,7 +100,11 @@ function toRequest(context: Context, caller: Caller | undefined, admitted: () =>
 			if (!caller) throw new BirthmarkError('unauthenticated');
 			return caller;
 		},
-		parameter: (name) => context.params[name] ?? '',
+		parameter(name) {
+			const value = context.params[name] ?? '';
+			if (value.includes('\0')) throw new BirthmarkError('request-malformed', 'there is a NUL in the path');
+			return value;
+		},
 		query: (name) => new URLSearchParams(context.querystring).get(name) ?? undefined,
 		header: (name) => context.get(name) || undefined,
 		json: (schema, limit) => whole(readJson(context.req, schema, limit)),

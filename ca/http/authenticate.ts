@@ -4,10 +4,11 @@
  * so that a revocation reaches connections that are open already.
  */
 
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Authorities } from '../issuance/authorities.ts';
 import type { Caller } from '../registration/caller.ts';
 import type { CfsslClients } from '../registration/cfssl-clients.ts';
 import type { Store } from '../store/store.ts';
@@ -20,10 +21,12 @@ export interface AuthenticateDeps {
 	readonly clock: { now(): Date };
 	/** who else may come, with a certificate of another CA */
 	readonly cfsslClients: Pick<CfsslClients, 'identify'>;
+	readonly authorities: Pick<Authorities, 'current'>;
 }
 
 /** For the TLS listener: by client certificate. */
-export function authenticateByCertificate({ store, clock, cfsslClients }: AuthenticateDeps): Authenticate {
+export function authenticateByCertificate(deps: AuthenticateDeps): Authenticate {
+	const { store, clock } = deps;
 	return async (request) => {
 		const socket = request.socket as TLSSocket;
 		const presented = socket.getPeerX509Certificate();
@@ -34,7 +37,7 @@ export function authenticateByCertificate({ store, clock, cfsslClients }: Authen
 		}
 		const certificate = await store.findCertificate(presented.serialNumber.toLowerCase());
 		if (!certificate?.der.equals(presented.raw) || certificate.role === 'ca') {
-			const external = externalCaller(presented, cfsslClients, clock);
+			const external = externalCaller(presented, deps);
 			if (external) return external;
 			throw new BirthmarkError('unauthenticated', 'the CA has no record of this client certificate');
 		}
@@ -45,8 +48,13 @@ export function authenticateByCertificate({ store, clock, cfsslClients }: Authen
 	};
 }
 
-/** OpenSSL has validated its chain as that of our own, in the same set of anchors; the store knows all of those. */
-function externalCaller(presented: X509Certificate, cfsslClients: AuthenticateDeps['cfsslClients'], clock: AuthenticateDeps['clock']): Caller | undefined {
+/**
+ * OpenSSL has validated its chain as that of our own, in the same set of anchors. What we have signed
+ * ourselves is in the store or counts for nothing, also where an entry of `cfssl.clients` names this CA
+ * (a swarm whose external CA it is calls it its own): after a restore it may have been revoked.
+ */
+function externalCaller(presented: X509Certificate, { cfsslClients, clock, authorities }: AuthenticateDeps): Caller | undefined {
+	if (authorities.current().all.some(({ certificate }) => presented.checkIssued(new X509Certificate(certificate)))) return undefined;
 	const subject = cfsslClients.identify(presented);
 	if (!subject) return undefined;
 	if (presented.validToDate <= clock.now()) throw new BirthmarkError('identity-expired', 'the client certificate has expired');

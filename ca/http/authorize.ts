@@ -29,7 +29,7 @@ export function authorizeRoute({ authorize, authorizeForm, logger }: AuthorizeRo
 				200: { summary: 'it could (dry run)', schema: authorizationAnswer },
 				201: { summary: 'the authorization, the same for the same container and names', schema: authorizationAnswer },
 			},
-			errors: ['name-illegal', 'name-not-allowed', 'authorization-ended', 'authorization-conflict', 'token-malformed'],
+			errors: ['name-illegal', 'name-not-allowed', 'authorization-ended', 'authorization-conflict', 'token-malformed', 'token-expired'],
 		},
 		async handle(request) {
 			const node = request.caller.name;

@@ -36,6 +36,7 @@ export interface ApiRequest {
 	 * @throws BirthmarkError `source-shut-out`
 	 */
 	present(token: string): void;
+	/** of the path. @throws BirthmarkError `request-malformed` for one that no database could hold */
 	parameter(name: string): string;
 	query(name: string): string | undefined;
 	header(name: string): string | undefined;

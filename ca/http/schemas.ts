@@ -14,8 +14,10 @@ const MAX_LIST = MAX_RULES;
 const DAY_SECONDS = 24 * 3600;
 const YEAR_SECONDS = 365 * DAY_SECONDS;
 
-const text = z.string().min(1).max(256);
-const name = z.string().max(256);
+/** PostgreSQL holds no NUL in a text, and a backup is to be good for either database. */
+const NO_NUL = /^[^\0]*$/;
+const text = z.string().min(1).max(256).regex(NO_NUL);
+const name = z.string().max(256).regex(NO_NUL);
 const hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'is not 64 hexadecimal digits in lower case');
 const serial = z.string().toLowerCase().regex(/^[0-9a-f]{2,40}$/, 'is not a serial number in hexadecimal digits');
 const identifier = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'is not 1 to 128 letters, digits, ".", "_" and "-"');
@@ -28,7 +30,7 @@ export const authorizeSchema = z.strictObject({
 	dryRun: z.boolean().exactOptional(),
 	containerId: hex64.exactOptional(),
 	containerName: text.exactOptional(),
-	image: z.string().min(1).max(1024),
+	image: z.string().min(1).max(1024).regex(NO_NUL),
 	imageId: z.string().regex(/^sha256:[0-9a-f]{64}$/, 'is not sha256: and 64 hexadecimal digits').exactOptional(),
 	lifetimeSeconds: z.int().min(MIN_LIFETIME_SECONDS).exactOptional(),
 	profile: z.enum(WORKLOAD_PROFILES).exactOptional(),

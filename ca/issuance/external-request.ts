@@ -52,15 +52,21 @@ export async function requestSignature(urls: readonly string[], files: ExternalF
 	throw new BirthmarkError('upstream-unavailable', undefined, { cause: last });
 }
 
-/** What is not an answer of cfssl's form, whatever its status, is no answer. */
-function readAnswer(text: string): string {
-	const { success, result, errors } = answerSchema.parse(JSON.parse(text));
-	if (success && result) return result.certificate;
-	const said = (errors ?? []).map(({ code, message }) => `${code} ${printable(message.slice(0, 300))}`).join('; ');
-	throw new BirthmarkError('upstream-refused', `the external CA refused: ${said || 'it does not say why'}`);
+interface Answer {
+	readonly status: number;
+	readonly text: string;
 }
 
-async function post(url: string, { ca, certificate, key }: ExternalFiles, body: string, traceparent: string | undefined): Promise<string> {
+/** What is not an answer of cfssl's form, whatever its status, is no answer; nor is it one that the server cannot give now (RFC 9110 §15.6, RFC 6585 §4). */
+function readAnswer({ status, text }: Answer): string {
+	const { success, result, errors } = answerSchema.parse(JSON.parse(text));
+	if (success && result) return result.certificate;
+	const said = (errors ?? []).map(({ code, message }) => `${code} ${printable(message.slice(0, 300))}`).join('; ') || 'it does not say why';
+	if (status >= 500 || status === 429) throw new Error(`the external CA answers with status ${status}: ${said}`);
+	throw new BirthmarkError('upstream-refused', `the external CA refused: ${said}`);
+}
+
+async function post(url: string, { ca, certificate, key }: ExternalFiles, body: string, traceparent: string | undefined): Promise<Answer> {
 	const deadline = AbortSignal.timeout(TIMEOUT_MS);
 	const answer = await new Promise<IncomingMessage>((resolve, reject) => {
 		const call = request(url, {
@@ -85,5 +91,5 @@ async function post(url: string, { ca, certificate, key }: ExternalFiles, body: 
 		chunks.push(chunk);
 	}
 	if (!answer.complete) throw new Error('the answer broke off');
-	return Buffer.concat(chunks).toString('utf8');
+	return { status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') };
 }

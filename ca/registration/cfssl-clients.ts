@@ -7,8 +7,12 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { printable } from '#common/protocol/names.ts';
 import { decodePem, encodePem } from '#common/x509/pem.ts';
 import { matches } from './allow.ts';
+
+/** ub-common-name, ub-organization-name, ub-organizational-unit-name */
+const MAX_NAME_LENGTH = 64;
 
 export interface CfsslClientConfig {
 	readonly name: string;
@@ -73,9 +77,14 @@ function readAuthorities(path: string, name: string): X509Certificate[] {
 	throw new BirthmarkError('config-invalid', `${path} of cfssl.clients "${name}" does not hold CA certificates in PEM and nothing else`);
 }
 
-/** Only a subject that says each of the three once says anything. */
+/** Only a subject that says each of the three once says anything, in words that logs can hold. */
 function subjectOf(certificate: X509Certificate): Subject | undefined {
 	const { CN, OU, O } = certificate.toLegacyObject().subject as Readonly<Record<string, unknown>>;
-	if (typeof CN !== 'string' || typeof OU !== 'string' || typeof O !== 'string') return undefined;
+	if (!isReadable(CN) || !isReadable(OU) || !isReadable(O)) return undefined;
 	return { commonName: CN, organizationalUnit: OU, organization: O };
+}
+
+/** Within the bounds of RFC 5280 appendix A. */
+function isReadable(value: unknown): value is string {
+	return typeof value === 'string' && value.length <= MAX_NAME_LENGTH && printable(value) === value;
 }

@@ -11,18 +11,20 @@ const GRAMMAR = /^[A-Za-z0-9_-]{22,128}$/;
 /** Of the CA's own tokens. */
 const RESERVED = /^BMK/;
 const MIN_BITS = 128;
+/** Of all versions of UUID only the fourth is random; the others are a clock, an address or a name (RFC 9562 §5). */
+const UUID_NOT_RANDOM = /^[0-9a-f]{8}-[0-9a-f]{4}-[^4][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** Random digits repeat themselves; a word over and over has fewer different ones. */
 const MIN_DIFFERENT = 8;
 
 /** True for what can be such a token, and then is no token of the CA's own. */
 export function isChosenToken(text: string): boolean {
-	return GRAMMAR.test(text) && !RESERVED.test(text) && bitsOf(text) >= MIN_BITS && new Set(text).size >= MIN_DIFFERENT;
+	return GRAMMAR.test(text) && !RESERVED.test(text) && !UUID_NOT_RANDOM.test(text) && bitsOf(text) >= MIN_BITS && new Set(text).size >= MIN_DIFFERENT;
 }
 
 /** @throws BirthmarkError `token-malformed`; the message never repeats the text */
 export function checkChosenToken(text: string): string {
 	if (isChosenToken(text)) return text;
-	throw new BirthmarkError('token-malformed', 'the token is too weak: choose 128 random bits or more, 32 hexadecimal digits or 22 characters of base64url, at most 128 characters');
+	throw new BirthmarkError('token-malformed', 'the token is too weak: choose 128 random bits or more, 32 hexadecimal digits, a random UUID or 22 characters of base64url, at most 128 characters');
 }
 
 /** What the store knows the token by; never that of a token of the CA's own. */

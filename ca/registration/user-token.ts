@@ -13,10 +13,12 @@ import type { TrustState } from '../issuance/authorities.ts';
 import type { UserRecord } from '../store/records.ts';
 import { userKeyId } from './user-key.ts';
 
+/** The alphabet of users' names; whatever else a stranger writes there is not looked for. */
+const userName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
 /** RFC 7519 §2 NumericDate, whole seconds, before the year 10000. */
 const instant = z.int().min(0).max(253_402_300_799);
 const claimsSchema = z.strictObject({
-	iss: z.string().min(1).max(64),
+	iss: userName,
 	sub: z.string().min(1).max(64),
 	ou: z.string().min(1).max(64),
 	dns: z.array(z.string().min(1).max(253)).max(16),
@@ -67,7 +69,7 @@ export async function verifyUserToken(text: string, { findUser, trust, now, maxi
 
 function unverified(text: string): { issuer: string; header: z.output<typeof headerSchema> } {
 	try {
-		return { issuer: z.string().min(1).max(64).parse(decodeJwt(text).iss), header: headerSchema.parse(decodeProtectedHeader(text)) };
+		return { issuer: userName.parse(decodeJwt(text).iss), header: headerSchema.parse(decodeProtectedHeader(text)) };
 	} catch (cause) {
 		throw new BirthmarkError('token-malformed', `the token has no header of exactly alg, kid and typ "${USER_TOKEN_TYPE}", or no issuer`, { cause });
 	}

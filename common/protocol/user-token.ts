@@ -51,18 +51,23 @@ export function looksLikeUserToken(text: string): boolean {
  */
 export function userTokenBundleDigest(text: string): Buffer {
 	if (text.length > MAX_USER_TOKEN_LENGTH || !GRAMMAR.test(text)) throw malformed();
-	const encoded = text.split('.')[1]!;
-	const bytes = Buffer.from(encoded, 'base64url');
-	if (bytes.toString('base64url') !== encoded) throw malformed();
+	const [, bytes] = text.split('.').map(decodePart);
 	let payload: unknown;
 	try {
-		payload = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+		payload = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
 	} catch (cause) {
 		throw malformed(cause);
 	}
 	const audience = typeof payload === 'object' && payload !== null && 'aud' in payload ? payload.aud : undefined;
 	if (typeof audience !== 'string' || !/^[0-9a-f]{64}$/.test(audience)) throw malformed();
 	return Buffer.from(audience, 'hex');
+}
+
+/** Strictly, so that a token has one spelling: digits have no bits to spare (RFC 4648 §3.5). */
+function decodePart(encoded: string): Buffer {
+	const bytes = Buffer.from(encoded, 'base64url');
+	if (bytes.toString('base64url') !== encoded) throw malformed();
+	return bytes;
 }
 
 function malformed(cause?: unknown): BirthmarkError {

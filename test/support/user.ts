@@ -12,6 +12,8 @@ export interface TestUser {
 	readonly publicKey: string;
 	/** A token for these claims; what is given replaces what would be right, undefined leaves it out. */
 	token(claims?: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): Promise<string>;
+	/** A token whose payload is this text. */
+	signed(payload: string, header?: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
 export function newUserKey(algorithm: UserTokenAlgorithm): { publicKey: KeyObject; privateKey: KeyObject } {
@@ -26,15 +28,17 @@ export function newUserKey(algorithm: UserTokenAlgorithm): { publicKey: KeyObjec
 export async function strangerOf(ca: Pick<TestCa, 'bundle'>, name: string, algorithm: UserTokenAlgorithm = 'ES256', now: () => Date = () => new Date()): Promise<TestUser> {
 	const { publicKey, privateKey } = newUserKey(algorithm);
 	const kid = await calculateJwkThumbprint(await exportJWK(publicKey));
+	const signed = (payload: string, header: Readonly<Record<string, unknown>> = {}) =>
+		new CompactSign(Buffer.from(payload)).setProtectedHeader({ alg: algorithm, kid, typ: USER_TOKEN_TYPE, ...header } as { alg: string }).sign(privateKey);
 	return {
 		name,
 		privateKey,
+		signed,
 		publicKey: publicKey.export({ format: 'pem', type: 'spki' }),
 		async token(claims = {}, header = {}) {
 			const iat = Math.floor(now().getTime() / 1000);
 			const right = { iss: name, sub: 'api01', ou: 'web-api', dns: [], aud: sha256(ca.bundle), iat, nbf: iat, exp: iat + 600, jti: randomBytes(16).toString('base64url') };
-			const payload = Buffer.from(JSON.stringify({ ...right, ...claims }));
-			return new CompactSign(payload).setProtectedHeader({ alg: algorithm, kid, typ: USER_TOKEN_TYPE, ...header } as { alg: string }).sign(privateKey);
+			return signed(JSON.stringify({ ...right, ...claims }), header);
 		},
 	};
 }

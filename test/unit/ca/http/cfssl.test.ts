@@ -1,16 +1,20 @@
 /** The CA as a cfssl server: who may ask, for what, and in which words it answers. */
 
 import test, { type ExecutionContext } from 'ava';
-import { X509Certificate } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { randomBytes, X509Certificate } from 'node:crypto';
+import { cpSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME, type IdentityList } from '#common/protocol/messages.ts';
+import { signCertificate } from '#common/x509/certificate.ts';
+import { generateSigningKey } from '#common/x509/keys.ts';
+import { createSerial } from '#common/x509/serial.ts';
 import { readCaConfig } from '../../../../ca/config.ts';
 import { openCfsslClients } from '../../../../ca/registration/cfssl-clients.ts';
 import { movableClock, newKey, startCa, temporaryFolder, type Credentials, type StartOptions, type TestCa } from '../../../support/ca.ts';
+import { createPki, pem } from '../../../support/pki.ts';
 
 interface CfsslAnswer {
 	readonly success: boolean;
@@ -141,6 +145,54 @@ test('an external caller whose certificate has expired is refused on a connectio
 	clock.advance(25 * 3600);
 	await ca.lookAfter();
 	t.like(await ask(), { status: 401, isReused: true, errors: [{ code: 7100 }] });
+});
+
+test('what this CA signed itself is in its records or counts for nothing, also where an entry names this CA', async (t) => {
+	const before = await startCa(t, { config: { environment: 'cluster1' } });
+	const clientCaFile = join(temporaryFolder(t), 'own.pem');
+	writeFileSync(clientCaFile, before.bundle + await issuerOf(before));
+	const node = await before.join('host1');
+	await before.close();
+	const lost = join(temporaryFolder(t), 'state');
+	cpSync(before.state, lost, { recursive: true });
+	const meanwhile = await startCa(t, { state: before.state });
+	const manager = await meanwhile.enrol(node, 'x5manager', 'swarm-manager');
+	await meanwhile.close();
+	const clients = [{ name: 'swarm', clientCaFile, organization: 'cluster1', organizationalUnit: 'swarm-manager', allow: ['*/*'] }];
+	writeFileSync(join(lost, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, environment: 'cluster1', cfssl: { clients } }));
+	const ca = await startCa(t, { state: lost });
+	t.like(await sign(ca, manager, order()), { status: 401, success: false });
+	t.true((await sign(ca, await ca.enrol(node, 'x5manager', 'swarm-manager'), order())).success, 'the same with a record');
+});
+
+test('a client CA that was replaced in its file counts no more after a reload', async (t) => {
+	const swarm = await startCa(t, { config: { environment: 'cluster1' } });
+	const clientCaFile = join(temporaryFolder(t), 'swarm.pem');
+	writeFileSync(clientCaFile, swarm.bundle + await issuerOf(swarm));
+	const cfssl = { clients: [{ name: 'swarm', clientCaFile, organization: 'cluster1', organizationalUnit: 'swarm-manager', allow: ['x5*/swarm-*', 'swarm-*/swarm-*'] }] };
+	const ca = await startCa(t, { config: { listen: { host: '127.0.0.1', port: 0 }, cfssl } });
+	const manager = await swarm.enrol(await swarm.join('host1'), 'x5manager', 'swarm-manager');
+	t.true((await sign(ca, manager, order())).success);
+	writeFileSync(clientCaFile, 'nonsense');
+	await t.throwsAsync(ca.reload({ cfssl }), { instanceOf: BirthmarkError, message: /does not hold CA certificates/ });
+	t.true((await sign(ca, manager, order())).success, 'all is as before');
+	writeFileSync(clientCaFile, pem(createPki().root));
+	await ca.reload({ cfssl });
+	t.like(await sign(ca, manager, order()), { status: 401, success: false });
+});
+
+test('a subject that would not be readable in a log is none', (t) => {
+	const clientCaFile = join(temporaryFolder(t), 'ca.pem');
+	const { root, rootIssuer, dates } = createPki();
+	writeFileSync(clientCaFile, pem(root));
+	const clients = openCfsslClients([{ name: 'partner', clientCaFile, commonName: '*', organization: '*', organizationalUnit: '*', allow: ['*/*'], allowOrganizations: [], lifetimeSeconds: null }]);
+	const identify = (commonName: string) => {
+		const { publicKey } = generateSigningKey();
+		const leaf = signCertificate({ serial: createSerial(randomBytes), subject: { commonName, organizationalUnit: 'unit', organization: 'partner' }, publicKey, ...dates, extensions: [] }, rootIssuer);
+		return clients.identify(new X509Certificate(leaf))?.commonName;
+	};
+	t.is(identify('Jörg Müller (gateway)'), 'Jörg Müller (gateway)');
+	for (const name of ['two\nlines', '\u001b[2J', 'x'.repeat(65), 'a\u202eb']) t.is(identify(name), undefined, JSON.stringify(name));
 });
 
 test('the server\'s certificate has the names of listen.names as well', async (t) => {

@@ -1,6 +1,6 @@
 /** A CA whose workloads' certificates are signed by another CA: what is asked, what is taken, and what happens when it is away. */
 
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { connect, createServer as createTlsServer } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { IdentityList } from '#common/protocol/messages.ts';
 import { parseExternalAddress } from '../../../../ca/issuance/external-address.ts';
-import { newKey, sha256, startCa, type Credentials } from '../../../support/ca.ts';
+import { newKey, sha256, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 import { startLowerCa, startUpperCa } from '../../../support/external-ca.ts';
 
 test('a container of the lower CA gets a certificate of the upper one, under the lower one\'s names', async (t) => {
@@ -63,18 +63,44 @@ test('nodes and operators, and the CA\'s own server, stay with this CA while the
 	t.is((await ca.request('GET', '/v1/whoami', { credentials: await ca.join('alice', [], 'operator') })).status, 200);
 });
 
-test('the addresses are asked in order; one that is away, hangs or answers nonsense is passed over', async (t) => {
+/** What answers in the place of the upper CA, with a certificate that it takes for the upper one's server. @returns its address, as the setting has it */
+async function standIn(t: ExecutionContext, upper: TestCa, status: number, answer: string): Promise<string> {
+	const { key, cert } = await upper.enrol(await upper.join(`host-${status}`), 'localhost', 'server');
+	const server = createHttpsServer({ key, cert }, (request, response) => {
+		request.resume();
+		response.writeHead(status).end(answer);
+	});
+	await once(server.listen(0, '127.0.0.1'), 'listening');
+	t.teardown(() => server.close());
+	return `url=https://localhost:${(server.address() as AddressInfo).port}/sign`;
+}
+
+const failure = (code: number): string => JSON.stringify({ success: false, result: null, errors: [{ code, message: 'no' }], messages: [] });
+
+test('the addresses are asked in order; one that is away, hangs, answers nonsense or has trouble of its own is passed over', async (t) => {
 	const upper = await startUpperCa(t);
-	const nonsense = createHttpsServer({ key: readFileSync(join(upper.folder, 'key.pem')), cert: readFileSync(join(upper.folder, 'cert.pem')) }, (_, answer) => void answer.end('{}'));
-	await once(nonsense.listen(0, '127.0.0.1'), 'listening');
-	t.teardown(() => nonsense.close());
 	const silent = createServer(() => {});
 	await once(silent.listen(0, '127.0.0.1'), 'listening');
 	t.teardown(() => silent.close());
-	const at = (server: { address(): unknown }) => `url=https://localhost:${(server.address() as AddressInfo).port}/sign`;
-	const ca = await startLowerCa(t, `protocol=cfssl,url=https://localhost:1/sign,${at(nonsense)},${at(silent)},url=${upper.signUrl},${upper.files}`);
+	const addresses = [
+		'url=https://localhost:1/sign',
+		await standIn(t, upper, 200, '{}'),
+		`url=https://localhost:${(silent.address() as AddressInfo).port}/sign`,
+		await standIn(t, upper, 503, failure(503)),
+		await standIn(t, upper, 429, failure(429)),
+		`url=${upper.signUrl}`,
+	];
+	const ca = await startLowerCa(t, `protocol=cfssl,${addresses.join(',')},${upper.files}`);
 	const api = await ca.enrol(await ca.join('host1'), 'api01', 'web-api');
 	t.regex(new X509Certificate(api.cert).subject, /CN=api01/);
+});
+
+test('trouble of the upper CA is no refusal, whatever form it has: who asked is told to ask again', async (t) => {
+	const upper = await startUpperCa(t);
+	const ca = await startLowerCa(t, `protocol=cfssl,${await standIn(t, upper, 503, failure(503))},${upper.files}`);
+	const node = await ca.join('host1');
+	const { id } = await ca.authorize(node, { commonName: 'api01' });
+	t.like((await ca.sign(await ca.mint(node, id), newKey())).json(), { status: 503, code: 'upstream-unavailable' });
 });
 
 test('while no address answers it is upstream-unavailable, and the token is good afterwards', async (t) => {

@@ -50,6 +50,18 @@ test('a rule that was taken away holds for the next start of a container that ex
 	t.is(await mint('three'), undefined);
 });
 
+test('a text with a NUL, which not every database holds, is malformed wherever it stands', async (t) => {
+	const ca = await startCa(t);
+	const credentials = await ca.join('host1');
+	const code = async (method: string, path: string, body?: object) => (await ca.request(method, path, { credentials, ...(body && { body }) })).json()['code'];
+	const whole = { ...web, containerId: newContainerId() };
+	for (const fault of [{ image: 'nginx\0' }, { containerName: 'a\0b' }, { commonName: 'a\0b' }]) t.is(await code('POST', '/v1/authorize', { ...whole, ...fault }), 'request-malformed', JSON.stringify(fault));
+	t.is(await code('POST', '/v1/revoke', { commonName: 'a\0b' }), 'request-malformed');
+	t.is(await code('GET', '/v1/identities/a%00b'), 'request-malformed');
+	t.is(await code('DELETE', '/v1/authorizations/a%00b'), 'request-malformed');
+	t.is(await code('POST', '/v1/authorize', whole), undefined);
+});
+
 test('another node cannot mint for, end or revoke what is not its own', async (t) => {
 	const ca = await startCa(t);
 	const [one, other] = [await ca.join('host1'), await ca.join('host2')];

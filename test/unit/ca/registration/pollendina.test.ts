@@ -4,7 +4,7 @@ import test from 'ava';
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { isChosenToken } from '../../../../ca/registration/chosen-token.ts';
-import { newKey, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
+import { movableClock, newKey, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 
 const chosen = (): string => randomBytes(16).toString('hex');
 
@@ -40,7 +40,7 @@ test('without the certificate of a node nobody authorizes, and a node only withi
 test('a token that could be guessed is refused, and so is one that looks like the CA\'s own', async (t) => {
 	const ca = await startCa(t);
 	const node = await ca.join('host1');
-	const weak = ['', 'secret', 'a'.repeat(64), 'abcabcabcabcabcabcabcabcabcabcabcabc', '12345678901234567890123456789012', randomBytes(12).toString('hex'), `${chosen()}.`, `BMKTKN-1-${chosen()}`, chosen().repeat(5), `${chosen()} `];
+	const weak = ['', 'secret', 'a'.repeat(64), 'abcabcabcabcabcabcabcabcabcabcabcabc', '12345678901234567890123456789012', randomBytes(12).toString('hex'), 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6', '018f4d3e-9c1a-7b2e-8d3f-4a5b6c7d8e9f', `${chosen()}.`, `BMKTKN-1-${chosen()}`, chosen().repeat(5), `${chosen()} `];
 	for (const token of weak) t.is((await authorize(ca, node, { cn: 'api01', token })).json()['code'], 'token-malformed', token);
 	for (let round = 0; round < 100; round++) for (const token of [chosen(), randomUUID(), randomBytes(16).toString('base64url')]) t.true(isChosenToken(token), token);
 });
@@ -56,6 +56,33 @@ test('the same once more is answered alike, another name under the same token is
 	t.is((await authorize(ca, node, { cn: 'api03', token })).json()['code'], 'authorization-conflict');
 	t.is((await authorize(ca, other, { cn: 'api01', token })).json()['code'], 'authorization-conflict');
 	t.is((await sign(ca, token)).status, 200);
+});
+
+test('of two nodes that choose one token at once one has it, and the other has a conflict', async (t) => {
+	const ca = await startCa(t);
+	const nodes = [await ca.join('host1'), await ca.join('host2')];
+	for (let round = 0; round < 5; round++) {
+		const token = chosen();
+		const answers = await Promise.all(nodes.map((node) => authorize(ca, node, { cn: 'api01', token })));
+		t.deepEqual(answers.map(({ status }) => status).sort(), [201, 409], answers.map(({ text }) => text).join());
+	}
+});
+
+test('a token that the CA has forgotten does not begin anew', async (t) => {
+	// TLS looks at the machine's clock, so the CA's begins in the past and ends where that is.
+	const hours = 25;
+	const clock = movableClock(new Date(Date.now() - hours * 3600_000));
+	const lifetime = { lifetimeSeconds: 3 * hours * 3600 };
+	const ca = await startCa(t, { clock, config: { profiles: { node: lifetime, server: lifetime } } });
+	const node = await ca.join('host1');
+	const token = chosen();
+	t.is((await authorize(ca, node, { cn: 'api01', token, ttl: '60' })).status, 201);
+	t.is((await sign(ca, token)).status, 200);
+	clock.advance(hours * 3600);
+	await ca.lookAfter();
+	t.is((await sign(ca, token)).json()['code'], 'token-unknown', 'it was forgotten');
+	t.is((await authorize(ca, node, { cn: 'api01', token, ttl: '86400' })).json()['code'], 'token-expired');
+	t.is((await sign(ca, token)).json()['code'], 'token-unknown');
 });
 
 test('a CSR for another name is refused, and the token is good afterwards', async (t) => {

@@ -112,6 +112,7 @@ test('claims are exactly those of the format, and within bounds', async (t) => {
 	const alice = await addUser(ca, 'alice', ['*/*']);
 	for (const claim of ['sub', 'ou', 'dns', 'iat', 'nbf', 'exp', 'jti']) t.is(await code(ca, await alice.token({ [claim]: undefined })), 'token-invalid', claim);
 	for (const claim of ['iss', 'aud']) t.is(await code(ca, await alice.token({ [claim]: undefined })), 'token-malformed', claim);
+	for (const iss of ['', 'a\u0000b', 'a b', 'a/b', 'x'.repeat(65)]) t.is(await code(ca, await alice.token({ iss })), 'token-malformed', JSON.stringify(iss));
 	t.is(await code(ca, await alice.token({ admin: true })), 'token-invalid');
 	t.is(await code(ca, await alice.token({ jti: 'short' })), 'token-invalid');
 	t.is(await code(ca, await alice.token({ dns: 'one' })), 'token-invalid');
@@ -121,6 +122,18 @@ test('claims are exactly those of the format, and within bounds', async (t) => {
 	t.is(await code(ca, await alice.token({ sub: 'birthmark-ca' })), 'name-illegal');
 	t.is(await code(ca, await alice.token({ dns: ['*.example.internal'] })), 'name-illegal');
 	t.is(await code(ca, await alice.token({ dns: Array.from({ length: 16 }, () => 'x'.repeat(253)), sub: 'a'.repeat(2000) })), 'token-malformed');
+});
+
+test('a token has one spelling: bits that mean nothing, and a byte order mark, make it no token', async (t) => {
+	const ca = await startCa(t);
+	const alice = await addUser(ca, 'alice');
+	const token = await alice.token();
+	const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+	// 64 bytes of signature leave four bits of the last digit unused (RFC 4648 §3.5).
+	t.is(await code(ca, token.slice(0, -1) + digits[digits.indexOf(token.at(-1)!) ^ 1]!), 'token-malformed');
+	const payload = Buffer.from(token.split('.')[1]!, 'base64url').toString();
+	t.is(await code(ca, await alice.signed(`\ufeff${payload}`)), 'token-malformed');
+	t.is(await code(ca, await alice.signed(payload)), 'issued', 'the same without it');
 });
 
 test('a token counts within its time and for no longer than the CA accepts', async (t) => {
