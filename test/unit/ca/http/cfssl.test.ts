@@ -10,6 +10,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME, type IdentityList } from '#common/protocol/messages.ts';
 import { signCertificate } from '#common/x509/certificate.ts';
 import { generateSigningKey } from '#common/x509/keys.ts';
+import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import { readCaConfig } from '../../../../ca/config.ts';
 import { openCfsslClients } from '../../../../ca/registration/cfssl-clients.ts';
@@ -179,6 +180,24 @@ test('a client CA that was replaced in its file counts no more after a reload', 
 	writeFileSync(clientCaFile, pem(createPki().root));
 	await ca.reload({ cfssl });
 	t.like(await sign(ca, manager, order()), { status: 401, success: false });
+});
+
+test('without allowOrganizations a caller asks for its own O, letter by letter: an O that reads as a pattern is none', async (t) => {
+	const { root, rootIssuer, dates } = createPki();
+	const clientCaFile = join(temporaryFolder(t), 'partner.pem');
+	writeFileSync(clientCaFile, pem(root));
+	const clients = [{ name: 'partner', clientCaFile, organization: '*', organizationalUnit: 'unit', allow: ['*/*'] }];
+	const ca = await startCa(t, { config: { listen: { host: '127.0.0.1', port: 0 }, cfssl: { clients } } });
+	const member = (organization: string): Credentials => {
+		const { privateKey, publicKey } = generateSigningKey();
+		const extensions = leafExtensions(publicKey, rootIssuer.keyId, { dnsNames: ['gateway'], spiffeId: 'spiffe://partner.example/gateway' }, ['clientAuth']);
+		const der = signCertificate({ serial: createSerial(randomBytes), subject: { commonName: 'gateway', organizationalUnit: 'unit', organization }, publicKey, ...dates, extensions }, rootIssuer);
+		return { key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string, cert: pem(der) };
+	};
+	t.true((await sign(ca, member('partner'), order({ O: 'partner', OU: 'web' }))).success);
+	for (const organization of ['partner', '*', 'produc????', 'p*']) {
+		t.like(await sign(ca, member(organization), order({ O: 'production', OU: 'web' })), { status: 403, errors: [{ code: 5500 }] }, organization);
+	}
 });
 
 test('a subject that would not be readable in a log is none', (t) => {
