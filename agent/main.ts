@@ -12,6 +12,7 @@ import { requireDirectory, tokenPath } from './directory.ts';
 import { enrol } from './enrol.ts';
 import { execWithIdentity } from './exec.ts';
 import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
+import { createBundleFollower } from './follow-bundle.ts';
 import { renew, requireIdentity } from './renew.ts';
 import { retryWhileUnavailable } from './retry.ts';
 import { Interrupted, routeSignals } from './signals.ts';
@@ -46,6 +47,7 @@ async function run(line: CommandLine): Promise<number> {
 			requireDirectory(directory);
 			const deadline = new Date(systemClock.now().getTime() + timeoutSeconds * 1000);
 			await retryWhileUnavailable(() => renew(directory, signal, deps), deadline, signal, deps);
+			await createBundleFollower(directory, deps)(signal);
 			return ExitCode.ok;
 		}
 	}

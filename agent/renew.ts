@@ -25,8 +25,7 @@ export async function renew(directory: string, signal: AbortSignal, { ca, clock,
 	const old = requireIdentity(directory);
 	const { key, csr } = generateKey();
 	const { chain, date } = await ca.renew(old.bundle, old, csr, signal);
-	// Read again: a look at the CA's bundle may have come in between.
-	const renewed = await validateIdentity({ key, chain, bundle: requireIdentity(directory).bundle });
+	const renewed = await validateUnderBundleInUse(directory, { key, chain });
 	if (renewed.leaf.spiffeId !== old.leaf.spiffeId) {
 		throw new BirthmarkError(
 			'certificate-invalid',
@@ -40,6 +39,14 @@ export async function renew(directory: string, signal: AbortSignal, { ca, clock,
 	const remainingMs = renewed.leaf.notAfter.getTime() - clock.now().getTime();
 	logger.info('identity renewed', { serial: renewed.leaf.serial, seconds: Math.round(remainingMs / 1000) });
 	return renewed;
+}
+
+/** The bundle is read again until it stayed the same: another process may have followed the CA's meanwhile. */
+async function validateUnderBundleInUse(directory: string, renewed: Pick<Identity, 'key' | 'chain'>): Promise<Identity> {
+	for (;;) {
+		const identity = await validateIdentity({ ...renewed, bundle: requireIdentity(directory).bundle });
+		if (requireIdentity(directory).bundle.equals(identity.bundle)) return identity;
+	}
 }
 
 /** @throws BirthmarkError `identity-missing` */

@@ -31,6 +31,7 @@ const MIN_DELAY_MS = 500;
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 	'ca-unavailable',
 	'ca-protocol',
+	'source-shut-out',
 	'certificate-invalid',
 	'directory-full',
 	'directory-unusable',

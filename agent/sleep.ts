@@ -17,11 +17,16 @@ export const systemSleep: Sleep = async (milliseconds, signal) => {
 /** Timers stand still while a machine is suspended; the wall clock is looked at this often. */
 const LONGEST_STEP_MS = 60_000;
 
-/** Resolves when the clock shows the instant or later, at most a minute late after a suspend. */
+/**
+ * Resolves when the clock shows the instant or later, at most a minute late after a suspend; and once the
+ * time until then has been slept, whatever a clock that was set back meanwhile shows.
+ */
 export async function sleepUntil(instant: Date, signal: AbortSignal, { clock, sleep }: { clock: Clock; sleep: Sleep }): Promise<void> {
-	for (;;) {
-		const remaining = instant.getTime() - clock.now().getTime();
-		if (remaining <= 0) return;
-		await sleep(Math.min(remaining, LONGEST_STEP_MS), signal);
+	const byClock = () => instant.getTime() - clock.now().getTime();
+	for (let bySleep = byClock(); ;) {
+		const step = Math.min(byClock(), bySleep, LONGEST_STEP_MS);
+		if (step <= 0) return;
+		await sleep(step, signal);
+		bySleep -= step;
 	}
 }

@@ -55,16 +55,15 @@ export function startMembership(deps: MembershipDeps): Membership {
 
 	async function turn(): Promise<void> {
 		try {
-			let isRenewed: boolean;
-			try {
-				await join(deps);
-			} finally {
-				// A join token that fails must not cost the membership that there is.
-				isRenewed = await renewWhenDue();
-			}
+			// A step that fails, a join token that is past its time for one, must not cost the membership that there is.
+			const failures: unknown[] = [];
+			const take = <T>(step: () => Promise<T>): Promise<T | undefined> => step().catch((error: unknown) => void failures.push(error));
+			await take(() => join(deps));
+			const isRenewed = await take(renewWhenDue);
 			if ((await followBundle()) && !isRenewed) renewal = { of: deps.store.current()!.certificate, at: 0 };
 			// Is the CA there, are the clocks together? Its client remembers.
-			if (deps.store.current()) await deps.ca.whoAmI();
+			if (deps.store.current()) await take(() => deps.ca.whoAmI());
+			if (failures.length > 0) throw failures[0];
 			problem = deps.store.current() ? undefined : 'CA_URL or JOIN_TOKEN is not set';
 			retryMs = FIRST_RETRY_MS;
 			again(Math.min(CHECK_MS, Math.max(FIRST_RETRY_MS, renewalTime() - deps.clock.now().getTime())));

@@ -174,6 +174,20 @@ test('what another process published during the look is not undone', async (t) =
 	t.deepEqual(published(), both);
 });
 
+test('a renewal does not take back the bundle that was published while its certificate was made and tried', async (t) => {
+	const ca = await FakeCa.start(t, oldPki);
+	const { directory, deps, published } = await agent(t, ca);
+	const renewal: typeof deps.ca.renew = async (...input) => {
+		const issued = await deps.ca.renew(...input);
+		// Another process follows the bundle, after the renewal has read which one is in use.
+		setImmediate(() => publish(directory, { ...readIdentity(directory)!, bundle: both }));
+		return issued;
+	};
+	const { leaf } = await renew(directory, never, { ...deps, ca: { renew: renewal } });
+	t.deepEqual(published(), both);
+	t.is(readIdentity(directory)!.leaf.serial, leaf.serial);
+});
+
 test('an agent that runs looks by itself, and a CA that is away is no reason to complain', async (t) => {
 	const ca = await FakeCa.start(t, oldPki);
 	const { directory, deps, logged, published } = await agent(t, ca);

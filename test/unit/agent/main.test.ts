@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleDigest } from '#common/protocol/token.ts';
 import { createPki, FakeCa, serialOf } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
@@ -104,11 +105,21 @@ test('once enrols, status shows, renew replaces', async (t) => {
 	t.is(first.files.identity, join(directory, 'identity.pem'));
 	t.true(Date.parse(first.publishedAt) <= Date.now());
 	t.is((await start('renew', ...network).ended).code, 0);
-	t.is(ca.seen.at(-1)?.peerSerial, first.serial);
+	t.is(ca.seen.find(({ route }) => route === 'renew')?.peerSerial, first.serial);
 	const text = (await start('status').ended).stdout;
 	const serial = serialOf(readFileSync(join(directory, 'tls.crt'), 'utf8'));
 	t.not(serial, first.serial);
 	t.regex(text, new RegExp(`^serial +${serial}$`, 'm'));
+});
+
+test('renew follows the trust bundle as well: nobody else does for an application that renews by itself', async (t) => {
+	const { directory, ca, start, network } = await prepare(t);
+	t.is((await start('once', ...network).ended).code, 0);
+	const both = Buffer.concat([pki.bundle, (await createPki('Next')).bundle]);
+	ca.publish(both);
+	t.is((await start('renew', ...network).ended).code, 0);
+	t.deepEqual(readFileSync(join(directory, 'ca.crt')), both);
+	t.is(ca.acknowledged.at(-1), bundleDigest(both).toString('hex'));
 });
 
 test('status without an identity is a failure of its own', async (t) => {

@@ -104,6 +104,13 @@ test('the identity stays when the CA is away, and is renewed when it is back', a
 	t.is(logged.filter(({ level }) => level === 'warn').length, 3);
 });
 
+test('a CA that does not hear this address for a while is asked again', async (t) => {
+	const { directory, first, logged, run } = await agent(t, ['source-shut-out', {}]);
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.not(readIdentity(directory)!.leaf.serial, first);
+	t.deepEqual(logged.filter(({ level }) => level === 'error'), []);
+});
+
 test('an identity that expires while the CA is away is tried for until its last seconds, then the log says what to do', async (t) => {
 	const { directory, first, attempts, logged, run } = await agent(t, Array.from({ length: 40 }, () => 'ca-unavailable' as const));
 	await t.throwsAsync(run(), { message: 'end of the script' });

@@ -19,6 +19,19 @@ test('a long time is waited for in steps of a minute, looking at the clock after
 	t.deepEqual(steps, [60_000, 60_000, 30_000]);
 });
 
+test('a clock that is set back meanwhile does not make the wait longer', async (t) => {
+	let now = 1_000_000_000;
+	const steps: number[] = [];
+	const sleep = async (milliseconds: number) => {
+		steps.push(milliseconds);
+		// Once, by a year.
+		now += milliseconds - (steps.length === 1 ? 31_536_000_000 : 0);
+		if (steps.length > 10) throw new Error('it waits for the clock');
+	};
+	await sleepUntil(new Date(now + 150_000), new AbortController().signal, { clock: { now: () => new Date(now) }, sleep });
+	t.deepEqual(steps, [60_000, 60_000, 30_000]);
+});
+
 test('an interruption ends a sleep with its own reason', async (t) => {
 	const stop = new AbortController();
 	const reason = new Error('stop');

@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { createToken, formatToken } from '#common/protocol/token.ts';
+import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createFailOver } from '#common/runtime/fail-over.ts';
 import { silentLogger } from '#common/runtime/log.ts';
@@ -129,4 +129,18 @@ test('membership joins with a new token, renews when it is time, and reports wha
 	t.not(store.current()!.key, before.key);
 	t.is(store.current()!.name, 'host1');
 	t.is(states.length, 3);
+});
+
+test('a join token that is not good any more does not keep the node from following the trust bundle', async (t) => {
+	const { ca, instances, store, client } = await world(t);
+	const joined = await joinCa(store, instances, await ca.joinToken({ role: 'node', name: 'host1' }), 'x');
+	await ca.admin('POST', '/v1/rotation', { changes: 'root', isManual: true });
+	const followed = new Promise<string>((resolve) => {
+		const watched = { ...store, save: async (identity: Parameters<typeof store.save>[0]) => store.save(identity).then(() => resolve(identity.bundle)) };
+		const spent = formatToken(createToken('join', bundleDigest(joined.bundle)));
+		const membership = startMembership({ store: watched, ca: client, instances, joinToken: spent, nodeName: async () => 'host1', onOtherCa: () => t.fail(), clock: systemClock, random: () => 0, logger: silentLogger });
+		t.teardown(() => membership.close());
+	});
+	t.is((await followed).split('-----BEGIN').length - 1, 2);
+	t.is(store.current()!.joinTokenHash, joined.joinTokenHash);
 });
