@@ -10,7 +10,7 @@ import { acknowledgeSchema } from './schemas.ts';
 
 export interface BundleRouteDeps {
 	readonly store: Pick<Store, 'acknowledgeBundle'>;
-	readonly authorities: Pick<Authorities, 'current'>;
+	readonly authorities: Pick<Authorities, 'current' | 'refresh'>;
 	readonly clock: { now(): Date };
 }
 
@@ -28,6 +28,8 @@ export function bundleRoute({ store, authorities, clock }: BundleRouteDeps): Rou
 			const { certificate } = request.caller;
 			if (!certificate) throw new BirthmarkError('unauthenticated', 'only the holder of a certificate trusts anything, and the admin socket has none');
 			const { digest } = await request.json(acknowledgeSchema);
+			// Another instance may have published it just now.
+			if (!authorities.current().bundles.has(digest)) await authorities.refresh();
 			const { active, bundles, digest: current } = authorities.current();
 			// Of no use to anybody: a bundle that was never one of this CA, or leads nowhere any more.
 			if (bundles.has(digest)) await store.acknowledgeBundle(certificate.chain, Buffer.from(digest, 'hex'), clock.now());

@@ -10,7 +10,7 @@ import type { Authorities } from '../issuance/authorities.ts';
 import { unlessKnown } from './entity-tag.ts';
 import type { Route } from './route.ts';
 
-export function rootsRoute({ authorities }: { readonly authorities: Pick<Authorities, 'current'> }): Route {
+export function rootsRoute({ authorities }: { readonly authorities: Pick<Authorities, 'current' | 'refresh'> }): Route {
 	return {
 		method: 'GET',
 		path: '/v1/roots',
@@ -23,10 +23,11 @@ export function rootsRoute({ authorities }: { readonly authorities: Pick<Authori
 			},
 		},
 		async handle(request) {
-			const { digest: current, bundles } = authorities.current();
-			const digest = request.query('digest') ?? current.toString('hex');
+			const digest = request.query('digest') ?? authorities.current().digest.toString('hex');
 			if (!/^[0-9a-f]{64}$/.test(digest)) throw new BirthmarkError('request-malformed', 'digest is not 64 hexadecimal digits in lower case');
-			const body = bundles.get(digest);
+			// Another instance may have published it just now.
+			if (!authorities.current().bundles.has(digest)) await authorities.refresh();
+			const body = authorities.current().bundles.get(digest);
 			if (body === undefined) throw new BirthmarkError('not-found', 'the CA has no trust bundle of this digest, or has left it behind');
 			return unlessKnown(request, digest, () => ({ status: 200, body, contentType: PEM_CHAIN_CONTENT_TYPE }));
 		},

@@ -9,7 +9,7 @@ import { createAuthorizeForm } from '../registration/authorize-form.ts';
 import type { CfsslClients } from '../registration/cfssl-clients.ts';
 import { createCfsslSign, type CfsslSignDeps } from '../registration/cfssl-sign.ts';
 import { createEnrolUser, type EnrolUserDeps } from '../registration/enrol-user.ts';
-import { withFreshIssuer } from '../registration/fresh-issuer.ts';
+import { withFreshTrust } from '../registration/fresh-trust.ts';
 import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
 import { createRedeem, type RedeemDeps } from '../registration/redeem.ts';
@@ -58,7 +58,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 	const mint = createMint(deps);
 	const authorize = createAuthorize(deps);
 	const revoke = createRevoke(deps);
-	const fresh = <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) => withFreshIssuer(deps.authorities, work);
+	const fresh = <Args extends unknown[], Result>(work: (...args: Args) => Promise<Result>) => withFreshTrust(deps.authorities, work);
 	const sign = createSign({ ...deps, redeem: fresh(createRedeem(deps)), enrolUser: fresh(createEnrolUser(deps)) });
 	const routes = [
 		...healthRoutes(deps),

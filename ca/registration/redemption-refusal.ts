@@ -5,16 +5,17 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { parseToken, secretHash, type TokenKind } from '#common/protocol/token.ts';
 import type { TrustState } from '../issuance/authorities.ts';
 import type { Redemption } from '../store/store.ts';
+import { UnknownBundleError } from './unknown-bundle.ts';
 
 /**
  * @param text as the client sent it
  * @returns what the store knows the token by, and which trust bundle its holder has therefore compared
- * @throws BirthmarkError `token-malformed`; `token-unknown` when it is for a trust bundle that is not, or no longer, this CA's
+ * @throws BirthmarkError `token-malformed`; UnknownBundleError when it is for a trust bundle that is not, or no longer, this CA's
  */
 export function readToken(text: string, kind: TokenKind, { acceptedDigests }: Pick<TrustState, 'acceptedDigests'>): { readonly hash: Buffer; readonly bundleDigest: Buffer } {
 	const token = parseToken(text, kind);
 	if (!acceptedDigests.some((digest) => timingSafeEqual(token.bundleDigest, digest))) {
-		throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to a trust bundle of this one that is not used any more');
+		throw new UnknownBundleError();
 	}
 	return { hash: secretHash(token), bundleDigest: token.bundleDigest };
 }

@@ -11,6 +11,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { MAX_USER_TOKEN_LENGTH, USER_TOKEN_TYPE, userTokenBundleDigest, type UserTokenClaims } from '#common/protocol/user-token.ts';
 import type { TrustState } from '../issuance/authorities.ts';
 import type { UserRecord } from '../store/records.ts';
+import { UnknownBundleError } from './unknown-bundle.ts';
 import { userKeyId } from './user-key.ts';
 
 /** The alphabet of users' names; whatever else a stranger writes there is not looked for. */
@@ -46,7 +47,7 @@ export interface VerifiedUserToken {
 	readonly isExpired: boolean;
 }
 
-/** @throws BirthmarkError `token-malformed`, `token-invalid`, `token-unknown` when it is for another trust bundle */
+/** @throws BirthmarkError `token-malformed`, `token-invalid`, UnknownBundleError when it is for another trust bundle */
 export async function verifyUserToken(text: string, { findUser, trust, now, maximumSeconds, skewSeconds }: UserTokenDeps): Promise<VerifiedUserToken> {
 	// Size, grammar and audience are right before anything else is looked at.
 	if (text.length > MAX_USER_TOKEN_LENGTH) throw new BirthmarkError('token-malformed', 'the token is longer than any that a user signs');
@@ -60,7 +61,7 @@ export async function verifyUserToken(text: string, { findUser, trust, now, maxi
 	const audience = Buffer.from(claims.aud, 'hex');
 	// Every one of them, so that the time tells nothing about which.
 	const matches = trust.acceptedDigests.map((digest) => timingSafeEqual(digest, audience));
-	if (!matches.includes(true)) throw new BirthmarkError('token-unknown', 'the token belongs to another CA, or to a trust bundle of this one that is not used any more');
+	if (!matches.includes(true)) throw new UnknownBundleError();
 	const seconds = now.getTime() / 1000;
 	if (claims.iat > seconds + skewSeconds || claims.nbf > seconds + skewSeconds) throw new BirthmarkError('token-invalid', 'the token is not good yet: compare the clock of whoever signed it with the CA\'s');
 	if (claims.exp <= claims.nbf || claims.exp - claims.iat > maximumSeconds) throw new BirthmarkError('token-invalid', `the token is good for longer than the ${maximumSeconds} seconds that this CA accepts, or for no time at all`);

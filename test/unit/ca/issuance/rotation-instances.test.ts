@@ -16,6 +16,7 @@ import { SYSTEM } from '../../../../ca/store/records.ts';
 import { clientOf, newKey, sha256, startBeside, startCa, temporaryFolder, type TestCa } from '../../../support/ca.ts';
 import { startCaProcess } from '../../../support/ca-process.ts';
 import { postgresFor } from '../../../support/stores.ts';
+import { addUser } from '../../../support/user.ts';
 
 const postgres = postgresFor(test);
 const rotation = { settleSeconds: 0 };
@@ -53,6 +54,18 @@ postgres.test('what one instance does in a rotation the other does at once, and 
 	await step(one, '/finish', { force: true });
 	await other.lookAfter();
 	t.deepEqual((await other.admin('GET', '/v1/roots')).body, (await one.admin('GET', '/v1/roots')).body);
+});
+
+postgres.test('tokens that one instance minted right after a step are good at another that has not looked yet', async (t) => {
+	const [one, other] = await twoInstances(t);
+	const node = await one.join('host1', ['*/*']);
+	const { id } = await one.authorize(node, { commonName: 'web01' });
+	const { digest } = await step(one, '', { changes: 'root', isManual: true });
+	const [token, joinToken] = [await one.mint(node, id), await one.joinToken({ role: 'node' })];
+	const body = { csr: newKey().csr(), name: 'host2' };
+	t.is((await other.request('POST', '/v1/join', { headers: { authorization: `Bearer ${joinToken}` }, body })).status, 201);
+	t.is((await other.sign(token, newKey())).status, 200);
+	t.is(sha256((await other.request('GET', `/v1/roots?digest=${digest}`)).body), digest);
 });
 
 postgres.test('of two instances that take a step at once, one does', async (t) => {
@@ -96,14 +109,15 @@ postgres.test('of several that make a CA on one server at once, one does', async
 });
 
 /** A process that ends between its transaction and whatever it would have done next. */
-async function withoutFollowing(t: ExecutionContext, state: string): Promise<Rotation> {
+async function withoutFollowing(t: ExecutionContext, state: string): Promise<Rotation & { digest(): Promise<string> }> {
 	const config = await loadConfig(state, {});
 	const { store, vault, authorities } = await openState({ state, config, env: {}, clock: systemClock });
 	t.teardown(() => store.close());
-	return createRotation({
+	const rotation = createRotation({
 		store, vault, authorities, clock: systemClock, random: randomBytes, backdateSeconds: 60, trustDomain: config.trustDomain,
 		profile: authorityProfile(config), settleSeconds: 0, logger: silentLogger, follow: async () => undefined,
 	});
+	return { ...rotation, digest: async () => (await store.readTrust()).bundles.at(-1)!.digest.toString('hex') };
 }
 
 test('a step whose process ended before it told anybody is taken over by the others, whichever step it was', async (t) => {
@@ -132,6 +146,23 @@ test('a step whose process ended before it told anybody is taken over by the oth
 	await dying.finish(true, SYSTEM);
 	await ca.lookAfter();
 	t.is((await status(ca)).stage, 'idle');
+});
+
+test('an instance that is asked about a bundle that another has just published looks before it says no', async (t) => {
+	const ca = await startCa(t, { config: { rotation } });
+	const operator = await ca.join('alice', [], 'operator');
+	const bob = await addUser(ca, 'bob', ['*/*']);
+	const elsewhere = await withoutFollowing(t, ca.state);
+	const asks: Array<(digest: string) => Promise<unknown>> = [
+		async (digest) => t.is((await ca.request('POST', '/v1/bundle/acknowledge', { credentials: operator, body: { digest } })).json()['digest'], digest),
+		async (digest) => t.is(sha256((await ca.request('GET', `/v1/roots?digest=${digest}`)).body), digest),
+		async (digest) => t.is((await ca.sign(await bob.token({ aud: digest }), newKey())).status, 200),
+	];
+	for (const ask of asks) {
+		await elsewhere.start({ changes: 'root', isManual: true }, SYSTEM);
+		await ask(await elsewhere.digest());
+		await elsewhere.abort(SYSTEM);
+	}
 });
 
 test('killed right after a step was answered, the CA begins again at that step', async (t) => {
