@@ -69,17 +69,16 @@ export async function openAuthorities({ store, vault }: AuthoritiesDeps): Promis
 		return state;
 	};
 	let state = await load();
-	let running: Promise<void> | undefined;
+	let last: Promise<void> = Promise.resolve();
+	let next: Promise<void> | undefined;
+	const look = async (): Promise<void> => {
+		next = undefined;
+		if ((await store.trustVersion()) !== version) state = await load();
+	};
 	return {
 		current: () => state,
-		// Whoever asks while another look is under way may want to see what was changed since that began.
-		async refresh() {
-			while (running) await running.catch(() => undefined);
-			running = (async () => {
-				if ((await store.trustVersion()) !== version) state = await load();
-			})().finally(() => void (running = undefined));
-			return running;
-		},
+		// Whoever asks while a look is under way may want to see what was changed since that began: the next one is for all of those.
+		refresh: () => next ??= last = last.then(look, look),
 	};
 }
 

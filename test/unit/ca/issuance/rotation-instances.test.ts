@@ -8,6 +8,7 @@ import type { RotationStatus } from '#common/protocol/messages.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { authorityProfile } from '../../../../ca/issuance/authority-profile.ts';
+import { openAuthorities } from '../../../../ca/issuance/authorities.ts';
 import { createRotation, type Rotation } from '../../../../ca/issuance/rotate.ts';
 import { openState } from '../../../../ca/open-state.ts';
 import { initCa } from '../../../../ca/init.ts';
@@ -163,6 +164,25 @@ test('an instance that is asked about a bundle that another has just published l
 		await ask(await elsewhere.digest());
 		await elsewhere.abort(SYSTEM);
 	}
+});
+
+test('strangers who ask for what is not there at the same moment cause two looks at the store and no more, and all see what was changed', async (t) => {
+	const ca = await startCa(t, { config: { rotation } });
+	const elsewhere = await withoutFollowing(t, ca.state);
+	const { store, vault } = await openState({ state: ca.state, config: await loadConfig(ca.state, {}), env: {}, clock: systemClock });
+	t.teardown(() => store.close());
+	let looks = 0;
+	const trustVersion = async (): Promise<number> => {
+		looks++;
+		return store.trustVersion();
+	};
+	const authorities = await openAuthorities({ store: { trustVersion, readTrust: () => store.readTrust() }, vault });
+	const first = authorities.refresh();
+	await elsewhere.start({ changes: 'root', isManual: true }, SYSTEM);
+	await Promise.all(Array.from({ length: 100 }, () => authorities.refresh()));
+	await first;
+	t.is(authorities.current().digest.toString('hex'), await elsewhere.digest());
+	t.true(looks <= 2, String(looks));
 });
 
 test('killed right after a step was answered, the CA begins again at that step', async (t) => {
