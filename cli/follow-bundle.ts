@@ -1,7 +1,7 @@
 /**
  * The login goes with its CA from one root to the next: every command that talks to the CA also tells it
  * which trust bundle the login has, over TLS that this bundle validates, and is told whether there is
- * another one. That is tried, saved, and acknowledged; and when the CA wants the operator's certificate
+ * another one. That is tried, saved, and only then acknowledged; and when the CA wants the certificate
  * renewed, it is. A failure costs the command nothing but a line on standard error.
  */
 
@@ -41,25 +41,27 @@ export function createFollowingCaClient(profile: Profile, { environment, warn }:
 	return { ...client, call, json: jsonBy(call) };
 }
 
-async function follow(profile: TlsProfile, client: CaClient, environment: NodeJS.ProcessEnv | undefined): Promise<void> {
-	const digest = hexDigest(profile.bundle);
-	let answer = await acknowledgeBundle(client, profile.bundle);
-	let next = profile;
-	if (answer?.digest !== digest) {
+async function follow(before: TlsProfile, client: CaClient, environment: NodeJS.ProcessEnv | undefined): Promise<void> {
+	/** @returns false when there was another login meanwhile */
+	const save = async (profile: TlsProfile): Promise<boolean> => {
+		if (!isStillSaved(before, environment)) return false;
+		await saveProfile(profile, environment);
+		return true;
+	};
+	let profile = before;
+	let answer = await acknowledgeBundle(client, before.bundle);
+	if (answer?.digest !== hexDigest(before.bundle)) {
 		const { body: bundle } = await client.call('GET', '/v1/roots');
-		if (bundle !== profile.bundle) {
+		if (bundle !== before.bundle) {
 			requireBundle(bundle);
-			next = { ...profile, bundle };
-			const changed = createCaClient(next);
+			profile = { ...before, bundle };
+			const changed = createCaClient(profile);
 			// The CA itself must be trusted by it, at the same moment.
-			if ((await changed.call('GET', '/v1/roots')).body !== bundle) return;
-			// Said before it is saved, so that a failure of either has the next command try again.
+			if ((await changed.call('GET', '/v1/roots')).body !== bundle || !(await save(profile))) return;
 			answer = await acknowledgeBundle(changed, bundle);
 		}
 	}
-	if (answer?.renew) next = await renew(next);
-	if (next === profile || !isStillSaved(profile, environment)) return;
-	await saveProfile(next, environment);
+	if (answer?.renew) await save(await renew(profile));
 }
 
 /**
@@ -67,7 +69,7 @@ async function follow(profile: TlsProfile, client: CaClient, environment: NodeJS
  *
  * @returns undefined from a CA that does not want to know
  */
-export async function acknowledgeBundle(client: Pick<CaClient, 'json'>, bundle: string): Promise<AcknowledgeAnswer | undefined> {
+async function acknowledgeBundle(client: Pick<CaClient, 'json'>, bundle: string): Promise<AcknowledgeAnswer | undefined> {
 	const request: AcknowledgeRequest = { digest: hexDigest(bundle) };
 	try {
 		return await client.json<AcknowledgeAnswer>('POST', '/v1/bundle/acknowledge', request);
@@ -87,7 +89,6 @@ async function renew(profile: TlsProfile): Promise<TlsProfile> {
 	return { ...profile, key, certificate };
 }
 
-/** False when there was another login meanwhile. */
 function isStillSaved({ certificate }: TlsProfile, environment: NodeJS.ProcessEnv | undefined): boolean {
 	const saved = loadProfile(undefined, { ...(environment ?? process.env), BIRTHMARK_CA_SOCKET: '' });
 	return saved.way === 'tls' && saved.certificate === certificate;

@@ -9,9 +9,8 @@ import type { JoinAnswer, JoinRequest } from '#common/protocol/messages.ts';
 import { bundleDigest, parseToken } from '#common/protocol/token.ts';
 import { createFailOver, type FailOver } from '#common/runtime/fail-over.ts';
 import { encodeCsr } from '#common/x509/csr-encode.ts';
-import { callAnonymously, createCaClient } from '../ca-client.ts';
+import { callAnonymously } from '../ca-client.ts';
 import type { Context } from '../context.ts';
-import { acknowledgeBundle } from '../follow-bundle.ts';
 import { saveProfile } from '../profile.ts';
 
 /** A token has 85 or 86 characters. */
@@ -40,9 +39,8 @@ export function addLogin(program: Command, context: Context): void {
 			const answer = parseAnswer(await callAnonymously(instances, bundle, 'POST', '/v1/join', { json: request, token: text }), privateKey);
 			if (answer.role !== 'operator') throw new BirthmarkError('forbidden', 'this is the token of a node, not of an operator');
 			const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-			const profile = { way: 'tls', urls, key, certificate: answer.certificate, bundle } as const;
-			const file = await saveProfile(profile);
-			await acknowledgeBundle(createCaClient(profile), bundle);
+			// The CA knows by the token that this login trusts this bundle.
+			const file = await saveProfile({ way: 'tls', urls, key, certificate: answer.certificate, bundle });
 			const { name, trustDomain, environment } = answer;
 			if (context.wantsJson()) return context.output.json({ name, trustDomain, environment, file });
 			context.output.line(`logged in to ${ca} as ${name} (trust domain ${trustDomain}, environment ${environment})`);

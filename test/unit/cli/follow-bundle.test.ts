@@ -54,6 +54,26 @@ test('what could not be acknowledged is tried again by the next command', async 
 	t.is(saved().bundle, both.toString());
 });
 
+test('the CA is told of a bundle only when it is saved, and it stays saved when the CA does not hear of it or does not renew', async (t) => {
+	const { ca, saved, warned, command } = await operator(t);
+	ca.publish(both);
+	ca.wantsRenewal = true;
+	const told: string[] = [];
+	ca.onRequest = (route) => {
+		if (route !== 'bundle/acknowledge' || told.push(saved().bundle) !== 2) return;
+		ca.faults[route].push({ kind: 'problem', status: 500, code: 'internal' });
+	};
+	await command();
+	t.deepEqual(told, [oldPki.bundle.toString(), both.toString()]);
+	t.is(saved().bundle, both.toString());
+	ca.onRequest = () => undefined;
+	ca.faults.renew.push({ kind: 'problem', status: 500, code: 'internal' });
+	await command();
+	t.is(saved().bundle, both.toString());
+	t.is(ca.acknowledged.at(-1), hex(both));
+	t.is(warned.length, 2);
+});
+
 test('a bundle that is none, or not the CA\'s, is refused, and the command works all the same', async (t) => {
 	const { ca, saved, warned, command } = await operator(t);
 	for (const bundle of [Buffer.from('welcome'), (await createPki()).bundle]) {

@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { IdentityList } from '#common/protocol/messages.ts';
 import { newKey, startCa } from '../../../support/ca.ts';
@@ -109,4 +110,22 @@ test('a login that fails leaves the one there is', async (t) => {
 	t.is((await birthmark(['login', '--ca', 'https://127.0.0.1:1'], { input: used })).code, 4);
 	t.is(readFileSync(file, 'utf8'), before);
 	t.is((await birthmark(['ls'])).code, 0);
+});
+
+test('a CA that goes right after it has let the operator in does not make the login a failure', async (t) => {
+	const ca = await startCa(t);
+	let connections = 0;
+	// The bundle, and the certificate for the token.
+	const away = createServer((client) => {
+		if (++connections > 2) return void client.destroy();
+		const upstream = connect(ca.port, '127.0.0.1');
+		for (const [from, to] of [[client, upstream], [upstream, client]] as const) from.on('error', () => to.destroy()).on('close', () => to.destroy()).pipe(to);
+	});
+	t.teardown(() => away.close());
+	await new Promise<void>((resolve) => away.listen(0, '127.0.0.1', resolve));
+	const birthmark = newCommand(t);
+	const { port } = away.address() as AddressInfo;
+	const { code, stderr } = await birthmark(['login', '--ca', `https://127.0.0.1:${port}`], { input: await ca.joinToken({ role: 'operator', name: 'alice' }) });
+	t.is(code, 0, stderr);
+	t.true(existsSync(join(birthmark.home, 'operator.json')));
 });
