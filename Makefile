@@ -50,7 +50,7 @@ test-integration: build ## integration stories only; STORY=<name> for one
 
 soak: build ## what takes long: 200 kills and 60 outages under load, every property 50 times as often
 	@BIRTHMARK_REQUIRE_POSTGRES=1 BIRTHMARK_SOAK_KILLS=$${BIRTHMARK_SOAK_KILLS:-200} BIRTHMARK_SOAK_OUTAGES=$${BIRTHMARK_SOAK_OUTAGES:-60} \
-		BIRTHMARK_SOAK_CLOCK_STEPS=$${BIRTHMARK_SOAK_CLOCK_STEPS:-20000} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} \
+		BIRTHMARK_SOAK_CLOCK_STEPS=$${BIRTHMARK_SOAK_CLOCK_STEPS:-3000} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} \
 		$(BIN)/ava --timeout 90m 'test/unit/**/*property.test.ts' 'test/unit/**/crash*.test.ts' test/unit/ca/clock.test.ts test/unit/ca/disk-full.test.ts
 
 bench: build ## figures, as ratios to a reference taken in the same run
