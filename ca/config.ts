@@ -32,8 +32,11 @@ const checked = (check: (value: string) => unknown) => z.string().superRefine((v
 const pattern = z.string().regex(/^[A-Za-z0-9*?._ -]{1,128}$/, 'is not a pattern of letters, digits, "*", "?", ".", "_", "-" and blanks');
 
 const schema = z.strictObject({
-	/** of every SPIFFE ID */
-	trustDomain: checked(checkTrustDomain).default('birthmark.internal'),
+	/** of every SPIFFE ID; O of the CA's own subjects, which bounds its length (RFC 5280 appendix A, ub-organization-name) */
+	trustDomain: checked((value) => {
+		checkTrustDomain(value);
+		if (value.length > 64) throw new Error('is longer than 64 characters');
+	}).default('birthmark.internal'),
 	/** O of every certificate, first segment of every workload's SPIFFE ID */
 	environment: checked((value) => checkName('environment', value)).default('production'),
 	listen: z.strictObject({

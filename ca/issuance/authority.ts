@@ -3,11 +3,10 @@
  * list. Once for a new CA, and once for every rotation.
  */
 
-import { issuerOf, signCertificate, signCross, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { issuerOf, signCross, signIntermediate, signSelf, type Issuer } from '#common/x509/certificate.ts';
 import { signRevocationList, type RevokedCertificate } from '#common/x509/crl.ts';
 import { generateSigningKey, type SigningKey } from '#common/x509/keys.ts';
 import { decodePem, encodePem } from '#common/x509/pem.ts';
-import { intermediateExtensions, rootExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import type { AuthorityProfile } from './authority-profile.ts';
 import { validity } from './validity.ts';
@@ -49,12 +48,12 @@ export function createAuthority(generation: number, deps: AuthorityDeps, before?
 		subject: { commonName: numbered('Birthmark Root CA', generation), organization: trustDomain },
 		publicKey: key.publicKey,
 		...period,
-		extensions: rootExtensions(key.publicKey),
 	}, key);
 	const authority = createIntermediate(generation, { certificate: encodePem('CERTIFICATE', root), key }, deps);
-	if (!before) return authority;
+	const old = before && rootIssuer(before);
+	// Nobody goes by a root that has expired.
+	if (!before || !old || old.notAfter <= clock.now()) return authority;
 
-	const old = rootIssuer(before);
 	const { notBefore } = period;
 	const notAfter = earlier(period.notAfter, old.notAfter);
 	const cross = signCross(root, { serial: createSerial(random), notBefore, notAfter, pointers: profile.pointersTo(before.generation) }, old);
@@ -67,13 +66,12 @@ export function createIntermediate(generation: number, root: Root, deps: Authori
 	const issuer = rootIssuer(root);
 	const intermediateKey = generateSigningKey();
 	const period = validity(clock.now(), profile.intermediateLifetimeSeconds, backdateSeconds, issuer);
-	const intermediate = signCertificate({
+	const intermediate = signIntermediate({
 		serial: createSerial(random),
 		subject: { commonName: numbered('Birthmark Intermediate CA', generation), organization: trustDomain },
 		publicKey: intermediateKey.publicKey,
 		...period,
-		extensions: intermediateExtensions(intermediateKey.publicKey, issuer.keyId, { constraints: profile.constraints, pointers: profile.pointersTo(generation) }),
-	}, issuer);
+	}, { constraints: profile.constraints, pointers: profile.pointersTo(generation) }, issuer);
 	// A root makes one list per generation, so the generation numbers them.
 	const list = signRevocationList({ number: generation, thisUpdate: period.notBefore, nextUpdate: period.notAfter, entries: revoked }, issuer);
 	return {

@@ -5,12 +5,11 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { encodeTbs } from '#common/x509/certificate.ts';
+import { signCertificate } from '#common/x509/certificate.ts';
 import type { Pointers } from '#common/x509/extensions.ts';
 import { lintLeaf } from '#common/x509/lint.ts';
 import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
-import { encodeSigned } from '#common/x509/signed.ts';
 import type { CertificateRecord } from '../store/records.ts';
 import type { Authorities } from './authorities.ts';
 import { requirePermitted, type Identity } from './identity.ts';
@@ -72,11 +71,10 @@ export function createIssue({ authorities, clock, random, backdateSeconds, place
 			publicKey: key.publicKey,
 			...validity(now, Math.min(lifetimeSeconds ?? profile.lifetimeSeconds, profile.maximumSeconds), backdateSeconds, issuer),
 		};
-		const toBeSigned = encodeTbs({ ...tbs, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes, pointers) }, issuer.name);
-		lintLeaf(toBeSigned, { tbs, names, purposes, pointers }, issuer);
+		const extensions = leafExtensions(key.publicKey, issuer.keyId, names, purposes, pointers);
 		return {
 			serial,
-			der: encodeSigned(toBeSigned, issuer.key),
+			der: signCertificate({ ...tbs, extensions }, issuer, (der) => lintLeaf(der, { tbs, names, purposes, pointers }, issuer)),
 			publicKeyHash: key.publicKeyHash,
 			role,
 			commonName,

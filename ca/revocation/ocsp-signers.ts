@@ -4,13 +4,12 @@
  * certificate is short-lived, and says that nobody need ask about it.
  */
 
-import { encodeTbs } from '#common/x509/certificate.ts';
+import { signCertificate } from '#common/x509/certificate.ts';
 import { generateSigningKey } from '#common/x509/keys.ts';
 import { lintLeaf } from '#common/x509/lint.ts';
 import type { OcspResponder } from '#common/x509/ocsp-response.ts';
 import { ocspExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
-import { encodeSigned } from '#common/x509/signed.ts';
 import type { Authority } from '../issuance/authorities.ts';
 import { validity } from '../issuance/validity.ts';
 import { SYSTEM } from '../store/records.ts';
@@ -71,9 +70,9 @@ async function makeSigner({ issuer, generation }: Authority, deps: OcspSignerDep
 		publicKey: key.publicKey,
 		...validity(now, lifetimeSeconds, backdateSeconds, issuer),
 	};
-	const toBeSigned = encodeTbs({ ...tbs, extensions: ocspExtensions(key.publicKey, issuer.keyId) }, issuer.name);
-	lintLeaf(toBeSigned, { tbs, names: { dnsNames: [] }, purposes: ['ocspSigning'] }, issuer);
+	const extensions = ocspExtensions(key.publicKey, issuer.keyId);
+	const certificate = signCertificate({ ...tbs, extensions }, issuer, (der) => lintLeaf(der, { tbs, names: { dnsNames: [] }, purposes: ['ocspSigning'] }, issuer));
 	const details = { generation, notAfter: tbs.notAfter.toISOString() };
 	await store.addEvent(SYSTEM, { at: now, action: 'ocsp-signer.issue', outcome: 'done', subject: tbs.serial, details });
-	return { key, certificate: encodeSigned(toBeSigned, issuer.key), notBefore: tbs.notBefore, notAfter: tbs.notAfter };
+	return { key, certificate, notBefore: tbs.notBefore, notAfter: tbs.notAfter };
 }

@@ -10,8 +10,9 @@ import { contextTag, encode, encodeInteger, encodeTime, Tag } from './der.ts';
 import { encodeSubject, type Subject } from './distinguished-name.ts';
 import { OID, type Extension, type NameConstraints, type Pointers } from './extensions.ts';
 import type { SigningKey } from './keys.ts';
+import { lintAuthority } from './lint-authority.ts';
 import { decodeNameConstraints } from './name-constraints.ts';
-import { crossExtensions } from './profile.ts';
+import { crossExtensions, intermediateExtensions, rootExtensions, type IntermediateOptions } from './profile.ts';
 import { keyIdentifier } from './public-key.ts';
 import { encodeSigned } from './signed.ts';
 
@@ -60,14 +61,33 @@ function encodeParts(tbs: Omit<ToBeSigned, 'subject'>, subject: Buffer, issuerNa
 	);
 }
 
+/** Looks at a TBSCertificate, DER, and throws when nobody may sign it. */
+export type Lint = (tbs: Buffer) => void;
+
 /** @returns the certificate, DER */
-export function signCertificate(tbs: ToBeSigned, issuer: Pick<Issuer, 'key' | 'name'>): Buffer {
-	return encodeSigned(encodeTbs(tbs, issuer.name), issuer.key);
+export function signCertificate(tbs: ToBeSigned, issuer: Pick<Issuer, 'key' | 'name'>, lint: Lint): Buffer {
+	return signLinted(encodeTbs(tbs, issuer.name), issuer.key, lint);
 }
 
-/** A root: subject and issuer are the same, so are the key that it carries and the one that signs. */
-export function signSelf(tbs: ToBeSigned, key: SigningKey): Buffer {
-	return signCertificate(tbs, { key, name: encodeSubject(tbs.subject) });
+/**
+ * A root: subject and issuer are the same, so are the key that it carries and the one that signs.
+ *
+ * @returns DER
+ */
+export function signSelf(input: Omit<ToBeSigned, 'extensions'>, key: SigningKey): Buffer {
+	const subject = encodeSubject(input.subject);
+	const tbs = { ...input, extensions: rootExtensions(input.publicKey) };
+	return signCertificate(tbs, { key, name: subject }, (der) => lintAuthority(der, { kind: 'root', tbs, subject }));
+}
+
+/**
+ * An intermediate, which issues leaves only.
+ *
+ * @returns DER
+ */
+export function signIntermediate(input: Omit<ToBeSigned, 'extensions'>, options: IntermediateOptions, issuer: Issuer): Buffer {
+	const tbs = { ...input, extensions: intermediateExtensions(input.publicKey, issuer.keyId, options) };
+	return signCertificate(tbs, issuer, (der) => lintAuthority(der, { kind: 'intermediate', tbs, subject: encodeSubject(tbs.subject), ...options }, issuer));
 }
 
 /**
@@ -80,8 +100,14 @@ export function signSelf(tbs: ToBeSigned, key: SigningKey): Buffer {
  */
 export function signCross(root: Buffer, tbs: Pick<ToBeSigned, 'serial' | 'notBefore' | 'notAfter'> & { readonly pointers?: Pointers }, issuer: Issuer): Buffer {
 	const { subject, publicKey } = decodeCertificate(root);
-	const extensions = crossExtensions(publicKey, issuer.keyId, tbs.pointers);
-	return encodeSigned(encodeParts({ ...tbs, publicKey, extensions }, subject, issuer.name), issuer.key);
+	const { pointers, ...rest } = tbs;
+	const whole = { ...rest, publicKey, extensions: crossExtensions(publicKey, issuer.keyId, pointers) };
+	return signLinted(encodeParts(whole, subject, issuer.name), issuer.key, (der) => lintAuthority(der, { kind: 'cross', tbs: whole, subject, ...(pointers && { pointers }) }, issuer));
+}
+
+function signLinted(tbs: Buffer, key: SigningKey, lint: Lint): Buffer {
+	lint(tbs);
+	return encodeSigned(tbs, key);
 }
 
 /** What is needed to issue under a CA certificate; the key must belong to it. */

@@ -1,6 +1,6 @@
 /**
  * What goes into each kind of certificate (RFC 5280 §4.2, RFC 6960 §4.2.2.2, X509-SVID §4): one
- * function per kind returns its extensions, and `lint.ts` checks that they arrived.
+ * function per kind returns its extensions, and `lint.ts` and `lint-authority.ts` check that they arrived.
  *
  * Every key is for signatures only, RSA too: key transport (keyEncipherment) belongs to cipher suites
  * that nothing here offers, and a key that is used for both can be made an oracle by those who do.

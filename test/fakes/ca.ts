@@ -13,14 +13,13 @@ import { BUNDLE_HEADER, CA_SERVER_NAME, PEM_CHAIN_CONTENT_TYPE, type Acknowledge
 import { PROBLEM_CONTENT_TYPE, problemType } from '#common/protocol/problem.ts';
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
-import { issuerOf, signCertificate, signCross, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { issuerOf, signCertificate, signCross, signIntermediate, signSelf, type Issuer } from '#common/x509/certificate.ts';
 import { signRevocationList } from '#common/x509/crl.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import { decodePem, encodePem } from '#common/x509/pem.ts';
 import type { Purpose } from '#common/x509/extensions.ts';
-import { intermediateExtensions, leafExtensions, rootExtensions } from '#common/x509/profile.ts';
-import { keyIdentifier } from '#common/x509/public-key.ts';
+import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 
 export type FakeRoute = 'roots' | 'sign' | 'renew' | 'bundle/acknowledge';
@@ -76,12 +75,9 @@ export async function createPki(name = 'Test'): Promise<FakePki> {
 	const [rootKey, intermediateKey] = [generateSigningKey(), generateSigningKey()];
 	const dates = { notBefore: wholeSeconds(Date.now() - DAY_MS), notAfter: wholeSeconds(Date.now() + 30 * DAY_MS) };
 	const subject = (commonName: string) => ({ commonName, organization: name });
-	const root = await signSelf({ serial: createSerial(randomBytes), subject: subject('Root'), publicKey: rootKey.publicKey, ...dates, extensions: rootExtensions(rootKey.publicKey) }, rootKey);
+	const root = signSelf({ serial: createSerial(randomBytes), subject: subject('Root'), publicKey: rootKey.publicKey, ...dates }, rootKey);
 	const rootIssuer = issuerOf(root, rootKey);
-	const intermediate = await signCertificate(
-		{ serial: createSerial(randomBytes), subject: subject('Intermediate'), publicKey: intermediateKey.publicKey, ...dates, extensions: intermediateExtensions(intermediateKey.publicKey, keyIdentifier(rootKey.publicKey)) },
-		rootIssuer,
-	);
+	const intermediate = signIntermediate({ serial: createSerial(randomBytes), subject: subject('Intermediate'), publicKey: intermediateKey.publicKey, ...dates }, {}, rootIssuer);
 	return {
 		bundle: Buffer.from(encodePem('CERTIFICATE', root)),
 		intermediatePem: encodePem('CERTIFICATE', intermediate),
@@ -89,6 +85,9 @@ export async function createPki(name = 'Test'): Promise<FakePki> {
 		rootIssuer,
 	};
 }
+
+/** Faults of the CA are made here, too. */
+const unlinted = () => undefined;
 
 /** The next generation of a CA: its chains lead to its own root and, by a cross-certificate, to that of the one before. */
 export async function successorOf(old: FakePki): Promise<FakePki> {
@@ -111,6 +110,7 @@ export async function issueLeaf({ issuer: pki, commonName, publicKey, notBefore,
 			extensions: leafExtensions(publicKey, pki.issuer.keyId, { dnsNames, spiffeId }, purposes),
 		},
 		pki.issuer,
+		unlinted,
 	);
 	return encodePem('CERTIFICATE', leaf) + pki.intermediatePem;
 }

@@ -1,14 +1,16 @@
 /** Root, intermediate and what hangs below them, as the CA makes them: for tests of formats that need no running CA. */
 
 import { randomBytes } from 'node:crypto';
-import { issuerOf, signCertificate, signSelf, type Issuer } from '#common/x509/certificate.ts';
+import { issuerOf, signCertificate, signIntermediate, signSelf, type Issuer } from '#common/x509/certificate.ts';
 import type { Pointers, Purpose } from '#common/x509/extensions.ts';
 import { generateSigningKey, type SigningKey } from '#common/x509/keys.ts';
 import { encodePem } from '#common/x509/pem.ts';
-import { intermediateExtensions, leafExtensions, ocspExtensions, rootExtensions, type IntermediateOptions } from '#common/x509/profile.ts';
+import { leafExtensions, ocspExtensions, type IntermediateOptions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
+/** Tests of verifiers need certificates that the CA would not sign. */
+const unlinted = () => undefined;
 
 export interface Pki {
 	/** DER */
@@ -33,12 +35,9 @@ export function createPki(options: IntermediateOptions = {}): Pki {
 	const dates = { notBefore: new Date(now - 60_000), notAfter: new Date(now + DAY_MS) };
 	const [rootKey, key] = [generateSigningKey(), generateSigningKey()];
 	const serial = () => createSerial(randomBytes);
-	const root = signSelf({ serial: serial(), subject: subject('Root'), publicKey: rootKey.publicKey, ...dates, extensions: rootExtensions(rootKey.publicKey) }, rootKey);
+	const root = signSelf({ serial: serial(), subject: subject('Root'), publicKey: rootKey.publicKey, ...dates }, rootKey);
 	const rootIssuer = issuerOf(root, rootKey);
-	const intermediate = signCertificate(
-		{ serial: serial(), subject: subject('Intermediate'), publicKey: key.publicKey, ...dates, extensions: intermediateExtensions(key.publicKey, rootIssuer.keyId, options) },
-		rootIssuer,
-	);
+	const intermediate = signIntermediate({ serial: serial(), subject: subject('Intermediate'), publicKey: key.publicKey, ...dates }, options, rootIssuer);
 	return { root, rootIssuer, intermediate, issuer: issuerOf(intermediate, key), dates };
 }
 
@@ -49,6 +48,7 @@ export function issueLeaf({ issuer, dates }: Pki, dnsNames: readonly string[] = 
 	const der = signCertificate(
 		{ serial, subject: subject(dnsNames[0] ?? 'api01'), publicKey: key.publicKey, ...dates, extensions: leafExtensions(key.publicKey, issuer.keyId, names, purposes, pointers) },
 		issuer,
+		unlinted,
 	);
 	return { der, serial, key };
 }
@@ -56,7 +56,7 @@ export function issueLeaf({ issuer, dates }: Pki, dnsNames: readonly string[] = 
 export function issueResponder({ issuer, dates }: Pki): IssuedLeaf {
 	const key = generateSigningKey();
 	const serial = createSerial(randomBytes);
-	const der = signCertificate({ serial, subject: subject('OCSP'), publicKey: key.publicKey, ...dates, extensions: ocspExtensions(key.publicKey, issuer.keyId) }, issuer);
+	const der = signCertificate({ serial, subject: subject('OCSP'), publicKey: key.publicKey, ...dates, extensions: ocspExtensions(key.publicKey, issuer.keyId) }, issuer, unlinted);
 	return { der, serial, key };
 }
 

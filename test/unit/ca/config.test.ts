@@ -35,6 +35,9 @@ test('what is off by default is turned on by the environment', (t) => {
 test('every fault is told at once, with its path, wherever it came from', (t) => {
 	const error = t.throws(() => readCaConfig('{"listen": {"port": 70000, "colour": 1}, "surprise": true, "trustDomain": "UPPER"}', { BIRTHMARK_CA_TOKEN_TTL_SECONDS: 'soon' }));
 	t.like(error, { code: 'config-invalid' });
+	const long = 'a'.repeat(61);
+	t.is(readCaConfig(JSON.stringify({ trustDomain: `${long}.io` }), {}).trustDomain, `${long}.io`);
+	t.throws(() => readCaConfig(JSON.stringify({ trustDomain: `${long}.dev` }), {}), { message: /trustDomain: is longer than 64/ });
 	for (const fault of [/listen\.port: /, /listen: .*colour/, /surprise/, /trustDomain: /, /tokenTtlSeconds: /]) t.regex(error.message, fault);
 });
 

@@ -41,6 +41,18 @@ test('the intermediate lives five years under a root of twenty, and issues only 
 	t.true(root.ca && intermediate.ca);
 });
 
+test('a root that takes the place of another is signed by that too, for as long as both hold, and not when that has expired', (t) => {
+	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
+	const deps = { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org', profile: testAuthorityProfile() };
+	const old = { ...createAuthority(1, deps).root, generation: 1 };
+	clock.advance(19 * 365 * DAY);
+	const cross = new X509Certificate(createAuthority(2, deps, old).crossCertificate!);
+	t.true(cross.checkIssued(new X509Certificate(old.certificate)));
+	t.is(cross.validTo, 'Jan  1 00:00:00 2050 GMT');
+	clock.advance(2 * 365 * DAY);
+	t.is(createAuthority(3, deps, old).crossCertificate, undefined);
+});
+
 test('a leaf never outlives its issuer', async (t) => {
 	const clock = movableClock(new Date('2030-01-01T00:00:00Z'));
 	const authorities = newAuthorities(clock);

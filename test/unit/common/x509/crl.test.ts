@@ -6,7 +6,6 @@ import { randomBytes } from 'node:crypto';
 import { issuerOf, signSelf } from '#common/x509/certificate.ts';
 import { signRevocationList, type RevokedCertificate } from '#common/x509/crl.ts';
 import { generateSigningKey } from '#common/x509/keys.ts';
-import { rootExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 
 const thisUpdate = new Date('2030-01-02T03:04:05Z');
@@ -21,7 +20,6 @@ async function openssl(number: number, entries: readonly RevokedCertificate[]): 
 		publicKey,
 		notBefore: thisUpdate,
 		notAfter: nextUpdate,
-		extensions: rootExtensions(publicKey),
 	}, key);
 	const der = signRevocationList({ number, thisUpdate, nextUpdate, entries }, issuerOf(root, key));
 	return execFileSync('openssl', ['crl', '-inform', 'DER', '-noout', '-text'], { input: der, encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 });

@@ -6,7 +6,7 @@ import { encodeTbs, issuerOf, signSelf, type Issuer } from '#common/x509/certifi
 import { basicConstraints, extension } from '#common/x509/extensions.ts';
 import { generateSigningKey } from '#common/x509/keys.ts';
 import { lintLeaf, type LeafIntent } from '#common/x509/lint.ts';
-import { leafExtensions, rootExtensions } from '#common/x509/profile.ts';
+import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 
 const start = new Date('2030-01-01T00:00:00Z');
@@ -22,7 +22,6 @@ function issuer(): Issuer {
 		publicKey,
 		notBefore: start,
 		notAfter: new Date('2040-01-01T00:00:00Z'),
-		extensions: rootExtensions(publicKey),
 	}, key);
 	return issuerOf(root, key);
 }
