@@ -10,7 +10,7 @@ import { createSerial } from '#common/x509/serial.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 /** Tests of verifiers need certificates that the CA would not sign. */
-const unlinted = () => undefined;
+export const unlinted = () => undefined;
 
 export interface Pki {
 	/** DER */

@@ -15,7 +15,7 @@ import { createSerial } from '#common/x509/serial.ts';
 import { readCaConfig } from '../../../../ca/config.ts';
 import { openCfsslClients } from '../../../../ca/registration/cfssl-clients.ts';
 import { movableClock, newKey, startCa, temporaryFolder, type Credentials, type StartOptions, type TestCa } from '../../../support/ca.ts';
-import { createPki, pem } from '../../../support/pki.ts';
+import { createPki, pem, unlinted } from '../../../support/pki.ts';
 
 interface CfsslAnswer {
 	readonly success: boolean;
@@ -191,7 +191,7 @@ test('without allowOrganizations a caller asks for its own O, letter by letter: 
 	const member = (organization: string): Credentials => {
 		const { privateKey, publicKey } = generateSigningKey();
 		const extensions = leafExtensions(publicKey, rootIssuer.keyId, { dnsNames: ['gateway'], spiffeId: 'spiffe://partner.example/gateway' }, ['clientAuth']);
-		const der = signCertificate({ serial: createSerial(randomBytes), subject: { commonName: 'gateway', organizationalUnit: 'unit', organization }, publicKey, ...dates, extensions }, rootIssuer);
+		const der = signCertificate({ serial: createSerial(randomBytes), subject: { commonName: 'gateway', organizationalUnit: 'unit', organization }, publicKey, ...dates, extensions }, rootIssuer, unlinted);
 		return { key: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string, cert: pem(der) };
 	};
 	t.true((await sign(ca, member('partner'), order({ O: 'partner', OU: 'web' }))).success);
@@ -207,7 +207,7 @@ test('a subject that would not be readable in a log is none', (t) => {
 	const clients = openCfsslClients([{ name: 'partner', clientCaFile, commonName: '*', organization: '*', organizationalUnit: '*', allow: ['*/*'], allowOrganizations: [], lifetimeSeconds: null }]);
 	const identify = (commonName: string) => {
 		const { publicKey } = generateSigningKey();
-		const leaf = signCertificate({ serial: createSerial(randomBytes), subject: { commonName, organizationalUnit: 'unit', organization: 'partner' }, publicKey, ...dates, extensions: [] }, rootIssuer);
+		const leaf = signCertificate({ serial: createSerial(randomBytes), subject: { commonName, organizationalUnit: 'unit', organization: 'partner' }, publicKey, ...dates, extensions: [] }, rootIssuer, unlinted);
 		return clients.identify(new X509Certificate(leaf))?.commonName;
 	};
 	t.is(identify('Jörg Müller (gateway)'), 'Jörg Müller (gateway)');

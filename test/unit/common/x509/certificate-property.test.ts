@@ -21,6 +21,7 @@ import { leafExtensions } from '#common/x509/profile.ts';
 import { keyIdentifier } from '#common/x509/public-key.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import { mutated } from '../../../support/mutation.ts';
+import { unlinted } from '../../../support/pki.ts';
 import { holds } from '../../../support/property.ts';
 
 const KEYS = [
@@ -39,8 +40,6 @@ const root = signSelf({
 	notAfter: new Date('2150-01-01T00:00:00Z'),
 }, caKey);
 const issuer = issuerOf(root, caKey);
-/** Linted by the tests themselves. */
-const unlinted = () => undefined;
 
 const label = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,14}[a-z0-9])?$/);
 const dnsName = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.'));
