@@ -3,15 +3,19 @@
 import test, { type ExecutionContext } from 'ava';
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:https';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { systemClock } from '#common/runtime/clock.ts';
+import { silentLogger } from '#common/runtime/log.ts';
 import { ocspRoutes } from '../../../../ca/http/ocsp.ts';
 import type { ApiRequest } from '../../../../ca/http/route.ts';
+import { stapleTo } from '../../../../ca/http/stapling.ts';
 import { movableClock, newKey, startCa, temporaryFolder, type Credentials, type StartOptions, type TestCa } from '../../../support/ca.ts';
 
 const PUBLIC_HTTP = { host: '127.0.0.1', port: 0 };
@@ -203,4 +207,30 @@ test('while the store is away OCSP says to try later, and that is not kept eithe
 	for (const route of ocspRoutes({ ocsp: { answer: broken }, clock: systemClock, cacheSeconds: 60 })) {
 		await t.throwsAsync(async () => route.handle(request), { message: 'a fault' });
 	}
+});
+
+test('a handshake does not wait for an answer that cannot be had: it gets the last one while that is good, then none', async (t) => {
+	const { ca } = await setUp(t);
+	const socket = connect({ host: '127.0.0.1', port: ca.port, ca: ca.bundle, servername: CA_SERVER_NAME });
+	await once(socket, 'secureConnect');
+	const certificate = socket.getPeerX509Certificate()!.raw;
+	socket.destroy();
+	const clock = movableClock();
+	const server = new EventEmitter() as unknown as Server;
+	let isAway = false;
+	let fail = (): void => {};
+	const silence = () => new Promise<never>((_, reject) => (fail = () => reject(new BirthmarkError('ca-unavailable'))));
+	const reply = () => ({ der: Buffer.from('staple'), validity: { thisUpdate: clock.now(), nextUpdate: new Date(clock.now().getTime() + 60_000) }, hasNonce: false });
+	stapleTo(server, { ocsp: { staple: () => (isAway ? silence() : Promise.resolve(reply())) }, clock, logger: silentLogger });
+	const staple = () => new Promise<string | undefined>((resolve) => server.emit('OCSPRequest', certificate, certificate, (_: unknown, der: Buffer | null) => resolve(der?.toString())));
+	t.is(await staple(), 'staple');
+	isAway = true;
+	clock.advance(45);
+	t.is(await staple(), 'staple');
+	clock.advance(15);
+	t.is(await staple(), undefined, 'it has ended');
+	isAway = false;
+	fail();
+	await setImmediate();
+	t.is(await staple(), 'staple');
 });
