@@ -53,11 +53,12 @@ export async function openRevocationLists(deps: RevocationListDeps): Promise<Rev
 	const known = new Map<string, PublishedList>();
 	const making = new Map<string, Promise<void>>();
 
-	const isDue = ({ thisUpdate, nextUpdate }: ListRecord): boolean => {
+	/** @param since when somebody asked: what was made after that is fresh for him, however long it took */
+	const isDue = ({ thisUpdate, nextUpdate }: ListRecord, since: number): boolean => {
 		const now = clock.now().getTime();
-		const age = now - (thisUpdate.getTime() + backdateSeconds * 1000);
+		const age = since - (thisUpdate.getTime() + backdateSeconds * 1000);
 		// Where the clock was set back the list is not valid yet, where the settings were changed it may end too early.
-		return age >= refreshSeconds * 1000 || age < -backdateSeconds * 1000 || now >= nextUpdate.getTime();
+		return age >= refreshSeconds * 1000 || now < thisUpdate.getTime() || now >= nextUpdate.getTime();
 	};
 	const make = async ({ authority, partition, distributionPoint }: Scope): Promise<void> => {
 		const madeAt = clock.now().getTime();
@@ -78,6 +79,7 @@ export async function openRevocationLists(deps: RevocationListDeps): Promise<Rev
 	const latestOf = async (scope: Scope): Promise<PublishedList> => {
 		const { authority: { generation }, partition } = scope;
 		const key = `${generation}/${partition}`;
+		const since = clock.now().getTime();
 		let needed: number | undefined;
 		for (let round = 0; round < MAX_ROUNDS; round++) {
 			const before = known.get(key);
@@ -85,7 +87,7 @@ export async function openRevocationLists(deps: RevocationListDeps): Promise<Rev
 			const { list } = found;
 			// What is revoked from here on is for those who come later; else a list would never be good enough while revocations go on.
 			needed ??= found.needed;
-			if (list && list.version >= needed && !isDue(list)) return remember(key, { ...list, der: list.der ?? before!.der });
+			if (list && list.version >= needed && !isDue(list, since)) return remember(key, { ...list, der: list.der ?? before!.der });
 			// Many who find it out of date at once share the next one, and look again whether it has what they came for.
 			let made = making.get(key);
 			if (!made) making.set(key, made = make(scope).finally(() => making.delete(key)));

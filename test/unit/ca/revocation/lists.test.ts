@@ -15,11 +15,11 @@ import { testAuthorityProfile } from '../../../support/domain.ts';
 const SETTINGS = { refreshSeconds: 3600, lifetimeSeconds: 86_400, backdateSeconds: 60 };
 const PUBLIC_URL = 'http://ca.example.com:33005';
 
-async function setUp(t: ExecutionContext, backend: Backend) {
+async function setUp(t: ExecutionContext, backend: Backend, settings: Partial<typeof SETTINGS> = {}) {
 	const clock = movableClock();
 	const store = await backend.store(t);
 	const authorities = onlyAuthority(createAuthority(1, { clock, random: randomBytes, backdateSeconds: 60, trustDomain: 'example.org', profile: testAuthorityProfile() }));
-	const open = () => openRevocationLists({ store, authorities, clock, ...SETTINGS });
+	const open = () => openRevocationLists({ store, authorities, clock, ...SETTINGS, ...settings });
 	const issue = async (crlPartition = 0): Promise<string> => {
 		const issuedAt = clock.now();
 		const certificate = newCertificate({ crlPartition, issuedAt, notBefore: issuedAt, notAfter: new Date(issuedAt.getTime() + 3_600_000) });
@@ -105,6 +105,21 @@ for (const backend of backends(test)) {
 			const { thisUpdate, nextUpdate } = (await lists.partition(partition))!;
 			t.true(thisUpdate <= clock.now() && clock.now() < nextUpdate, `after ${step} s`);
 		}
+	});
+
+	backend.test(title('a list that was made for who asks is good for him, however long that took'), async (t) => {
+		const { clock, store, open } = await setUp(t, backend, { refreshSeconds: 1 });
+		const lists = await open();
+		const partition = await store.openPartition(1, PUBLIC_URL, 100);
+		const publish = store.publishRevocationList;
+		store.publishRevocationList = async (list) => {
+			await publish(list);
+			clock.advance(2);
+		};
+		const before = (await lists.latest()).number;
+		clock.advance(2);
+		t.is((await lists.latest()).number, before + 1);
+		t.is((await lists.partition(partition))!.number, before + 2);
 	});
 
 	backend.test(title('of two lists the one with the higher number stays, whichever is written last'), async (t) => {
