@@ -64,7 +64,7 @@ export async function openRevocationLists(deps: RevocationListDeps): Promise<Rev
 		const madeAt = clock.now().getTime();
 		const scope = { generation: authority.generation, partition };
 		// RFC 5280 §3.3: an entry stays until it was on a list made after its certificate's end. In the life of a list there is one.
-		const { number, version, entries } = await store.nextRevocationList(scope, new Date(madeAt - lifetimeSeconds * 1000));
+		const { number, version, entries } = await store.nextRevocationList(scope, new Date(madeAt - lifetimeSeconds * 1000), new Date(madeAt));
 		const times = { thisUpdate: new Date(madeAt - backdateSeconds * 1000), nextUpdate: new Date(madeAt + lifetimeSeconds * 1000) };
 		const der = signRevocationList({ number, entries, ...times, ...(distributionPoint !== undefined && { distributionPoint }) }, authority.issuer);
 		await store.publishRevocationList({ ...scope, number, version, der, ...times });

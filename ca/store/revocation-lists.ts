@@ -18,13 +18,19 @@ const SELECT_LIST = `
 	SELECT ${NEEDED} AS needed, l.number, l.revocation_version, l.this_update, l.next_update,
 		CASE WHEN l.number = CAST(:known AS BIGINT) THEN NULL ELSE l.der END AS der
 	FROM (SELECT 1 AS one) AS always LEFT JOIN revocation_lists l ON l.generation = :generation AND l.partition = :partition`;
+/**
+ * What had ended when it was revoked is on no list, unless the clock was ahead then: it was if it says now
+ * that this is to come. The hour is for a list that is not made anew, because the clock went back by less
+ * than lists are backdated by.
+ */
+const WAS_LIVE = `(revoked_at < not_after + ${3600 * 1000} OR revoked_at > :now)`;
 // Ordered as their indexes are, without which SQLite reads every certificate there ever was.
 const REVOKED = `
 	SELECT serial, revoked_at, revocation_reason FROM certificates
-	WHERE revoked_at IS NOT NULL AND issuer_generation = :generation AND intermediates IS NULL AND not_after > :after ORDER BY not_after`;
+	WHERE revoked_at IS NOT NULL AND issuer_generation = :generation AND intermediates IS NULL AND not_after > :after AND ${WAS_LIVE} ORDER BY not_after`;
 const REVOKED_OF_PARTITION = `
 	SELECT serial, revoked_at, revocation_reason FROM certificates
-	WHERE crl_partition = :partition AND revocation_version IS NOT NULL AND issuer_generation = :generation AND not_after > :after ORDER BY revocation_version`;
+	WHERE crl_partition = :partition AND revocation_version IS NOT NULL AND issuer_generation = :generation AND not_after > :after AND ${WAS_LIVE} ORDER BY revocation_version`;
 /** Numbers are taken together with what is in the list, one after the other: the higher one has more, and stays. */
 const PUT_LIST = `
 	INSERT INTO revocation_lists (generation, partition, number, revocation_version, der, this_update, next_update)
@@ -53,10 +59,10 @@ export function createRevocationLists(database: Database): RevocationListStore {
 				},
 			};
 		}),
-		nextRevocationList: ({ generation, partition }, endsAfter) => database.transaction(async (sql) => {
+		nextRevocationList: ({ generation, partition }, endsAfter, now) => database.transaction(async (sql) => {
 			const number = await bump(sql, 'crl-number');
 			const version = await readCounter(sql, 'revocations');
-			const rows = await sql.all(partition === 0 ? REVOKED : REVOKED_OF_PARTITION, { generation, partition, after: endsAfter.getTime() });
+			const rows = await sql.all(partition === 0 ? REVOKED : REVOKED_OF_PARTITION, { generation, partition, after: endsAfter.getTime(), now: now.getTime() });
 			const entries = rows.map((row) => ({
 				serial: row['serial'] as string,
 				revokedAt: instant(row['revoked_at']),

@@ -120,12 +120,12 @@ export type RevocationSelector =
 
 export interface RevocationStore {
 	/**
-	 * Revokes the live certificates that match and cancels the unredeemed tokens of the same
+	 * Revokes the live certificates that match, and those that seem to have ended not long ago, and cancels the unredeemed tokens of the same
 	 * containers. A start that is named is closed: its token cannot be redeemed afterwards. With
 	 * `keyCompromise` no other certificate over the same keys stays valid, and none is ever added again.
 	 *
 	 * @param node when given, reaches only what belongs to this node
-	 * @returns how many this call revoked; undefined when a serial or authorization does not exist there
+	 * @returns how many live ones this call revoked; undefined when a serial or authorization does not exist there
 	 */
 	revoke(selector: RevocationSelector, node: string | undefined, reason: RevocationReason, now: Date, by: Actor): Promise<number | undefined>;
 	/** What {@link revoke} would revoke now, the newest of it in full; undefined as there. */
@@ -160,8 +160,11 @@ export interface RevocationListStore {
 	 * @param known number of the list that the caller has, null without one
 	 */
 	findRevocationList(scope: ListScope, known: number | null): Promise<{ readonly needed: number; readonly list?: ListRecord }>;
-	/** Takes the next CRL number for good, with what has to be in that list: every revoked certificate in its scope that ends after this instant. */
-	nextRevocationList(scope: ListScope, endsAfter: Date): Promise<{ readonly number: number; readonly version: number; readonly entries: readonly RevokedCertificate[] }>;
+	/**
+	 * Takes the next CRL number for good, with what has to be in that list: every certificate in its scope
+	 * that ends after `endsAfter`, unless it had ended when it was revoked and the clock was not ahead then.
+	 */
+	nextRevocationList(scope: ListScope, endsAfter: Date, now: Date): Promise<{ readonly number: number; readonly version: number; readonly entries: readonly RevokedCertificate[] }>;
 	/** Puts it in the place of the one before, unless that has a higher number. */
 	publishRevocationList(list: ListScope & Required<ListRecord>): Promise<void>;
 	/**

@@ -72,7 +72,8 @@ async function readTrust(sql: Reader): Promise<TrustRecord> {
 async function bringDown(sql: Sql, { voided, at }: TrustChange): Promise<number> {
 	if (!voided) return 0;
 	for (const cancel of CANCEL_TOKENS) await sql.run(cancel, { now: at.getTime() });
-	return revokeCertificates(sql, `issuer_generation IN (${voided.map(Number).join(', ')})`, {}, 'cACompromise', at);
+	// Many enough as it is, and what has ended under an issuer that is void nobody believes.
+	return revokeCertificates(sql, `issuer_generation IN (${voided.map(Number).join(', ')})`, {}, 'cACompromise', at, 0);
 }
 
 async function laggards(sql: Reader, condition: string, parameters: Parameters): Promise<Laggards> {

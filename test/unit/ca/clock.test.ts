@@ -79,7 +79,7 @@ test('with a clock that is set back and forth, serials, CRL numbers and expiries
 			if (serial === undefined) return;
 			const { status } = await ca.admin('POST', '/v1/revoke', { serial });
 			t.is(status, 200);
-			// What has expired by this clock is not revoked any more; what was revoked stays so.
+			// What ended more than a week ago by this clock is not revoked any more; what was revoked stays so.
 			if ((await statusOf(ca, serial)) === 'revoked') revoked.add(serial);
 		},
 		async () => {

@@ -125,7 +125,7 @@ for (const backend of backends(test)) {
 	backend.test(title('of two lists the one with the higher number stays, whichever is written last'), async (t) => {
 		const { store } = await setUp(t, backend);
 		const scope = { generation: 1, partition: 0 };
-		const [early, late] = [await store.nextRevocationList(scope, new Date(0)), await store.nextRevocationList(scope, new Date(0))];
+		const [early, late] = [await store.nextRevocationList(scope, new Date(0), new Date(0)), await store.nextRevocationList(scope, new Date(0), new Date(0))];
 		const times = { thisUpdate: new Date(0), nextUpdate: new Date(1) };
 		await store.publishRevocationList({ ...scope, ...late, ...times, der: Buffer.from('late') });
 		await store.publishRevocationList({ ...scope, ...early, ...times, der: Buffer.from('early') });

@@ -191,3 +191,23 @@ test('lists of identities show the live unless all are asked for, a node its own
 	t.like(shown, { status: 'revoked', revocationReason: 'cessationOfOperation', node: 'host1', image: 'test:1', authorizationId: dead.authorizationId, renewals: 0 });
 	t.is((await ca.admin('GET', '/v1/identities/birthmark-ca')).json()['code'], 'certificate-unknown');
 });
+
+test('what is revoked while the clock is ahead is revoked when the clock is right again, also when it seemed to be over', async (t) => {
+	const clock = movableClock();
+	const ca = await startCa(t, { clock });
+	const host = await ca.join('host1');
+	const web = await ca.enrol(host, 'web01', 'web');
+	const other = await ca.enrol(host, 'web02', 'web');
+	clock.advance(3 * 86_400);
+	await ca.lookAfter();
+	t.like((await ca.admin('POST', '/v1/revoke', { commonName: 'web01' })).json(), { revoked: 0 }, 'as it seems');
+	t.is((await ca.admin('DELETE', `/v1/authorizations/${other.authorizationId}`)).status, 204);
+	const list = async () => execFileSync('openssl', ['crl', '-inform', 'DER', '-noout', '-text'], { input: (await ca.admin('GET', '/v1/crl')).body, encoding: 'utf8' });
+	t.notRegex(await list(), /Serial Number:/, 'what has ended is on no list');
+	clock.advance(-3 * 86_400);
+	await ca.lookAfter();
+	for (const one of [web, other]) {
+		t.is(await codeOf(ca, one), 'certificate-revoked');
+		t.true((await list()).includes(serialOf(one)));
+	}
+});

@@ -75,7 +75,7 @@ test('after a restore no token is good that was not redeemed, one that was gets 
 	t.is((await store.redeemToken(open, newCertificate(), attempt(), SYSTEM)).outcome, 'expired');
 	t.is((await store.redeemToken(used, newCertificate(), attempt(), SYSTEM)).outcome, 'used');
 	t.is((await store.redeemToken(used, newCertificate(), attempt(publicKeyHash), SYSTEM)).outcome, 'repeat');
-	t.true((await store.nextRevocationList({ generation: 1, partition: 0 }, NOW)).number > 2 ** 32);
+	t.true((await store.nextRevocationList({ generation: 1, partition: 0 }, NOW, NOW)).number > 2 ** 32);
 	t.is(await store.findRevocationList({ generation: 1, partition: 0 }, 0).then(({ list }) => list), undefined);
 
 	await store.putUser({ name: 'alice', publicKey: 'key', algorithm: 'ES256', allow: ['*/*'], status: 'active', createdAt: NOW }, SYSTEM);

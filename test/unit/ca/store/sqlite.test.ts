@@ -101,7 +101,7 @@ test('revocation lists are numbered without a gap in order, over restarts', asyn
 	const numbers: number[] = [];
 	for (let round = 0; round < 3; round++) {
 		const store = openSqliteStore(path);
-		for (let list = 0; list < 2; list++) numbers.push((await store.nextRevocationList({ generation: 1, partition: 0 }, new Date())).number);
+		for (let list = 0; list < 2; list++) numbers.push((await store.nextRevocationList({ generation: 1, partition: 0 }, new Date(), new Date())).number);
 		await store.close();
 	}
 	t.deepEqual(numbers, [1, 2, 3, 4, 5, 6]);

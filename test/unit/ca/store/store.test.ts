@@ -100,7 +100,7 @@ for (const backend of backends(test)) {
 			t.like(preview, { count: 1, identities: { length: 1, 0: { serial: certificate.serial, containerId: authorization.containerId } } });
 			t.is(await store.revoke(selector, 'host1', 'superseded', NOW, SYSTEM), 1);
 			t.like(await store.findCertificate(certificate.serial), { revokedAt: NOW, revocationReason: 'superseded' });
-			const { entries } = await store.nextRevocationList({ generation: 1, partition: 0 }, NOW);
+			const { entries } = await store.nextRevocationList({ generation: 1, partition: 0 }, NOW, NOW);
 			t.deepEqual(entries, [{ serial: certificate.serial, revokedAt: NOW, reason: 'superseded' }]);
 		});
 	}
@@ -125,7 +125,7 @@ for (const backend of backends(test)) {
 
 	backend.test(title('revocation lists that are asked for at once have numbers of their own'), async (t) => {
 		const store = await backend.store(t);
-		const numbers = await Promise.all(Array.from({ length: 20 }, async () => (await store.nextRevocationList({ generation: 1, partition: 0 }, NOW)).number));
+		const numbers = await Promise.all(Array.from({ length: 20 }, async () => (await store.nextRevocationList({ generation: 1, partition: 0 }, NOW, NOW)).number));
 		t.deepEqual(numbers.toSorted((one, other) => one - other), Array.from({ length: 20 }, (_, index) => index + 1));
 	});
 

@@ -28,7 +28,7 @@ for (const backend of backends(test)) {
 		t.is(await store.cutOffUser('alice', NOW, SYSTEM), 1);
 		t.deepEqual(await store.listUsers(NOW), [{ ...alice, allow: ['*/*'], status: 'cut-off', liveIdentities: 0 }]);
 		t.like(await store.findCertificate(certificate.serial), { revokedAt: NOW, revocationReason: 'privilegeWithdrawn' });
-		const { entries } = await store.nextRevocationList({ generation: 1, partition: 0 }, NOW);
+		const { entries } = await store.nextRevocationList({ generation: 1, partition: 0 }, NOW, NOW);
 		t.deepEqual(entries.map(({ serial }) => serial), [certificate.serial]);
 		t.deepEqual(await store.redeemUserToken(claim('two'), newCertificate({ userName: 'alice' }), attempt(), SYSTEM), { outcome: 'cut-off' });
 	});
