@@ -8,12 +8,14 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { systemClock, type Clock } from '#common/runtime/clock.ts';
 import { listenTcp, listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { repeat } from '#common/runtime/repeat.ts';
 import { readCaConfig, type CaConfig } from './config.ts';
 import { createRefusals } from './audit/refusals.ts';
 import { startSealer } from './audit/sealer.ts';
 import { createDefence } from './defence/defence.ts';
 import { closeGracefully, createAdminServer, createPublicServer, createTlsServer, replaceCredentials } from './http/server.ts';
 import { stapleTo } from './http/stapling.ts';
+import type { TrustState } from './issuance/authorities.ts';
 import { authorityProfile } from './issuance/authority-profile.ts';
 import { parseExternalAddress } from './issuance/external-address.ts';
 import { readExternalFiles } from './issuance/external-files.ts';
@@ -22,26 +24,18 @@ import { createRotation } from './issuance/rotate.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { openState, requireState } from './open-state.ts';
 import { planReload, type Reloadable } from './reload.ts';
+import type { ServerCertificate } from './server-certificate.ts';
 import { statePaths } from './state-folder.ts';
-import { watchClock } from './steady-clock.ts';
 import { holdLock } from './store/lock.ts';
 import { SYSTEM } from './store/records.ts';
-import type { Store } from './store/store.ts';
 import { traceStore } from './tracing/traced-store.ts';
 import { startTracing } from './tracing/tracing.ts';
+import { createUpkeep } from './upkeep.ts';
 import { wire, type Wiring } from './wiring.ts';
 
-/** Clocks jump and machines sleep: what is due is found by looking, not by one long timer. */
-const LOOK_AFTER_MS = 5000;
+const UPKEEP_MS = 5000;
 /** How long another instance may go on issuing under keys that were changed; the store refuses what comes later than the change. */
 const FOLLOW_MS = 1000;
-/** Tokens are kept this long after their end, so that whoever comes late is told what happened. */
-const DAY_MS = 24 * 3600 * 1000;
-const TOKEN_MEMORY_MS = DAY_MS;
-/** How much is forgotten in one transaction, and how many of them at one time: 100 000 a minute. */
-const PORTION = 500;
-const MAX_PORTIONS = 200;
-const FORGET_EVERY_MS = 60_000;
 
 export interface ServeDeps {
 	readonly state: string;
@@ -97,15 +91,18 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const external = config.externalCa === null ? undefined : parseExternalAddress(config.externalCa);
 	const externalRoots = external && (await readExternalFiles(external)).roots;
 	await requireState({ state, config });
+	// What was opened is closed in the reverse order: at the end, or here when something fails.
+	await using opened = new AsyncDisposableStack();
 	const tracing = startTracing({ env, logger, clock });
+	opened.defer(() => tracing?.stop());
 	const lock = holdLock(lockFile);
-	const { store: untraced, authorities: own, vault } = await openState({ state, config, env, clock }).catch((error: unknown) => {
-		lock.release();
-		throw error;
-	});
+	opened.defer(() => lock.release());
+	const { store: untraced, authorities: own, vault } = await openState({ state, config, env, clock });
+	opened.defer(() => untraced.close());
 	const authorities = externalRoots === undefined ? own : withExternalRoots(own, externalRoots);
 	const store = tracing ? traceStore(untraced, tracing.tracer) : untraced;
 	const sealer = startSealer({ store, logger });
+	opened.defer(() => sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error })));
 	const refusals = createRefusals({ store, clock, logger });
 	// Both are asked for the first time when a request comes.
 	const defence = createDefence({ settings: () => wiring.config.blackhole, store, clock, logger });
@@ -116,8 +113,10 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		vault,
 		clock,
 		random,
-		backdateSeconds: config.backdateSeconds,
 		trustDomain: config.trustDomain,
+		get backdateSeconds() {
+			return wiring.config.backdateSeconds;
+		},
 		get profile() {
 			return authorityProfile(wiring.config);
 		},
@@ -128,12 +127,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		follow: () => follow(),
 	});
 	const wiringDeps = { store, authorities, rotation, external, sealer, refusals, defence, metrics, tracing, clock, random, logger };
-	let wiring = await wire(config, wiringDeps).catch(async (error: unknown) => {
-		await sealer.stop().catch(() => undefined);
-		await store.close();
-		lock.release();
-		throw error;
-	});
+	let wiring = await wire(config, wiringDeps);
 
 	let trust = authorities.current();
 	const clientTrust = () => Buffer.from([trust.bundle, ...trust.all.map(({ chainPem }) => chainPem), wiring.cfsslClients.trust].join(''));
@@ -145,14 +139,16 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const admin = createAdminServer(by('admin'));
 	const publicServer = createPublicServer(by('public'), limits);
 	const metricsServer = createPublicServer(by('metrics'), limits);
-	const address = await listen(server, config.listen);
-	const publicAddress = await listenIfAsked(publicServer, config.publicHttp);
-	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);
-	await listenUnix(admin, adminSocket, 0o600);
+	opened.defer(async () => void await Promise.all([server, admin, publicServer, metricsServer].filter(({ listening }) => listening).map(closeGracefully)));
 
-	const replaceServerCertificate = async (next: Wiring = wiring): Promise<void> => {
-		const current = authorities.current();
-		const made = await next.makeServerCertificate();
+	// One change after the other: what began with an older wiring must not end after a newer one.
+	let turn: Promise<unknown> = Promise.resolve();
+	const inTurn = <Result>(change: () => Promise<Result>): Promise<Result> => {
+		const changed = turn.then(change);
+		turn = changed.catch(() => undefined);
+		return changed;
+	};
+	const take = (next: Wiring, current: TrustState, made: ServerCertificate): void => {
 		wiring = next;
 		trust = current;
 		credentials = made;
@@ -160,45 +156,40 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		logger.info('server certificate replaced');
 	};
 	/** Takes over what this or another instance has changed in the CA's keys, and replaces the server certificate when it is due. */
-	const follow = async (): Promise<void> => {
+	const follow = () => inTurn(async () => {
 		await authorities.refresh();
+		const current = authorities.current();
 		const now = clock.now();
-		if (trust !== authorities.current() || credentials.renewAt <= now || now < credentials.notBefore) await replaceServerCertificate();
-	};
-	const isClockSteady = watchClock(clock);
-	let forgottenAt = new Date(0);
-	const lookAfter = async (): Promise<void> => {
-		const now = clock.now();
-		await follow();
-		await rotation.advance();
-		await wiring.lists.refresh();
-		await store.forgetTokens(new Date(now.getTime() - TOKEN_MEMORY_MS));
-		await store.forgetTokenUses(new Date(now.getTime() - TOKEN_MEMORY_MS));
-		if (isClockSteady() && Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
-			await forgetExpired(store, new Date(now.getTime() - wiring.config.retention.expiredDays * DAY_MS));
-			forgottenAt = now;
-		}
-	};
-	const reload = async (next: CaConfig): Promise<Reloadable> => {
-		const plan = planReload(wiring.config, next);
+		if (trust !== current || credentials.renewAt <= now || now < credentials.notBefore) take(wiring, current, await wiring.makeServerCertificate());
+	});
+	const reload = (given: CaConfig) => inTurn(async () => {
+		const plan = planReload(wiring.config, given);
 		const { changed, bound } = plan;
 		// The files of client CAs are read anew in any case: one that was taken out of them is not to count any longer.
 		if (changed.length > 0 || plan.config.cfssl.clients.some(({ clientCaFile }) => clientCaFile !== null)) {
-			await replaceServerCertificate(await wire(plan.config, wiringDeps));
+			const next = await wire(plan.config, wiringDeps);
+			const current = authorities.current();
+			const made = await next.makeServerCertificate();
 			await store.addEvent(SYSTEM, { at: clock.now(), action: 'configuration.reload', outcome: 'done', details: { changed } });
+			take(next, current, made);
 		}
 		logger.info('configuration reloaded', { count: changed.length, ...(changed.length > 0 && { settings: changed.join(', ') }) });
 		if (bound.length > 0) logger.warn('settings that want a restart have changed', { settings: bound.join(', ') });
 		return plan;
-	};
-	const timer = setInterval(() => {
-		lookAfter().catch((error: unknown) => logger.error('looking after the CA failed', { error }));
-	}, LOOK_AFTER_MS);
-	const followTimer = setInterval(() => {
-		follow().catch((error: unknown) => logger.error('a change of the CA\'s keys could not be followed', { error }));
-	}, FOLLOW_MS);
+	});
+	const lookAfter = createUpkeep({ store, rotation, lists: { refresh: () => wiring.lists.refresh() }, follow, expiredDays: () => wiring.config.retention.expiredDays, clock });
+	const address = await listen(server, config.listen);
+	const publicAddress = await listenIfAsked(publicServer, config.publicHttp);
+	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);
+	await listenUnix(admin, adminSocket, 0o600);
+	const repetitions = [
+		repeat(UPKEEP_MS, lookAfter, (error) => logger.error('looking after the CA failed', { error })),
+		repeat(FOLLOW_MS, follow, (error) => logger.error('a change of the CA\'s keys could not be followed', { error })),
+	];
+	opened.defer(async () => void await Promise.all(repetitions.map((repetition) => repetition.stop())));
 
 	logger.info('ready', { address: `${address.address}:${address.port}`, path: adminSocket, digest: trust.digest.toString('hex') });
+	const running = opened.move();
 	return {
 		address,
 		adminSocket,
@@ -209,23 +200,8 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		},
 		lookAfter,
 		reload,
-		async close() {
-			clearInterval(timer);
-			clearInterval(followTimer);
-			await Promise.all([closeGracefully(server), closeGracefully(admin), ...[publicServer, metricsServer].filter(({ listening }) => listening).map(closeGracefully)]);
-			await sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error }));
-			await tracing?.stop();
-			await store.close();
-			lock.release();
-		},
+		close: () => running.disposeAsync(),
 	};
-}
-
-/** In portions, between which others get their turn. */
-async function forgetExpired(store: Pick<Store, 'forgetExpired'>, before: Date): Promise<void> {
-	for (let portion = 0; portion < MAX_PORTIONS; portion++) {
-		if ((await store.forgetExpired(before, PORTION)) < PORTION) return;
-	}
 }
 
 function isMissing(error: unknown): boolean {

@@ -5,6 +5,7 @@
 
 import { formatAuditHead, type AuditHead } from '#common/protocol/audit-chain.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { repeat } from '#common/runtime/repeat.ts';
 import type { AuditStore } from '../store/store.ts';
 
 const INTERVAL_MS = 1000;
@@ -52,14 +53,11 @@ export function startSealer({ store, logger }: SealerDeps): Sealer {
 		running ??= drain().finally(() => (running = undefined));
 		return running;
 	};
-	const timer = setInterval(() => {
-		if (running) return;
-		seal().catch((error: unknown) => logger.error('the audit log could not be sealed', { error }));
-	}, INTERVAL_MS);
+	const repetition = repeat(INTERVAL_MS, seal, (error) => logger.error('the audit log could not be sealed', { error }));
 	return {
 		seal,
 		async stop() {
-			clearInterval(timer);
+			await repetition.stop();
 			announce(await seal());
 		},
 	};

@@ -39,6 +39,8 @@ const PUBLIC = { headerSeconds: 5, requestSeconds: 10, keepAliveMs: 10_000 };
 /** More than `headerSeconds` can be, which is the limit. */
 const HANDSHAKE_TIMEOUT_MS = 120_000;
 const CLOSE_GRACE_MS = 5000;
+/** How soon a connection goes whose last request was answered while the server was closing: Node would keep it for the next one. */
+const CLOSE_SWEEP_MS = 50;
 /** AEAD and forward secrecy only; Node's defaults still offer CBC suites on TLS 1.2. The server key is ECDSA. */
 const CIPHERS = [
 	'TLS_AES_128_GCM_SHA256',
@@ -111,12 +113,14 @@ export async function closeGracefully(server: HttpServer | HttpsServer): Promise
 		server.closeAllConnections();
 		endHandshakes(server);
 	}, CLOSE_GRACE_MS);
+	const sweep = setInterval(() => server.closeIdleConnections(), CLOSE_SWEEP_MS);
 	try {
 		const closed = closeServer(server);
 		server.closeIdleConnections();
 		await closed;
 	} finally {
 		clearTimeout(deadline);
+		clearInterval(sweep);
 	}
 }
 

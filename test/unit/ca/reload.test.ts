@@ -4,6 +4,7 @@ import test from 'ava';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import { readCaConfig } from '../../../ca/config.ts';
@@ -11,7 +12,7 @@ import { planReload } from '../../../ca/reload.ts';
 import { CA_SERVER_NAME, type AuditPage } from '#common/protocol/messages.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { startCaProcess } from '../../support/ca-process.ts';
-import { newKey, startCa, temporaryFolder } from '../../support/ca.ts';
+import { movableClock, newKey, startCa, temporaryFolder } from '../../support/ca.ts';
 
 const config = (value: object) => readCaConfig(JSON.stringify(value), {});
 
@@ -70,6 +71,33 @@ test('a configuration that names a file which is not there changes nothing', asy
 	const { expiresAt } = (await ca.admin('POST', '/v1/join-tokens', { role: 'node' })).json<{ expiresAt: string }>();
 	t.truthy(expiresAt);
 	t.like(await ca.reload({}), { changed: [] });
+});
+
+test('a server certificate that becomes due during a reload does not bring the old configuration back', async (t) => {
+	const clock = movableClock();
+	const week = 7 * 24 * 3600;
+	const before = { profiles: { server: { lifetimeSeconds: 600 } }, crl: { refreshSeconds: 3 * week, lifetimeSeconds: 4 * week } };
+	const ca = await startCa(t, { clock, config: before });
+	let isReloaded = false;
+	const reload = ca.reload({ ...before, joinTokenTtlSeconds: 5 }).finally(() => (isReloaded = true));
+	const rounds: Promise<void>[] = [];
+	while (!isReloaded) {
+		clock.advance(600);
+		rounds.push(ca.lookAfter());
+		await setImmediate();
+	}
+	await Promise.all([reload, ...rounds]);
+	const { expiresAt } = (await ca.admin('POST', '/v1/join-tokens', { role: 'node' })).json<{ expiresAt: string }>();
+	t.is(Date.parse(expiresAt) - clock.now().getTime(), 5000);
+});
+
+test('by how much certificates are backdated counts for the next root too', async (t) => {
+	const ca = await startCa(t);
+	await ca.reload({ backdateSeconds: 1800 });
+	t.is((await ca.admin('POST', '/v1/rotation', { changes: 'root' })).status, 200);
+	const roots = (await ca.request('GET', '/v1/roots')).text.match(/-----BEGIN[^]+?-----END CERTIFICATE-----/g)!;
+	const begins = roots.map((pem) => new X509Certificate(pem).validFromDate.getTime());
+	t.true(Date.now() - Math.min(...begins) >= 1_800_000);
 });
 
 test('what wants a restart is said', async (t) => {
