@@ -26,17 +26,19 @@ export interface UpkeepDeps {
 
 /** @returns a function to be called every few seconds: clocks jump and machines sleep, so what is due is found by looking, not by one long timer */
 export function createUpkeep({ store, rotation, lists, follow, expiredDays, clock }: UpkeepDeps): () => Promise<void> {
-	const isClockSteady = watchClock(clock);
+	const watch = watchClock(clock);
 	let forgottenAt = new Date(0);
 	return async () => {
 		const now = clock.now();
 		const before = (milliseconds: number): Date => new Date(now.getTime() - milliseconds);
 		await follow();
-		await rotation.advance();
+		const clockState = watch();
+		// By a clock that runs ahead everything old has ended, and what a rotation leaves behind is gone for good.
+		if (clockState !== 'set') await rotation.advance();
 		await lists.refresh();
 		await store.forgetTokens(before(TOKEN_MEMORY_MS));
 		await store.forgetTokenUses(before(TOKEN_MEMORY_MS));
-		if (isClockSteady() && Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
+		if (clockState === 'steady' && Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {
 			await forgetExpired(store, before(expiredDays() * DAY_MS));
 			forgottenAt = now;
 		}

@@ -22,6 +22,7 @@ import { createProfiles } from './issuance/profiles.ts';
 import type { Rotation } from './issuance/rotate.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { openCfsslClients, type CfsslClients } from './registration/cfssl-clients.ts';
+import { withFreshTrust } from './registration/fresh-trust.ts';
 import type { RevocationLists } from './revocation/lists.ts';
 import type { Ocsp } from './revocation/ocsp.ts';
 import { openRevocation } from './revocation/open.ts';
@@ -90,6 +91,6 @@ export async function wire(config: CaConfig, deps: WiringDeps): Promise<Wiring> 
 		lists,
 		ocsp,
 		cfsslClients,
-		makeServerCertificate: () => makeServerCertificate({ store, issue, domain, authorities, names: config.listen.names }),
+		makeServerCertificate: withFreshTrust(authorities, () => makeServerCertificate({ store, issue, domain, authorities, names: config.listen.names })),
 	};
 }

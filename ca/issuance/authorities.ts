@@ -113,8 +113,8 @@ function trustState(trust: TrustRecord, keys: ReadonlyMap<number, SigningKey>): 
 function toAuthority(record: AuthorityRecord, inUse: readonly AuthorityRecord[], key: SigningKey): Authority {
 	const { generation, root, intermediate, crossCertificate } = record;
 	const certificate = decodePem('CERTIFICATE', intermediate)![0]!;
-	// Of use only to those who trust another root than this one.
-	const isCrossNeeded = crossCertificate !== undefined && inUse.some((other) => other.root !== root);
+	// Of use only to those who trust the root that signed it, which is one before this one.
+	const isCrossNeeded = crossCertificate !== undefined && inUse.some((other) => other.root !== root && other.generation < generation);
 	const newestOfRoot = inUse.findLast((other) => other.root === root)!;
 	return {
 		generation,

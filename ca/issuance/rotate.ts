@@ -16,7 +16,7 @@ import type { AuthorityRecord, TrustChange, TrustRecord } from '../store/trust-r
 import { createAuthority, createIntermediate, rootIssuer, type AuthorityDeps, type NewAuthority, type Root } from './authority.ts';
 import { sealAuthority, type KeyVault } from './key-vault.ts';
 import { describeWait, findWait, rotationStatus, type WaitDeps } from './rotation-status.ts';
-import { abort, activate, finish, isInUse, positionOf, prepare, replaceCompromised, requireStage } from './rotation.ts';
+import { abort, activate, finish, positionOf, prepare, replaceCompromised, requireStage } from './rotation.ts';
 
 export interface RotationDeps extends AuthorityDeps, WaitDeps {
 	readonly store: Pick<Store, 'readTrust' | 'changeTrust' | 'listWithoutBundle' | 'listIssuedBy'>;
@@ -67,7 +67,7 @@ export function createRotation(deps: RotationDeps): Rotation {
 			const newcomer = await make(trust, request, at);
 			const details = { changes, generation: newcomer.generation };
 			if (isCompromised) {
-				const voided = trust.authorities.filter(isInUse).map(({ generation }) => generation);
+				const voided = trust.authorities.map(({ generation }) => generation);
 				await apply({ next: replaceCompromised(trust, newcomer, at), action: 'rotation.compromised', at, voided, details }, by);
 			} else {
 				await apply({ next: prepare(trust, newcomer, at), action: 'rotation.start', at, details: { ...details, manual: isManual } }, by);
@@ -102,6 +102,7 @@ export function createRotation(deps: RotationDeps): Rotation {
 	async function make(trust: TrustRecord, request: RotationRequest, at: Date): Promise<AuthorityRecord> {
 		const { changes, isCompromised = false, isManual = false } = request;
 		const { active } = positionOf(trust);
+		await requirePresentKey(active);
 		if (!isCompromised) requireStage(trust, ['idle']);
 		const generation = Math.max(...trust.authorities.map((authority) => authority.generation)) + 1;
 		const state = isCompromised ? 'active' : 'prepared';
@@ -111,12 +112,21 @@ export function createRotation(deps: RotationDeps): Rotation {
 			return seal(createAuthority(generation, deps, isCompromised ? undefined : { ...await rootOf(active, request.rootKey), generation: active.generation }));
 		}
 		const root = await rootOf(active, request.rootKey);
-		const revoked = trust.authorities.filter((authority) => authority.root === root.certificate && (authority.state === 'void' || isCompromised && isInUse(authority)));
+		const revoked = trust.authorities.filter((authority) => authority.root === root.certificate && (isCompromised || authority.state === 'void'));
 		const sealed = await seal(createIntermediate(generation, root, deps, revoked.map((authority) => revokedIntermediate(authority, at))));
 		if (active.rootKey !== undefined) return sealed;
 		// It was brought for this once.
 		const { rootKey: _, ...withoutRootKey } = sealed;
 		return withoutRootKey;
+	}
+
+	/** The key-encryption key may have been changed since this instance began; what is sealed with the old one nobody could open after a restart. */
+	async function requirePresentKey({ intermediateKey }: AuthorityRecord): Promise<void> {
+		try {
+			await vault.decrypt(intermediateKey!);
+		} catch (cause) {
+			throw new BirthmarkError('ca-unavailable', 'the key-encryption key has been changed since this instance of the CA was started: start it again with the present one', { cause });
+		}
 	}
 
 	async function rootOf({ root, rootKey }: AuthorityRecord, brought: string | undefined): Promise<Root> {

@@ -76,9 +76,10 @@ export function finish(trust: TrustRecord, at: Date): TrustRecord {
 	return change(trust, { [other!.generation]: 'retired' }, at);
 }
 
-/** Whatever the stage: what is in use is void, the newcomer is active. */
+/** Whatever the stage: the newcomer is active, and everything before it is void, also what was left behind and may have certificates that are alive. */
 export function replaceCompromised(trust: TrustRecord, newcomer: AuthorityRecord, at: Date): TrustRecord {
-	const states = Object.fromEntries(trust.authorities.filter(isInUse).map(({ generation }) => [generation, 'void' as const]));
+	const voided = trust.authorities.filter(({ state }) => state !== 'void');
+	const states = Object.fromEntries(voided.map(({ generation }) => [generation, 'void' as const]));
 	return change({ ...trust, authorities: [...trust.authorities, newcomer] }, states, at);
 }
 

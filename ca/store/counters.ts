@@ -2,8 +2,9 @@
  * Numbers that only grow. `revocations`: how often anything was revoked; a published list is current
  * as long as it stands where the list says. `trust`: how often the authorities have changed. `audit`:
  * how often the audit log was sealed. `token-uses`: when the last of the users' tokens
- * expires whose use has been forgotten, in milliseconds. `restored`: the instant up to which a
- * user's token may have been used without our knowing, because the database comes from a backup.
+ * expires whose use has been forgotten, in milliseconds. `restored`: the instant up to which
+ * what users have signed is void: it may have been used without our knowing, because the database
+ * comes from a backup, or the CA's keys were in other hands.
  */
 
 import type { Reader, Sql } from './database.ts';

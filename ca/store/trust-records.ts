@@ -5,7 +5,7 @@ import type { Role } from '#common/protocol/messages.ts';
 /**
  * `prepared`: in the bundle, issues nothing yet. `active`: issues everything; there is exactly one.
  * `retiring`: issues nothing any more, its certificates are alive. `retired` and `aborted`: out of the
- * bundle, without keys. `void`: compromised, and all its certificates revoked.
+ * bundle, without keys. `void`: compromised, or left behind before that; all its certificates are revoked.
  */
 export type AuthorityState = 'prepared' | 'active' | 'retiring' | 'retired' | 'aborted' | 'void';
 
@@ -54,7 +54,7 @@ export interface TrustChange {
 	/** for the audit log: `rotation.start` */
 	readonly action: string;
 	readonly at: Date;
-	/** their certificates are revoked, and every token that waits is cancelled */
+	/** their certificates are revoked, and every token that waits is cancelled, those that users have signed among them */
 	readonly voided?: readonly number[];
 	readonly details?: Readonly<Record<string, string | number | boolean>>;
 }

@@ -3,7 +3,7 @@
 import type { Role } from '#common/protocol/messages.ts';
 import { recordEvent } from './audit.ts';
 import { isNewestLive } from './certificates.ts';
-import { readCounter } from './counters.ts';
+import { raise, readCounter } from './counters.ts';
 import type { Database, Parameters, Reader, Row, Sql } from './database.ts';
 import { revokeCertificates } from './revoke-certificates.ts';
 import { bytes, instant, optional } from './rows.ts';
@@ -72,6 +72,8 @@ async function readTrust(sql: Reader): Promise<TrustRecord> {
 async function bringDown(sql: Sql, { voided, at }: TrustChange): Promise<number> {
 	if (!voided) return 0;
 	for (const cancel of CANCEL_TOKENS) await sql.run(cancel, { now: at.getTime() });
+	// Those that users sign are not kept; what was signed until now is refused as after a restore.
+	await raise(sql, 'restored', at.getTime());
 	// Many enough as it is, and what has ended under an issuer that is void nobody believes.
 	return revokeCertificates(sql, `issuer_generation IN (${voided.map(Number).join(', ')})`, {}, 'cACompromise', at, 0);
 }

@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { Identity, RotationStatus } from '#common/protocol/messages.ts';
 import { decodePem } from '#common/x509/pem.ts';
-import { clientOf, newKey, sha256, startCa, temporaryFolder, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
+import { clientOf, movableClock, newKey, sha256, startCa, temporaryFolder, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
+import { addUser } from '../../../support/user.ts';
 
 const config = { rotation: { settleSeconds: 0 } };
 const ROOTS = '/v1/roots';
@@ -285,6 +286,56 @@ test('a compromised intermediate is on the list of the root, and nothing under i
 	t.true(lists.some((list) => list.includes(serial)));
 	const again = await ca.join('host1');
 	t.is((await ca.request('GET', '/v1/whoami', { credentials: again })).status, 200);
+});
+
+test('a compromised key takes along what earlier keys have issued, and they are on the list of the root too', async (t) => {
+	const ca = await startCa(t, { config });
+	const node = await ca.join('host1');
+	const web = await ca.enrol(node, 'web01', 'web');
+	await take(ca, '', { changes: 'intermediate', isManual: true });
+	await take(ca, '/activate', { force: true });
+	await take(ca, '/finish', { force: true });
+	t.is((await ca.request('GET', '/v1/whoami', { credentials: web })).status, 200, 'left behind, and valid');
+	await take(ca, '', { changes: 'intermediate', isCompromised: true });
+	for (const credentials of [node, web]) t.is((await ca.request('GET', '/v1/whoami', { credentials })).json()['code'], 'certificate-revoked');
+	const lists = decodePem('X509 CRL', (await ca.request('GET', '/v1/crl.pem')).text)!;
+	const first = Buffer.from(new X509Certificate(decodePem('CERTIFICATE', node.cert)![1]!).serialNumber, 'hex');
+	t.true(lists.some((list) => list.includes(first)));
+});
+
+test('a compromised key voids the tokens that users have signed, too', async (t) => {
+	const ca = await startCa(t, { config });
+	const alice = await addUser(ca, 'alice', ['*/*'], 'ES256');
+	const enrol = async (token: string) => ca.request('POST', '/v1/csr', { headers: { 'x-auth-token': token }, body: newKey().csr() });
+	const before = await alice.token({ sub: 'web01' });
+	await take(ca, '', { changes: 'intermediate', isCompromised: true });
+	t.is((await enrol(before)).json()['code'], 'token-expired');
+	const iat = Math.floor(Date.now() / 1000) + 2;
+	t.is((await enrol(await alice.token({ sub: 'web02', iat, nbf: iat, exp: iat + 60 }))).status, 200);
+});
+
+test('a cross-certificate is not served any more when the root that signed it is out of use', async (t) => {
+	const ca = await startCa(t, { config });
+	for (const step of ['', '/activate', '/finish']) await take(ca, step, step === '' ? { changes: 'root', isManual: true } : { force: true });
+	await take(ca, '', { changes: 'root', isManual: true });
+	const now = trusting(ca, await bundleOf(ca));
+	t.is(chainLength(await now.join('host1')), 2);
+	await take(ca, '/activate', { force: true });
+	t.is(chainLength(await now.join('host2')), 3);
+});
+
+test('a clock that was set takes no step: by it everything old may seem to have ended', async (t) => {
+	const clock = movableClock();
+	const ca = await startCa(t, { config, clock });
+	await ca.join('host1');
+	await take(ca, '', { changes: 'root' });
+	await take(ca, '/activate', { force: true });
+	await ca.lookAfter();
+	clock.advance(60 * 24 * 3600);
+	await ca.lookAfter();
+	t.like(await status(ca), { stage: 'retiring', underOld: { count: 0 } });
+	await ca.lookAfter();
+	t.is((await status(ca)).stage, 'retiring');
 });
 
 test('openssl verifies every chain strictly under every bundle, with the lists of everybody', async (t) => {
