@@ -8,10 +8,10 @@ import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { importSigningKey } from '#common/x509/keys.ts';
+import { importSigningKey, type SigningKey } from '#common/x509/keys.ts';
 import type { KeyVault } from './issuance/key-vault.ts';
 import { establish } from './issuance/rotation.ts';
-import { checkSecretFile } from './key-encryption.ts';
+import { readSecretFile } from './key-encryption.ts';
 import { statePaths, syncFolder } from './state-folder.ts';
 import { SYSTEM } from './store/records.ts';
 import type { Store } from './store/store.ts';
@@ -45,8 +45,7 @@ export async function importFiles({ state, store, vault, clock }: ImportDeps): P
 				throw new BirthmarkError('ca-missing', `the CA in ${state} is not whole: ${paths[name]} is missing or empty; restore it from a backup`);
 			}
 		}
-		for (const key of KEYS) if (existsSync(paths[key]!)) await checkSecretFile(paths[key]!);
-		const encrypt = async (name: string) => vault.encrypt(importSigningKey(await read(name)));
+		const encrypt = async (name: string) => vault.encrypt(await readKey(paths[name]!));
 		const at = clock.now();
 		const record: AuthorityRecord = {
 			generation: 1,
@@ -60,7 +59,9 @@ export async function importFiles({ state, store, vault, clock }: ImportDeps): P
 			createdAt: at,
 			changedAt: at,
 		};
-		await store.changeTrust({ next: establish(record), action: 'authority.import', at }, SYSTEM);
+		const change = { next: establish(record), action: 'authority.import', at };
+		// Of two that begin at once the later looks at what the earlier has imported.
+		if ((await store.changeTrust(change, SYSTEM)) === undefined) return importFiles({ state, store, vault, clock });
 	} else if (trust.authorities[0]?.root !== (await read('bundle.pem'))) {
 		throw new BirthmarkError('config-invalid', `${folder} holds the keys of another CA than the database: name the right database, or take the folder away`);
 	}
@@ -69,4 +70,13 @@ export async function importFiles({ state, store, vault, clock }: ImportDeps): P
 		await rm(paths[name]!, { force: true });
 	}
 	await syncFolder(folder);
+}
+
+async function readKey(path: string): Promise<SigningKey> {
+	const pem = await readSecretFile(path);
+	try {
+		return importSigningKey(pem);
+	} catch (cause) {
+		throw new BirthmarkError('ca-missing', `${path} holds no EC P-256 key in PKCS#8 PEM: restore it from a backup`, { cause });
+	}
 }

@@ -8,10 +8,11 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { auditVerify } from './commands/audit-verify.ts';
 import { backup, restore } from './commands/backup.ts';
 import { init } from './commands/init.ts';
+import { keyEncryptionChange } from './commands/key-encryption-change.ts';
 import { rootKeyExport } from './commands/root-key-export.ts';
 import { serve } from './commands/serve.ts';
 
-const COMMANDS = [init, serve, backup, restore, auditVerify, rootKeyExport];
+const COMMANDS = [init, serve, backup, restore, auditVerify, rootKeyExport, keyEncryptionChange];
 
 const HELP = `usage: ca COMMAND --state DIR [options]
 

@@ -6,7 +6,7 @@ import { systemClock } from '#common/runtime/clock.ts';
 import { decryptSigningKey, encryptSigningKey } from '#common/x509/encrypted-key.ts';
 import type { CaConfig } from './config.ts';
 import { positionOf } from './issuance/rotation.ts';
-import { checkSecretFile } from './key-encryption.ts';
+import { readSecretFile } from './key-encryption.ts';
 import { openState, requireState } from './open-state.ts';
 import { SYSTEM } from './store/records.ts';
 import type { Store } from './store/store.ts';
@@ -55,8 +55,7 @@ async function removeRootKey(store: Pick<Store, 'readTrust' | 'changeTrust'>, ro
 }
 
 async function readPassphrase(path: string): Promise<Buffer> {
-	await checkSecretFile(path);
-	const text = (await readFile(path, 'utf8')).trim();
+	const text = (await readSecretFile(path)).trim();
 	if (text.length < 16) throw new BirthmarkError('config-invalid', `the passphrase in ${path} is too short: use 16 characters or more`);
 	return Buffer.from(text);
 }

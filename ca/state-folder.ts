@@ -2,7 +2,7 @@
  * The state folder:
  *
  *     config.json          configuration
- *     key-encryption.key   under which the CA's keys are kept in the database
+ *     key-encryption.key   under which the CA's keys are kept in the database; beside it, with .next, the one it is being changed for
  *     admin.sock           while the CA serves
  *     serve.lock           held by the process that serves
  *     ca/                  the database with all the rest: the CA itself
@@ -14,7 +14,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
@@ -29,6 +29,7 @@ export function statePaths(state: string) {
 		database: join(ca, DATABASE),
 		config: join(state, 'config.json'),
 		keyEncryptionKey: join(state, 'key-encryption.key'),
+		nextKeyEncryptionKey: join(state, 'key-encryption.key.next'),
 		adminSocket: join(state, 'admin.sock'),
 		lock: join(state, 'serve.lock'),
 	};
@@ -38,10 +39,28 @@ export function caExists(state: string): boolean {
 	return existsSync(statePaths(state).ca);
 }
 
+/**
+ * Whoever can write to a folder can put other keys and another configuration there, whatever the modes
+ * of the files are.
+ *
+ * @throws BirthmarkError `config-invalid` when that is anybody but us and root
+ */
+export async function requireOwnFolder(path: string): Promise<void> {
+	const { mode, uid } = await stat(path);
+	if (uid !== 0 && uid !== process.getuid!()) {
+		throw new BirthmarkError('config-invalid', `${path} belongs to user ${uid}, who can replace what is in it: run the CA as that user, or "chown -R ${process.getuid!()} ${path}"`);
+	}
+	if ((mode & 0o022) !== 0) {
+		throw new BirthmarkError('config-invalid', `others can write to ${path} (mode ${(mode & 0o777).toString(8)}): see whether anything in it was replaced, then "chmod 700 ${path}"`);
+	}
+}
+
 /** Makes the folder, for its owner only, with a configuration; one that lies there already is kept. */
 export async function makeStateFolder(state: string, configText: string): Promise<void> {
 	await mkdir(state, { recursive: true, mode: 0o700 });
-	await chmod(state, 0o700);
+	await chmod(state, 0o700).catch((cause: unknown) => {
+		throw new BirthmarkError('config-invalid', `${state} is not the CA's own (${(cause as Error).message}): give it to user ${process.getuid!()}, or choose another folder`, { cause });
+	});
 	const { config } = statePaths(state);
 	if (!existsSync(config)) await writeFileAtomic(config, configText, 0o600);
 }

@@ -15,7 +15,7 @@ export function addCa(program: Command, _context: Context): void {
 	program
 		.command('ca')
 		.description('make and run a certificate authority')
-		.argument('<init|serve|backup|restore|audit-verify|root-key-export>')
+		.argument('<init|serve|backup|restore|audit-verify|root-key-export|key-encryption-change>')
 		.argument('[options...]')
 		.allowUnknownOption()
 		.passThroughOptions()

@@ -19,7 +19,7 @@ import { testAuthorityProfile } from '../../support/domain.ts';
 function oldState(t: { teardown(clean: () => unknown): void }): { state: string; ca: string; files: Readonly<Record<'root.key' | 'intermediate.key' | 'bundle.pem' | 'intermediate.pem' | 'root.crl.pem', string>> } {
 	const state = join(temporaryFolder(t), 'state');
 	const ca = join(state, 'ca');
-	mkdirSync(ca, { recursive: true });
+	mkdirSync(ca, { recursive: true, mode: 0o700 });
 	writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 } }));
 	const authority = createAuthority(1, { clock: systemClock, random: randomBytes, backdateSeconds: 60, trustDomain: 'birthmark.internal', profile: testAuthorityProfile() });
 	const files = {
@@ -91,6 +91,16 @@ for (const name of ['root.key', 'intermediate.key']) {
 		t.regex(error!.message, new RegExp(`${name} can be read by others \\(mode 640\\)`));
 	});
 }
+
+test('a root.key that is no key keeps the CA from starting, and stays where it is', async (t) => {
+	const { state, ca: folder } = oldState(t);
+	writeFileSync(join(folder, 'root.key'), 'not a key');
+	const before = databaseOnly(folder);
+	const error = await t.throwsAsync(startCa(t, { state }));
+	t.like(error, { code: 'ca-missing' });
+	t.regex(error!.message, /root\.key holds no EC P-256 key/);
+	t.deepEqual(databaseOnly(folder), before);
+});
 
 test('the files of one CA are not taken for those of another', async (t) => {
 	const { state, ca: folder } = oldState(t);

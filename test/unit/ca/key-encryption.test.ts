@@ -107,3 +107,34 @@ test('a key that could be guessed is refused, and nothing is made', async (t) =>
 	}
 	await t.notThrowsAsync(initCa({ state, env: { [VARIABLE]: 'sixteen letters!' } }));
 });
+
+for (const folder of ['.', 'ca']) {
+	test(`a folder that others can write to keeps the CA from starting: ${folder}`, async (t) => {
+		const state = newState(t);
+		await initCa({ state, env: {} });
+		for (const mode of [0o770, 0o702]) {
+			chmodSync(join(state, folder), mode);
+			const error = await t.throwsAsync(serve(t, state));
+			t.like(error, { code: 'config-invalid' });
+			t.regex(error!.message, new RegExp(`others can write to .* \\(mode ${mode.toString(8)}\\)`));
+		}
+		chmodSync(join(state, folder), 0o755);
+		await t.notThrowsAsync(serve(t, state));
+	});
+
+	(process.getuid!() === 0 ? test : test.skip)(`a folder that belongs to another user keeps the CA from starting: ${folder}`, async (t) => {
+		const state = newState(t);
+		await initCa({ state, env: {} });
+		chownSync(join(state, folder), 4711, 4711);
+		const error = await t.throwsAsync(serve(t, state));
+		t.like(error, { code: 'config-invalid' });
+		t.regex(error!.message, /belongs to user 4711/);
+	});
+}
+
+test('a folder in place of the file is told plainly', async (t) => {
+	const file = temporaryFolder(t);
+	chmodSync(file, 0o700);
+	const state = newState(t, { keyEncryption: { file } });
+	t.like(await t.throwsAsync(initCa({ state, env: {} })), { code: 'config-invalid' });
+});
