@@ -44,6 +44,12 @@ export function findOverlap(template: string, templates: readonly string[]): str
 	return templates.find((other) => other !== template && patternOf(other, SAMPLE.trustDomain)?.test(name));
 }
 
+/** Whether two templates of SPIFFE paths can make one path of different values. */
+export function canPathsMeet(one: string, other: string): boolean {
+	const [segments, others] = [one.split('/'), other.split('/')];
+	return one !== other && segments.length === others.length && segments.every((segment, index) => segment === others[index] || LONE.test(segment) || LONE.test(others[index]!));
+}
+
 /** @throws Error that says what is wrong, for a configuration */
 export function checkPathTemplate(template: string): void {
 	checkPlaceholders(template);

@@ -9,7 +9,7 @@
 import { z } from 'zod';
 import { checkDnsName } from '#common/protocol/names.ts';
 import { KEY_TYPES, RSA_BITS } from '#common/x509/algorithms.ts';
-import { checkDnsTemplate, checkPathTemplate, findOverlap } from './name-template.ts';
+import { canPathsMeet, checkDnsTemplate, checkPathTemplate, findOverlap } from './name-template.ts';
 
 /** Shorter than this a certificate would be half spent by the clock skew that `backdateSeconds` allows for. */
 export const MIN_LIFETIME_SECONDS = 10;
@@ -93,6 +93,10 @@ export const profilesSchema = z.strictObject({
 			context.addIssue({ code: 'custom', path: ['intermediateLifetimeSeconds'], message: 'is more than rootLifetimeSeconds' });
 		}
 	}).prefault({}),
+}).superRefine(({ workload, client }, context) => {
+	if (canPathsMeet(client.spiffePath, workload.spiffePath)) {
+		context.addIssue({ code: 'custom', path: ['client', 'spiffePath'], message: 'makes paths that profiles.workload.spiffePath makes of other names' });
+	}
 }).prefault({});
 
 export type RawProfiles = z.output<typeof profilesSchema>;

@@ -34,6 +34,8 @@ const FAULTS: Readonly<Record<string, readonly [profiles: object, path: string]>
 	'a path with a parent in it': [{ workload: { spiffePath: '/../{commonName}' } }, 'profiles.workload.spiffePath'],
 	'a segment made of two values': [{ workload: { spiffePath: '/{organizationalUnit}-{commonName}/{commonName}' } }, 'profiles.workload.spiffePath'],
 	"a path under that of Birthmark's own parts": [{ workload: { spiffePath: '/birthmark/node/{commonName}' } }, 'profiles.workload.spiffePath'],
+	'paths that another profile makes of different values': [{ client: { spiffePath: '/{organization}/{commonName}/{organizationalUnit}' } }, 'profiles.client.spiffePath'],
+	'a path that is one of a role under another profile': [{ client: { spiffePath: '/{organization}/clients/{commonName}' } }, 'profiles.client.spiffePath'],
 	'an intermediate that outlives its root': [{ ca: { rootLifetimeSeconds: 2_592_000, intermediateLifetimeSeconds: 2_592_001 } }, 'profiles.ca.intermediateLifetimeSeconds'],
 	'a responder that lives too long': [{ ocsp: { lifetimeSeconds: 31 * 86_400 } }, 'profiles.ocsp.lifetimeSeconds'],
 	'a profile that there is not': [{ gateway: {} }, 'profiles'],
@@ -45,6 +47,12 @@ for (const [name, [profiles, path]] of Object.entries(FAULTS)) {
 		t.true(message.includes(`\n  ${path}: `), message);
 	});
 }
+
+test('profiles may have paths of their own that cannot meet', (t) => {
+	for (const spiffePath of ['/{organization}/{organizationalUnit}/{commonName}', '/{organization}/clients/{organizationalUnit}/{commonName}', '/{commonName}']) {
+		t.is(readCaConfig(JSON.stringify({ profiles: { client: { spiffePath } } }), {}).profiles.client.spiffePath, spiffePath);
+	}
+});
 
 test('every fault of every profile is told at once', (t) => {
 	const profiles = { workload: { lifetimeSeconds: 1 }, client: { spiffePath: '/' }, node: { keyTypes: ['X'] } };
