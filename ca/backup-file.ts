@@ -5,7 +5,7 @@
  * to whoever keeps it.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -37,7 +37,7 @@ export type BackupHeader = z.output<typeof headerSchema>;
  */
 export async function writeBackup(path: string, header: BackupHeader, rows: AsyncIterable<string>): Promise<number> {
 	if (existsSync(path)) throw new BirthmarkError('usage', `${path} exists: give the backup another name`);
-	const unfinished = `${path}.unfinished`;
+	const unfinished = `${path}.unfinished-${randomBytes(6).toString('hex')}`;
 	let count = 0;
 	async function* lines(): AsyncGenerator<string> {
 		const hash = createHash('sha256');
@@ -53,7 +53,7 @@ export async function writeBackup(path: string, header: BackupHeader, rows: Asyn
 		yield `${JSON.stringify({ rows: count, sha256: hash.digest('hex') })}\n`;
 	}
 	try {
-		await pipeline(Readable.from(lines()), createGzip(), createWriteStream(unfinished, { mode: 0o600, flush: true }));
+		await pipeline(Readable.from(lines()), createGzip(), createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }));
 		await rename(unfinished, path);
 	} catch (error) {
 		await rm(unfinished, { force: true });

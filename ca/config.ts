@@ -195,22 +195,28 @@ export function readCaConfig(text: string, environment: Readonly<Record<string, 
 	return parseConfig(schema, override(value, schema.parse({}), names, 'BIRTHMARK_CA'), 'the configuration of the CA');
 }
 
+const DATABASE_PARAMETERS: readonly string[] = ['host', 'port', 'user', 'password', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation'];
+
 /**
  * Says nothing of the value: it holds a password. A way that others could listen on is encrypted, and
  * the server at its end is proved to be the one, or the configuration says that this is not wanted:
- * without the parameter the driver would use no TLS at all.
+ * without the parameter the driver would use no TLS at all. It would also follow parameters that take back what
+ * the CA relies on (time-outs, `uselibpqcompat`), pass over what it does not know (`channel_binding`),
+ * and where a URL has no host, ask that of `$PGHOST`.
  */
 function checkDatabaseUrl(value: string): void {
 	if (!URL.canParse(value) || !['postgres:', 'postgresql:'].includes(new URL(value).protocol)) {
 		throw new Error('is not a URL such as postgresql://user:password@host:5432/database?sslmode=verify-full');
 	}
 	const { hostname, searchParams } = new URL(value);
+	const names = [...searchParams.keys()];
+	if (new Set(names).size < names.length) throw new Error('has a parameter twice: leave one out');
+	if (!names.every((name) => DATABASE_PARAMETERS.includes(name))) throw new Error(`has a parameter that the CA does not follow; it follows ${DATABASE_PARAMETERS.join(', ')}`);
 	const host = searchParams.get('host') ?? hostname;
-	const isHere = host === '' || host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]'].includes(host);
+	const isHere = host.startsWith('/') || ['localhost', '127.0.0.1', '[::1]'].includes(host);
 	if (!isHere && !['verify-full', 'disable'].includes(searchParams.get('sslmode') ?? '')) {
 		throw new Error('does not say how the server is reached: add ?sslmode=verify-full (and &sslrootcert=FILE for a CA of your own), or ?sslmode=disable where nobody can listen');
 	}
-	if (searchParams.has('uselibpqcompat')) throw new Error('asks for uselibpqcompat, under which other modes mean less than they say: leave it out');
 }
 
 /** RFC 5280 §4.2.1.13 and RFC 6960 §3.1: over https a verifier would have to check this CA's certificate to be able to check it. */

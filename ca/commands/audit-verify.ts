@@ -3,6 +3,7 @@
 import { formatAuditHead, parseAuditHead } from '#common/protocol/audit-chain.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { verifyAuditLog } from '../audit/verify.ts';
+import { requireState } from '../open-state.ts';
 import { loadConfig } from '../serve.ts';
 import { statePaths } from '../state-folder.ts';
 import { openStore } from '../store/open-store.ts';
@@ -16,7 +17,10 @@ export const auditVerify = defineCommand({
 	async run(state, { expect, json }, env) {
 		const expected = expect === undefined ? undefined : parseAuditHead(expect);
 		if (expect !== undefined && !expected) throw new BirthmarkError('usage', 'a head is written NUMBER:HASH');
-		const store = await openStore((await loadConfig(state, env)).database, statePaths(state).database);
+		const config = await loadConfig(state, env);
+		// An empty database in place of one that is gone would be found intact.
+		await requireState({ state, config });
+		const store = await openStore(config.database, statePaths(state).database);
 		try {
 			const { fault, head, pending } = await verifyAuditLog(store, expected);
 			const text = fault ? `broken: ${fault.sentence}` : `intact, ${head.sequence} records and ${pending} not yet sealed; head ${formatAuditHead(head)}`;

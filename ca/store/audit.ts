@@ -38,7 +38,7 @@ export function createAudit(database: Database): AuditStore {
 				head = { sequence, hash };
 			}
 			return { sealed: waiting.length, head };
-		}),
+		}, 'audit'),
 		auditHead: () => database.read(readHead),
 		listAudit: (after, limit) => database.read(async (sql) => {
 			const rows = await sql.all('SELECT * FROM audit_log WHERE sequence > :after ORDER BY sequence LIMIT :limit', { after, limit });

@@ -76,7 +76,7 @@ export function createAuthorizations(database: Database): AuthorizationStore {
 				await recordEvent(sql, by, { at: now, action: 'authorization.end', outcome: 'done', subject: id, details: { node: authorization.node, revoked } });
 			}
 			return revoked;
-		}),
+		}, 'revocations'),
 		forgetTokens: (expiredBefore) => database.transaction(async (sql) => {
 			await sql.run('DELETE FROM tokens WHERE expires_at < :before', { before: expiredBefore.getTime() });
 		}),

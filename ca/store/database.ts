@@ -28,6 +28,13 @@ export interface Snapshot {
 	rows(text: string): AsyncIterable<Row>;
 }
 
+/**
+ * Transactions of one kind come one after the other, those of other instances too: they all change the
+ * same row (the counter of revocations, of the seals of the audit log), so that of several at once one
+ * would have its way and the others be run again, and again.
+ */
+export type Turn = 'revocations' | 'audit';
+
 export interface Database {
 	/**
 	 * Runs `work` as if nothing else happened meanwhile, and resolves when its changes are durable. An
@@ -36,7 +43,7 @@ export interface Database {
 	 *
 	 * @throws BirthmarkError `ca-unavailable` when the database cannot do its work at present
 	 */
-	transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
+	transaction<T>(work: (sql: Sql) => Promise<T>, turn?: Turn): Promise<T>;
 	/**
 	 * For reading what has been committed, without waiting for any transaction. Each statement sees
 	 * the state of its moment; a view over several of them wants a transaction.

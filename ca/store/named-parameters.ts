@@ -1,5 +1,6 @@
 /** Statements with named parameters (`:serial`), as SQLite takes them, and numbered ones (`$1`), as PostgreSQL does. */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Parameters, Value } from './database.ts';
 
 export interface Statement {
@@ -24,11 +25,15 @@ export function parseStatement(text: string): Statement {
 	return { numbered, names };
 }
 
-/** @throws TypeError when one is missing: SQLite would take it for NULL */
+/**
+ * @throws TypeError when one is missing: SQLite would take it for NULL; BirthmarkError `request-malformed`
+ * for a NUL character, which PostgreSQL holds in no text and SQLite would
+ */
 export function pickParameters({ names, numbered }: Statement, parameters: Parameters): Record<string, Value> {
 	return Object.fromEntries(names.map((name) => {
 		const value = parameters[name];
 		if (value === undefined) throw new TypeError(`the parameter "${name}" of this statement is not given: ${numbered.trim()}`);
+		if (typeof value === 'string' && value.includes('\0')) throw new BirthmarkError('request-malformed', 'a text has a NUL character in it: nothing is called so');
 		return [name, value];
 	}));
 }

@@ -74,7 +74,7 @@ export function createNodes(database: Database): NodeStore {
 			const revoked = await revokeCertificates(sql, 'node = :node', { node }, 'privilegeWithdrawn', now);
 			await recordEvent(sql, by, { at: now, action: 'node.cut-off', outcome: 'done', subject: node, details: { revoked } });
 			return revoked;
-		}),
+		}, 'revocations'),
 	};
 }
 

@@ -24,7 +24,8 @@ export function openPool(url: string, max: number): pg.Pool {
 		keepAlive: true,
 		application_name: 'birthmark-ca',
 		// Serializable transactions are called off for less where they read by an index: a scan of a small table would be of all of it.
-		options: '-c enable_seqscan=off -c jit=off',
+		// What was answered is durable, whatever the server does by itself.
+		options: '-c enable_seqscan=off -c jit=off -c synchronous_commit=on',
 		// Sequences, counts and instants stay far below 2^53.
 		types: { getTypeParser: (oid: number, format?: 'text' | 'binary') => (oid === INT8 ? Number : pg.types.getTypeParser(oid as never, format as never)) } as pg.CustomTypesConfig,
 	});
@@ -58,7 +59,8 @@ export async function query(client: pg.PoolClient, config: pg.QueryConfig, { isU
 
 /** What whoever opens a database gets to see: that it does not let the CA in is then a fault of the configuration. */
 export function describeFirstFault(fault: PostgresFault): unknown {
-	const { cause, message, isRefusal } = fault;
+	const { cause, message, isRefusal, isOurs } = fault;
+	if (isOurs) return new BirthmarkError('config-invalid', `a file that the URL of the database names cannot be read (${message}): put it there, or correct the URL`, { cause });
 	if (!isRefusal) return describeFault(fault);
 	return new BirthmarkError('config-invalid', `the database server refuses the CA (${message}): check user, password and database of its URL`, { cause });
 }

@@ -10,11 +10,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import type { Database, Parameters, Reader, Row, Sql } from './database.ts';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Database, Parameters, Reader, Row, Sql, Turn } from './database.ts';
+import { createGate, type Gate } from './gate.ts';
 import { parseStatement, pickParameters, type Statement } from './named-parameters.ts';
-import { connect, describeFault, describeFirstFault, openPool, query } from './postgres-connection.ts';
+import { connect, describeFault, openPool, query } from './postgres-connection.ts';
 import { PostgresFault } from './postgres-fault.ts';
-import { MIGRATIONS, newerSchemaError, postgresSchema } from './schema.ts';
+import { migrateWhenThere } from './postgres-migrate.ts';
 
 export interface PostgresOptions {
 	/** `postgresql://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`; never said in an error */
@@ -34,11 +36,15 @@ const MAX_RUNS = {
 	keyTaken: 3,
 	/** The server may have been started anew since the pool last heard of it. One that is down does not let anybody connect. */
 	lost: 3,
+	/** Each run takes one of them out of the pool, and it has no more. */
+	outdated: 101,
 };
 /** Each run after a collision waits longer, at random: those that got in each other's way should not do so again. */
 const MAX_PAUSE_MS = 200;
-/** Of the advisory lock that whoever migrates takes: "birth" in ASCII, so that no other program takes the same by chance. */
-const MIGRATION_LOCK = 0x6269727468;
+/** Nobody is kept waiting for longer and then told that it was in vain: afterwards there is no other run, whatever ended the last. */
+const PATIENCE_MS = 10_000;
+/** How long one waits for its turn, or for a place among those that write. */
+const LINE_PATIENCE_MS = 5000;
 
 /**
  * Connects and brings the schema up to date; any number of processes may do so at once.
@@ -49,19 +55,34 @@ const MIGRATION_LOCK = 0x6269727468;
 export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = START_TIMEOUT_MS }: PostgresOptions): Promise<Database> {
 	const pool = openPool(url, poolSize);
 	const statements = new Map<string, Statement & { readonly name: string }>();
+	// The other half stays for reading, which every request wants; and more at once would get in each other's way more often.
+	const writing = createGate(Math.ceil(poolSize / 2), LINE_PATIENCE_MS);
+	// So that of each instance only one connection waits for the turn.
+	const turns: Readonly<Record<Turn, Gate>> = { revocations: createGate(1, LINE_PATIENCE_MS), audit: createGate(1, LINE_PATIENCE_MS) };
+	const begun = new Set<Promise<unknown>>();
+	let closing: Promise<void> | undefined;
+
+	const track = <T>(work: () => Promise<T>): Promise<T> => {
+		if (closing) return Promise.reject(new BirthmarkError('ca-unavailable', 'the database of the CA is closed: the CA is stopping'));
+		const result = work();
+		const settled = result.catch(() => undefined).finally(() => begun.delete(settled));
+		begun.add(settled);
+		return result;
+	};
+	const write = <T>(work: (sql: Sql) => Promise<T>, turn?: Turn): Promise<T> => track(
+		() => within(turn && turns[turn], () => within(writing, () => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work, turn)))),
+	);
 	const database: Database = {
-		transaction: (work) => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work)),
-		fill: (load, finish) => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), async (sql) => {
+		transaction: write,
+		fill: (load, finish) => write(async (sql) => {
 			const result = await load(sql);
 			await moveSequences(sql);
 			await finish(sql);
 			return result;
-		})),
-		read: (work) => withRetries(pool, (client) => work(sqlOn(client, statements))),
-		waiting: () => pool.waitingCount,
-		async close() {
-			if (!pool.ended) await pool.end();
-		},
+		}),
+		read: (work) => track(() => withRetries(pool, (client) => work(sqlOn(client, statements)))),
+		waiting: () => [writing, ...Object.values(turns)].reduce((sum, gate) => sum + gate.waiting(), pool.waitingCount),
+		close: () => (closing ??= Promise.all(begun).then(() => pool.end())),
 	};
 	try {
 		await migrateWhenThere(pool, startTimeoutMs);
@@ -70,6 +91,15 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 		throw error;
 	}
 	return database;
+}
+
+async function within<T>(gate: Gate | undefined, work: () => Promise<T>): Promise<T> {
+	const leave = await gate?.enter();
+	try {
+		return await work();
+	} finally {
+		leave?.();
+	}
 }
 
 /** Keys that rows have brought along are not made a second time. */
@@ -83,7 +113,8 @@ async function moveSequences(sql: Sql): Promise<void> {
 
 /** @param attempt run again from its beginning where it surely had no effect */
 async function withRetries<T>(pool: pg.Pool, attempt: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-	const runs = { calledOff: 0, keyTaken: 0, lost: 0 };
+	const runs = { calledOff: 0, keyTaken: 0, lost: 0, outdated: 0 };
+	const begun = performance.now();
 	for (;;) {
 		let client: pg.PoolClient | undefined;
 		try {
@@ -92,19 +123,20 @@ async function withRetries<T>(pool: pg.Pool, attempt: (client: pg.PoolClient) =>
 			client.release();
 			return result;
 		} catch (error) {
-			client?.release(error instanceof PostgresFault && error.isLost);
+			client?.release(error instanceof PostgresFault && (error.isLost || error.isOutdated));
 			if (!(error instanceof PostgresFault)) throw error;
-			const kind = error.isCalledOff ? 'calledOff' : error.isKeyTaken ? 'keyTaken' : error.isLost && error.isUndone && client ? 'lost' : undefined;
-			if (kind === undefined || ++runs[kind] >= MAX_RUNS[kind]) throw describeFault(error);
+			const kind = error.isCalledOff ? 'calledOff' : error.isKeyTaken ? 'keyTaken' : error.isOutdated ? 'outdated' : error.isLost && error.isUndone && client ? 'lost' : undefined;
+			if (kind === undefined || ++runs[kind] >= MAX_RUNS[kind] || performance.now() - begun > PATIENCE_MS) throw describeFault(error);
 			if (kind === 'calledOff') await sleep(Math.random() * Math.min(MAX_PAUSE_MS, 2 ** runs[kind]));
 		}
 	}
 }
 
-async function runTransaction<T>(client: pg.PoolClient, sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
-	await query(client, { text: 'BEGIN ISOLATION LEVEL SERIALIZABLE' });
+async function runTransaction<T>(client: pg.PoolClient, sql: Sql, work: (sql: Sql) => Promise<T>, turn: Turn | undefined): Promise<T> {
 	let result: T;
 	try {
+		// Locking a table is no query: what the transaction sees is the state after the one before it in the line.
+		await query(client, { text: `BEGIN ISOLATION LEVEL SERIALIZABLE${turn === undefined ? '' : `; LOCK TABLE ${turn}_turn IN EXCLUSIVE MODE`}` });
 		result = await work(sql);
 	} catch (error) {
 		// Undone by the server in any case, when the connection ends if not by this.
@@ -131,40 +163,4 @@ function sqlOn(client: pg.PoolClient, statements: Map<string, Statement & { read
 		all: async (text, parameters = {}) => (await execute(text, parameters)).rows as Row[],
 		run: async (text, parameters = {}) => (await execute(text, parameters)).rowCount ?? 0,
 	} satisfies Sql & Reader;
-}
-
-async function migrateWhenThere(pool: pg.Pool, timeoutMs: number): Promise<void> {
-	const deadline = Date.now() + timeoutMs;
-	for (;;) {
-		try {
-			return await migrate(pool);
-		} catch (error) {
-			if (!(error instanceof PostgresFault)) throw error;
-			if (!error.isUnavailable || Date.now() >= deadline) throw describeFirstFault(error);
-			await sleep(Math.min(500, Math.max(0, deadline - Date.now())));
-		}
-	}
-}
-
-async function migrate(pool: pg.Pool): Promise<void> {
-	const client = await connect(pool);
-	let isDone = false;
-	try {
-		// Not serializable: this transaction has to see what the one before it in the queue for the lock has done.
-		await query(client, { text: `BEGIN; SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})` });
-		await query(client, { text: 'CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)' });
-		const { rows } = await query(client, { text: 'SELECT version FROM schema_version' });
-		const version = (rows[0] as { version: number } | undefined)?.version ?? 0;
-		if (version > MIGRATIONS.length) throw newerSchemaError(version);
-		if (version < MIGRATIONS.length) {
-			for (const migration of MIGRATIONS.slice(version)) await query(client, { text: postgresSchema(migration) });
-			await query(client, { text: 'DELETE FROM schema_version' });
-			await query(client, { text: `INSERT INTO schema_version (version) VALUES (${MIGRATIONS.length})` });
-		}
-		await query(client, { text: 'COMMIT' });
-		isDone = true;
-	} finally {
-		// Ending the connection undoes what was not committed.
-		client.release(!isDone);
-	}
 }

@@ -29,6 +29,16 @@ export class PostgresFault extends Error {
 		return this.#state === undefined || /^(08|57P|25P03)/.test(this.#state);
 	}
 
+	/** What the connection has prepared is of a schema that a newer program has changed meanwhile ("cached plan must not change result type"). */
+	get isOutdated(): boolean {
+		return this.#state === '0A000';
+	}
+
+	/** A certificate or key that the URL names is not there, or not readable: no connection was tried. */
+	get isOurs(): boolean {
+		return (this.cause as { syscall?: unknown } | undefined)?.syscall === 'open';
+	}
+
 	/** The server does not let the CA in: invalid authorization, no such database. */
 	get isRefusal(): boolean {
 		return this.#state !== undefined && /^(28|3D)/.test(this.#state);

@@ -7,6 +7,8 @@ import { PostgresFault } from './postgres-fault.ts';
 
 /** How many rows of a cursor are fetched at once. */
 const PORTION = 500;
+/** How long the disk that the rows are written to may take for one portion. */
+const IDLE_TIMEOUT_MS = 5 * 60_000;
 
 /**
  * Looks at the database as it is, without bringing its schema up to date; any number of CAs may be using it.
@@ -18,7 +20,7 @@ export async function withPostgresSnapshot<T>(url: string, work: (view: Snapshot
 	try {
 		const client = await connect(pool);
 		try {
-			await query(client, { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });
+			await query(client, { text: `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = ${IDLE_TIMEOUT_MS}` });
 			return await work({ rows: (text) => cursor(client, text) });
 		} finally {
 			client.release(true);

@@ -13,7 +13,7 @@ const FORGET_CERTIFICATES = `
 	DELETE FROM certificates WHERE sequence IN (
 		SELECT c.sequence FROM certificates c
 		WHERE c.not_after < :before
-			AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.serial = c.serial)
+			AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.authorization_id = c.authorization_id AND t.serial = c.serial)
 			AND NOT EXISTS (SELECT 1 FROM join_tokens t WHERE t.serial = c.serial)
 			AND NOT EXISTS (SELECT 1 FROM used_token_ids t WHERE t.serial = c.serial)
 		ORDER BY c.not_after LIMIT :limit)`;

@@ -69,7 +69,7 @@ export function createRevocationLists(database: Database): RevocationListStore {
 				reason: row['revocation_reason'] as RevocationReason,
 			}));
 			return { number, version, entries };
-		}),
+		}, 'revocations'),
 		publishRevocationList: ({ generation, partition, number, version, der, thisUpdate, nextUpdate }) => database.transaction(async (sql) => {
 			const times = { thisUpdate: thisUpdate.getTime(), nextUpdate: nextUpdate.getTime() };
 			await sql.run(PUT_LIST, { generation, partition, number, version, der, ...times });

@@ -56,7 +56,7 @@ export function createRevocations(database: Database): RevocationStore {
 				details: { selector: selector.by, reason, revoked, ...(scope.startId !== null && { startId: scope.startId }) },
 			});
 			return revoked;
-		}),
+		}, 'revocations'),
 		previewRevocation: (selector, node, now, limit) => database.read(async (sql) => {
 			const scope = { ...scopeOf(selector, node), now: now.getTime(), limit };
 			const { certificates } = MATCHES[selector.by];

@@ -30,19 +30,24 @@ interface Job {
 /**
  * Opens or creates the file and brings its schema up to date.
  *
- * @throws BirthmarkError `ca-missing` when a newer version of the program has written it
+ * @throws BirthmarkError `ca-missing` when a newer version of the program has written it; `ca-unavailable`
  */
 export function openSqliteDatabase(path: string): Database {
-	const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
+	let writer: DatabaseSync | undefined;
 	let reader: DatabaseSync;
 	try {
+		writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
 		writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
 		migrate(writer);
 		reader = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
 	} catch (error) {
-		writer.close();
-		throw error;
+		writer?.close();
+		throw describe(error);
 	}
+	return serveFile(writer, reader);
+}
+
+function serveFile(writer: DatabaseSync, reader: DatabaseSync): Database {
 	const writing = sqlOn(writer);
 	const reading = sqlOn(reader);
 	const queue: Job[] = [];
@@ -75,6 +80,8 @@ export function openSqliteDatabase(path: string): Database {
 			try {
 				return await work(reading);
 			} catch (error) {
+				// Between two statements of it.
+				if (!reader.isOpen) throw closed();
 				throw describe(error);
 			}
 		},
@@ -115,6 +122,7 @@ export async function withSqliteSnapshot<T>(path: string, work: (view: Snapshot)
 async function runGroup(db: DatabaseSync, sql: Sql, jobs: readonly Job[]): Promise<void> {
 	const answers: Array<() => void> = [];
 	try {
+		if (db.isTransaction) db.exec('ROLLBACK');
 		db.exec('BEGIN IMMEDIATE');
 		for (const job of jobs) {
 			db.exec('SAVEPOINT job');
@@ -131,11 +139,20 @@ async function runGroup(db: DatabaseSync, sql: Sql, jobs: readonly Job[]): Promi
 		}
 		db.exec('COMMIT');
 	} catch (error) {
-		if (db.isTransaction) db.exec('ROLLBACK');
 		for (const job of jobs) job.reject(describe(error));
+		// What cannot be undone now is undone before the next group, or by whoever opens the file after this process.
+		undo(db);
 		return;
 	}
 	for (const answer of answers) answer();
+}
+
+function undo(db: DatabaseSync): void {
+	try {
+		if (db.isTransaction) db.exec('ROLLBACK');
+	} catch {
+		// tried again
+	}
 }
 
 function sqlOn(db: DatabaseSync): Sql {

@@ -42,7 +42,7 @@ export function createTrust(database: Database): TrustStore {
 			const details = { ...change.details, ...(change.voided && { revoked }) };
 			await recordEvent(sql, by, { at: change.at, action: change.action, outcome: 'done', details });
 			return revoked;
-		}),
+		}, 'revocations'),
 		acknowledgeBundle: async (chain, digest, now) => {
 			const known = await database.read((sql) => sql.get('SELECT digest FROM acknowledgements WHERE chain = :chain', { chain }));
 			if (known && bytes(known['digest']).equals(digest)) return;

@@ -45,7 +45,7 @@ export function createUsers(database: Database): UserStore {
 			const revoked = await revokeCertificates(sql, 'user_name = :name', { name }, 'privilegeWithdrawn', now);
 			await recordEvent(sql, by, { at: now, action: 'user.cut-off', outcome: 'done', subject: name, details: { revoked } });
 			return revoked;
-		}),
+		}, 'revocations'),
 		findTokenUse: (user, jti) => database.read((sql) => findTokenUse(sql, user, jti)),
 		redeemUserToken: ({ user, publicKey, jti, issuedAt, expiresAt }, certificate, attempt, by) => database.transaction(async (sql) => {
 			// Whoever was cut off and came back with another key starts anew: what the old key signed is worth nothing.

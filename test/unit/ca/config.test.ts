@@ -68,13 +68,14 @@ test('a database server on another host is reached by TLS that proves who it is,
 	const read = (url: string) => readCaConfig('{}', { DATABASE_URL: url }).database.url;
 	const remote = 'postgresql://ca:s3cret@db.example.com:5432/ca';
 	for (const url of [`${remote}?sslmode=verify-full`, `${remote}?sslmode=disable`, 'postgres://ca@127.0.0.1/ca', 'postgres://ca@[::1]/ca', 'postgresql:///ca?host=/run/postgresql']) t.is(read(url), url);
-	for (const url of [remote, `${remote}?sslmode=no-verify`, `${remote}?sslmode=require`, `${remote}?sslmode=verify-full&uselibpqcompat=true`, 'postgres://ca@127.0.0.1/ca?host=db.example.com', 'mysql://localhost/ca', 'ca.db']) {
+	for (const url of [remote, `${remote}?sslmode=no-verify`, `${remote}?sslmode=require`, `${remote}?sslmode=verify-full&uselibpqcompat=true`, 'postgres://ca@127.0.0.1/ca?host=db.example.com', 'mysql://localhost/ca', 'ca.db',
+		`${remote}?sslmode=verify-full&sslmode=no-verify`, 'postgres://ca@localhost/ca?host=127.0.0.1&host=db.example.com', 'postgresql:///ca', 'postgres://ca@127.0.0.1/ca?options=-c%20statement_timeout%3D0', `${remote}?sslmode=verify-full&channel_binding=require`]) {
 		const error = t.throws(() => read(url), { message: /database\.url: / }, url);
 		t.false(error.message.includes('s3cret'));
 	}
 });
 
 test('BIRTHMARK_CA_DATABASE_URL wins over DATABASE_URL', (t) => {
-	const { database } = readCaConfig('{}', { DATABASE_URL: 'postgresql:///one', BIRTHMARK_CA_DATABASE_URL: 'postgresql:///two' });
-	t.is(database.url, 'postgresql:///two');
+	const { database } = readCaConfig('{}', { DATABASE_URL: 'postgresql://localhost/one', BIRTHMARK_CA_DATABASE_URL: 'postgresql://localhost/two' });
+	t.is(database.url, 'postgresql://localhost/two');
 });

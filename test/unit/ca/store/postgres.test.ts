@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
+import type { Sql } from '../../../../ca/store/database.ts';
 import { MIGRATIONS } from '../../../../ca/store/schema.ts';
 import { openPostgresDatabase } from '../../../../ca/store/postgres-database.ts';
 import { temporaryFolder } from '../../../support/ca.ts';
@@ -79,6 +80,87 @@ postgres.test('a transaction that swallowed the failure of one of its statements
 		await sql.run('UPDATE nothing SET value = 1').catch(() => undefined);
 	}), { message: /was undone/ });
 	t.deepEqual(await database.read((sql) => sql.get(`SELECT value FROM counters WHERE name = 'trust'`)), { value: 0 });
+});
+
+postgres.test('revocations at once come one after the other, over all instances, and none of them is called off', async (t) => {
+	const url = await (await postgres.server()).newDatabase();
+	const databases = await Promise.all([1, 2].map(() => openPostgresDatabase({ url, poolSize: 4 })));
+	t.teardown(() => Promise.all(databases.map((database) => database.close())));
+	let runs = 0;
+	const counted = (sql: Sql) => {
+		runs++;
+		return sql.run(`UPDATE counters SET value = value + 1 WHERE name = 'revocations'`);
+	};
+	await Promise.all(Array.from({ length: 60 }, (_, index) => databases[index % 2]!.transaction(counted, 'revocations')));
+	t.is(runs, 60);
+	t.deepEqual(await databases[0]!.read((sql) => sql.get(`SELECT value FROM counters WHERE name = 'revocations'`)), { value: 60 });
+});
+
+postgres.test('a redemption writes to no index that others read, and asks no other table whether it may', async (t) => {
+	const url = await (await postgres.server()).newDatabase();
+	const database = await openPostgresDatabase({ url, poolSize: 4 });
+	t.teardown(() => database.close());
+	const indexes = await ask(url, `SELECT indexdef FROM pg_indexes WHERE tablename = 'tokens' AND indexdef ~ '(redeemed_at|cancelled_at|serial)'`);
+	t.deepEqual(indexes, []);
+	t.deepEqual(await ask(url, `SELECT conname FROM pg_constraint WHERE contype = 'f' AND conrelid::regclass::text IN ('tokens', 'authorizations', 'certificates', 'closed_starts')`), []);
+});
+
+postgres.test('while all that write are busy, reading goes on', async (t) => {
+	const database = await openPostgresDatabase({ url: await (await postgres.server()).newDatabase(), poolSize: 2 });
+	t.teardown(() => database.close());
+	let go = (): void => undefined;
+	const gone = new Promise<void>((resolve) => (go = resolve));
+	const writes = Array.from({ length: 6 }, () => database.transaction(() => gone));
+	t.deepEqual(await database.read((sql) => sql.get('SELECT 1 AS one')), { one: 1 });
+	t.is(database.waiting(), 5);
+	go();
+	await Promise.all(writes);
+});
+
+postgres.test('closing waits for what was begun, also for what waits for a connection, and refuses what comes later', async (t) => {
+	const database = await openPostgresDatabase({ url: await (await postgres.server()).newDatabase(), poolSize: 2 });
+	const begun = Array.from({ length: 8 }, () => database.transaction((sql) => sql.run(`UPDATE counters SET value = value + 1 WHERE name = 'trust'`)));
+	const closed = [database.close(), database.close()];
+	t.like(await t.throwsAsync(database.transaction(async () => 1)), { code: 'ca-unavailable' });
+	t.deepEqual(await Promise.all(begun), Array.from({ length: 8 }, () => 1));
+	await Promise.all(closed);
+});
+
+postgres.test('an instance that runs while a newer program changes the schema goes on', async (t) => {
+	const url = await (await postgres.server()).newDatabase();
+	const database = await openPostgresDatabase({ url, poolSize: 8 });
+	t.teardown(() => database.close());
+	const look = () => Promise.all(Array.from({ length: 8 }, () => database.read((sql) => sql.get('SELECT * FROM nodes'))));
+	for (let round = 0; round < 3; round++) await look();
+	await ask(url, 'ALTER TABLE nodes ADD COLUMN later TEXT');
+	t.deepEqual(await look(), Array.from({ length: 8 }, () => undefined));
+	await database.transaction((sql) => sql.get('SELECT * FROM nodes'));
+});
+
+postgres.test('a server that commits before it has written gets told to write', async (t) => {
+	const url = await (await postgres.server()).newDatabase();
+	await ask(url, `ALTER DATABASE ${url.split('/').at(-1)} SET synchronous_commit = off`);
+	const database = await openPostgresDatabase({ url, poolSize: 2 });
+	t.teardown(() => database.close());
+	t.deepEqual(await database.read((sql) => sql.get(`SELECT current_setting('synchronous_commit') AS setting`)), { setting: 'on' });
+});
+
+postgres.test('a migration may take longer than any other statement', async (t) => {
+	const url = await (await postgres.server()).newDatabase();
+	await ask(url, `CREATE FUNCTION say() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF current_setting('statement_timeout')::interval < '1 minute' THEN RAISE 'there is no time'; END IF; END $$;
+		CREATE EVENT TRIGGER say ON ddl_command_start EXECUTE FUNCTION say()`);
+	const database = await openPostgresDatabase({ url, poolSize: 2 });
+	await database.close();
+	t.pass();
+});
+
+test('a certificate file that the URL names and that is not there is a fault of the configuration, and not waited for', async (t) => {
+	const url = 'postgresql://birthmark:s3cret@127.0.0.1:1/none?sslmode=verify-full&sslrootcert=/no/such/file';
+	const error = await t.throwsAsync(openPostgresDatabase({ url, poolSize: 2 }));
+	t.like(error, { code: 'config-invalid' });
+	t.regex(error!.message, /\/no\/such\/file/);
+	t.notRegex(error!.message, /s3cret/);
 });
 
 postgres.test('a server is asked for its certificate, which has to be for its name and from the CA that the URL names', async (t) => {
