@@ -12,7 +12,8 @@ export interface Selector {
 }
 
 const KINDS: readonly string[] = ['serial', 'container', 'cn', 'node'];
-const SERIAL = /^[0-9A-Fa-f]{32}$/;
+/** Ours have 32 digits; those of an external CA as many as it likes, and RFC 5280 §4.1.2.2 allows up to 40. */
+const SERIAL = /^[0-9A-Fa-f]{16,40}$/;
 const MAX_FAULTS = 10;
 
 /** @throws BirthmarkError `usage` with every line at fault, or when there is nothing to revoke */

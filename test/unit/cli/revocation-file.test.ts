@@ -6,10 +6,11 @@ import { parseRevocationFile } from '../../../cli/revocation-file.ts';
 const SERIAL = '4ad4883a03099bcbcbb6cc0f42484877';
 
 test('a line is a serial number alone, or a kind and a value; empty lines and comments are skipped', (t) => {
-	const text = `# stolen on Monday\n${SERIAL}\r\n\n  serial ${SERIAL.toUpperCase()}  # the same\ncn api01\ncontainer\tweb01\nnode host1`;
+	const text = `# stolen on Monday\n${SERIAL}\r\n\n  serial ${SERIAL.toUpperCase()}  # the same\n${SERIAL}01234567\ncn api01\ncontainer\tweb01\nnode host1`;
 	t.deepEqual(parseRevocationFile(text), [
 		{ by: 'serial', value: SERIAL },
 		{ by: 'serial', value: SERIAL.toUpperCase() },
+		{ by: 'serial', value: `${SERIAL}01234567` },
 		{ by: 'cn', value: 'api01' },
 		{ by: 'container', value: 'web01' },
 		{ by: 'node', value: 'host1' },

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newKey, startBeside, startCa, temporaryFolder, type Credentials, type TestCa } from '../../../support/ca.ts';
 import { postgresFor } from '../../../support/stores.ts';
+import { addUser } from '../../../support/user.ts';
 
 const postgres = postgresFor(test);
 const PUBLIC_URL = 'http://ca.example.com:33005';
@@ -85,4 +86,65 @@ postgres.test('two instances put what they issue on the same partition, and open
 		partitions.add(/\/v1\/crl\/(\d)/.exec(new X509Certificate(cert).raw.toString('latin1'))![1]!);
 	}
 	t.deepEqual([...partitions], ['1']);
+});
+
+postgres.test('who is cut off at one instance is refused by the other at once: tokens, certificates, renewals', async (t) => {
+	const [one, other] = await twoInstances(t);
+	const alice = await addUser(one, 'alice');
+	const exchange = (ca: TestCa, token: string, key = newKey()) => ca.request('POST', '/v1/sign', { headers: { authorization: `Bearer ${token}` }, body: key.csr() });
+	const key = newKey();
+	const enrolled = await exchange(other, await alice.token(), key);
+	t.is(enrolled.status, 200, enrolled.text);
+	const credentials = { key: key.pem, cert: enrolled.text };
+	t.is((await seenBy(t, one, credentials)).ocsp, 'good');
+	const node = await one.join('host1');
+	const waiting = await one.mint(node, (await one.authorize(node, { commonName: 'web01' })).id);
+
+	t.is((await one.admin('DELETE', '/v1/users/alice')).json<{ revoked: number }>().revoked, 2);
+	t.deepEqual(await seenBy(t, other, credentials), { ocsp: 'revoked', listed: true, listedInPartition: true, whoami: 'certificate-revoked', renewal: 403 });
+	t.is((await exchange(other, await alice.token())).json()['code'], 'token-invalid');
+	await one.admin('DELETE', '/v1/nodes/host1');
+	t.is((await exchange(other, waiting)).json()['code'], 'authorization-ended');
+});
+
+postgres.test('a certificate is not renewed at one instance past its revocation at the other, however close they come', async (t) => {
+	const [one, other] = await twoInstances(t);
+	const node = await one.join('host1');
+	for (let round = 0; round < 5; round++) {
+		const name = `web0${round}`;
+		const web = await one.enrol(node, name, 'web');
+		const [, ...renewals] = await Promise.all([
+			one.request('DELETE', `/v1/authorizations/${web.authorizationId}`, { credentials: node }),
+			...Array.from({ length: 4 }, async () => {
+				const key = newKey();
+				const { status, text } = await other.request('POST', '/v1/renew', { credentials: web, body: key.csr() });
+				return status === 200 ? { key: key.pem, cert: text } : undefined;
+			}),
+		]);
+		for (const credentials of [web, ...renewals]) {
+			if (credentials) t.is((await other.request('GET', '/v1/whoami', { credentials })).json()['code'], 'certificate-revoked', name);
+		}
+	}
+});
+
+postgres.test('of many who bring one user\'s token to two instances at once, one gets a certificate', async (t) => {
+	const instances = await twoInstances(t);
+	const alice = await addUser(instances[0], 'alice');
+	const token = await alice.token();
+	const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => {
+		return instances[index % 2]!.request('POST', '/v1/sign', { headers: { authorization: `Bearer ${token}` }, body: newKey().csr() });
+	}));
+	t.deepEqual(answers.map(({ status, text }) => (status === 200 ? 'issued' : JSON.parse(text).code as unknown)).toSorted(), ['issued', ...Array<string>(19).fill('token-used')]);
+});
+
+postgres.test('whatever is revoked anywhere is on the next list of either instance, while both revoke', async (t) => {
+	const instances = await twoInstances(t);
+	const node = await instances[0].join('host1');
+	const enrolled = await Promise.all(Array.from({ length: 24 }, (_, index) => instances[index % 2]!.enrol(node, `web${index}`, 'web')));
+	await Promise.all(enrolled.map(async ({ cert }, index) => {
+		const serial = new X509Certificate(cert).serialNumber.toLowerCase();
+		t.is((await instances[index % 2]!.admin('POST', '/v1/revoke', { serial })).status, 200);
+		const other = instances[(index + 1) % 2]!;
+		for (const path of ['/v1/crl', '/v1/crl/1']) t.true((await other.request('GET', path)).body.includes(Buffer.from(serial, 'hex')), path);
+	}));
 });
