@@ -4,15 +4,16 @@ import test, { type ExecutionContext } from 'ava';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createHttpsServer, request } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { connect, createServer as createTlsServer } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { IdentityList } from '#common/protocol/messages.ts';
+import { CA_SERVER_NAME, type IdentityList } from '#common/protocol/messages.ts';
 import { parseExternalAddress } from '../../../../ca/issuance/external-address.ts';
 import { newKey, sha256, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 import { startLowerCa, startUpperCa } from '../../../support/external-ca.ts';
+import { eventually } from '../../../support/world.ts';
 
 test('a container of the lower CA gets a certificate of the upper one, under the lower one\'s names', async (t) => {
 	const upper = await startUpperCa(t);
@@ -93,6 +94,26 @@ test('the addresses are asked in order; one that is away, hangs, answers nonsens
 	const ca = await startLowerCa(t, `protocol=cfssl,${addresses.join(',')},${upper.files}`);
 	const api = await ca.enrol(await ca.join('host1'), 'api01', 'web-api');
 	t.regex(new X509Certificate(api.cert).subject, /CN=api01/);
+});
+
+test('who gives up while the external CA is slow gets the certificate by asking again, as agents do after 5 seconds', async (t) => {
+	const upper = await startUpperCa(t);
+	const silent = createServer(() => {});
+	await once(silent.listen(0, '127.0.0.1'), 'listening');
+	t.teardown(() => silent.close());
+	const ca = await startLowerCa(t, `protocol=cfssl,url=https://localhost:${(silent.address() as AddressInfo).port}/sign,url=${upper.signUrl},${upper.files}`);
+	const node = await ca.join('host1');
+	const { id } = await ca.authorize(node, { commonName: 'api01' });
+	const token = await ca.mint(node, id);
+	const key = newKey();
+	const call = request({ host: '127.0.0.1', port: ca.port, ca: ca.bundle, servername: CA_SERVER_NAME, agent: false, method: 'POST', path: '/v1/sign', headers: { authorization: `Bearer ${token}` } });
+	call.on('error', () => {});
+	call.end(key.csr());
+	await once(silent, 'connection');
+	call.destroy();
+	await eventually('the certificate is there', async () => (await ca.admin('GET', '/v1/identities/api01')).status === 200, 30);
+	t.is((await ca.sign(token, key)).status, 200);
+	t.is((await upper.admin('GET', '/v1/identities/api01')).json<IdentityList>().identities.length, 1, 'and it is that one');
 });
 
 test('trouble of the upper CA is no refusal, whatever form it has: who asked is told to ask again', async (t) => {
