@@ -14,7 +14,7 @@ import type { CaConfig } from './config.ts';
 import { createKeyVault, type KeyVault } from './issuance/key-vault.ts';
 import { hasOwnKeyFile, newKeyEncryptionKey, readKeyEncryptionKey, type KeyEncryptionSource } from './key-encryption.ts';
 import { openState, requireState } from './open-state.ts';
-import { statePaths } from './state-folder.ts';
+import { requireOwnFolders, statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
 import { SYSTEM } from './store/records.ts';
 import type { Store } from './store/store.ts';
@@ -50,6 +50,7 @@ export async function changeKeyEncryption({ state, config, env, to }: KeyChange)
 	}
 	const secret = to === undefined ? newKeyEncryptionKey() : await readKeyEncryptionKey(to);
 	await requireState({ state, config });
+	await requireOwnFolders(state);
 	const lock = holdLock(lockFile);
 	try {
 		const { store, vault } = await openState({ state, config, env, clock: systemClock });

@@ -8,7 +8,7 @@ import { hasFiles, importFiles } from './import-files.ts';
 import { openAuthorities, type Authorities } from './issuance/authorities.ts';
 import type { KeyVault } from './issuance/key-vault.ts';
 import { finishKeyChange, makeKeyEncryptionKey, openKeyVault } from './key-encryption.ts';
-import { caExists, requireDatabase, requireOwnFolder, statePaths } from './state-folder.ts';
+import { caExists, requireDatabase, requireOwnFolders, statePaths } from './state-folder.ts';
 import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 
@@ -43,12 +43,10 @@ export async function requireState({ state, config }: Pick<OpenStateDeps, 'state
 
 /** @throws BirthmarkError `ca-missing`, `config-invalid`, `ca-unavailable`; nothing stays open then */
 export async function openState({ state, config, env, clock }: OpenStateDeps): Promise<OpenState> {
-	const { ca, database } = statePaths(state);
-	await requireOwnFolder(state);
-	if (caExists(state)) await requireOwnFolder(ca);
+	await requireOwnFolders(state);
 	if (hasFiles(state)) await makeKeyEncryptionKey({ state, config, env });
 	const inPlace = await openKeyVault({ state, config, env });
-	const store = await openStore(config.database, database);
+	const store = await openStore(config.database, statePaths(state).database);
 	try {
 		const vault = await finishKeyChange({ state, config, env }, inPlace, store);
 		if (hasFiles(state)) await importFiles({ state, store, vault, clock });

@@ -25,7 +25,7 @@ import { createMetrics } from './metrics/metrics.ts';
 import { openState, requireState } from './open-state.ts';
 import { planReload, type Reloadable } from './reload.ts';
 import type { ServerCertificate } from './server-certificate.ts';
-import { statePaths } from './state-folder.ts';
+import { requireOwnFolders, statePaths } from './state-folder.ts';
 import { holdLock } from './store/lock.ts';
 import { SYSTEM } from './store/records.ts';
 import { traceStore } from './tracing/traced-store.ts';
@@ -91,6 +91,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const external = config.externalCa === null ? undefined : parseExternalAddress(config.externalCa);
 	const externalRoots = external && (await readExternalFiles(external)).roots;
 	await requireState({ state, config });
+	await requireOwnFolders(state);
 	// What was opened is closed in the reverse order: at the end, or here when something fails.
 	await using opened = new AsyncDisposableStack();
 	const tracing = startTracing({ env, logger, clock });

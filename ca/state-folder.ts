@@ -45,7 +45,12 @@ export function caExists(state: string): boolean {
  *
  * @throws BirthmarkError `config-invalid` when that is anybody but us and root
  */
-export async function requireOwnFolder(path: string): Promise<void> {
+export async function requireOwnFolders(state: string): Promise<void> {
+	await requireOwnFolder(state);
+	if (caExists(state)) await requireOwnFolder(statePaths(state).ca);
+}
+
+async function requireOwnFolder(path: string): Promise<void> {
 	const { mode, uid } = await stat(path);
 	if (uid !== 0 && uid !== process.getuid!()) {
 		throw new BirthmarkError('config-invalid', `${path} belongs to user ${uid}, who can replace what is in it: run the CA as that user, or "chown -R ${process.getuid!()} ${path}"`);

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { DatabaseSync } from 'node:sqlite';
-import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLogger } from '#common/runtime/log.ts';
 import { initCa } from '../../../ca/init.ts';
@@ -129,6 +129,7 @@ for (const folder of ['.', 'ca']) {
 		const error = await t.throwsAsync(serve(t, state));
 		t.like(error, { code: 'config-invalid' });
 		t.regex(error!.message, /belongs to user 4711/);
+		t.false(existsSync(join(state, 'serve.lock')), 'nothing of ours is left there that its owner could not use');
 	});
 }
 
