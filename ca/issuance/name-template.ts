@@ -44,10 +44,14 @@ export function findOverlap(template: string, templates: readonly string[]): str
 	return templates.find((other) => other !== template && patternOf(other, SAMPLE.trustDomain)?.test(name));
 }
 
-/** Whether two templates of SPIFFE paths can make one path of different values. */
+/** Whether two templates of SPIFFE paths can make one path of different instances or roles. */
 export function canPathsMeet(one: string, other: string): boolean {
 	const [segments, others] = [one.split('/'), other.split('/')];
-	return one !== other && segments.length === others.length && segments.every((segment, index) => segment === others[index] || LONE.test(segment) || LONE.test(others[index]!));
+	if (segments.length !== others.length) return false;
+	const pairs = segments.map((segment, index) => [segment, others[index]!]).filter(([segment, beside]) => segment !== beside);
+	const areAnything = pairs.every((pair) => pair.some((segment) => LONE.test(segment)));
+	// Environment and trust domain are the same for all.
+	return areAnything && pairs.some((pair) => pair.includes('{commonName}') || pair.includes('{organizationalUnit}'));
 }
 
 /** @throws Error that says what is wrong, for a configuration */
@@ -91,9 +95,15 @@ export function expandDnsTemplate(template: string, values: TemplateValues): str
 	return checkDnsName(name);
 }
 
-/** @returns the segments of the path */
+/**
+ * @returns the segments of the path
+ * @throws BirthmarkError `name-illegal` when it is one of Birthmark's own parts'
+ */
 export function expandPathTemplate(template: string, values: TemplateValues): string[] {
-	return template.split('/').slice(1).map((segment) => expand(segment, values));
+	const segments = template.split('/').slice(1).map((segment) => expand(segment, values));
+	// A trust domain may be called so; names may not.
+	if (segments[0] === RESERVED_SEGMENT) throw new BirthmarkError('name-illegal', `the SPIFFE IDs of this profile (${template}) would be those of the parts of Birthmark`);
+	return segments;
 }
 
 function expand(template: string, values: TemplateValues, check: (key: string, value: string) => void = () => undefined): string {

@@ -49,7 +49,7 @@ for (const [name, [profiles, path]] of Object.entries(FAULTS)) {
 }
 
 test('profiles may have paths of their own that cannot meet', (t) => {
-	for (const spiffePath of ['/{organization}/{organizationalUnit}/{commonName}', '/{organization}/clients/{organizationalUnit}/{commonName}', '/{commonName}']) {
+	for (const spiffePath of ['/{organization}/{organizationalUnit}/{commonName}', '/{organization}/clients/{organizationalUnit}/{commonName}', '/{commonName}', '/svc/{organizationalUnit}/{commonName}', '/{trustDomain}/{organizationalUnit}/{commonName}']) {
 		t.is(readCaConfig(JSON.stringify({ profiles: { client: { spiffePath } } }), {}).profiles.client.spiffePath, spiffePath);
 	}
 });
@@ -88,6 +88,13 @@ test('a name that a template makes for others is not given to whoever asks for i
 	t.deepEqual(workloadIdentity({ ...names, dnsNames: own }, domain).alternativeNames.toSorted(), ['api01', ...own].toSorted());
 	const byRole = testDomain('example.org', 'test', { workload: { dnsNames: ['{commonName}', '{organizationalUnit}.{trustDomain}'] } });
 	t.like(t.throws(() => workloadIdentity({ ...names, commonName: 'db.example.org' }, byRole)), { code: 'name-not-allowed' }, 'as its CN');
+});
+
+test('no template leads to the SPIFFE IDs of the parts of Birthmark, whatever the trust domain is called', (t) => {
+	const template = { workload: { spiffePath: '/{trustDomain}/{organizationalUnit}/{commonName}' } };
+	const node = { commonName: 'host1', organizationalUnit: 'node', dnsNames: [] };
+	t.like(t.throws(() => workloadIdentity(node, testDomain('birthmark', 'test', template))), { code: 'name-illegal' });
+	t.is(workloadIdentity(node, testDomain('birthmark.internal', 'test', template)).spiffeId, 'spiffe://birthmark.internal/birthmark.internal/node/host1');
 });
 
 test('a profile says which keys it takes; P-256 it always takes', (t) => {
