@@ -105,8 +105,9 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const sealer = startSealer({ store, logger });
 	opened.defer(() => sealer.stop().catch((error: unknown) => logger.error('the audit log could not be sealed', { error })));
 	const refusals = createRefusals({ store, clock, logger });
+	opened.defer(() => refusals.tellLeftOut(true));
 	// Both are asked for the first time when a request comes.
-	const defence = createDefence({ settings: () => wiring.config.blackhole, store, clock, logger });
+	const defence = createDefence({ settings: () => wiring.config.blackhole, refusals, logger });
 	const metrics = createMetrics({ store, lists: { current: () => wiring.lists.current() }, blackhole: defence.blackhole, clock, logger });
 	const rotation = createRotation({
 		store,
@@ -178,7 +179,7 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		if (bound.length > 0) logger.warn('settings that want a restart have changed', { settings: bound.join(', ') });
 		return plan;
 	});
-	const lookAfter = createUpkeep({ store, rotation, lists: { refresh: () => wiring.lists.refresh() }, follow, expiredDays: () => wiring.config.retention.expiredDays, clock });
+	const lookAfter = createUpkeep({ store, refusals, rotation, lists: { refresh: () => wiring.lists.refresh() }, follow, expiredDays: () => wiring.config.retention.expiredDays, clock });
 	const address = await listen(server, config.listen);
 	const publicAddress = await listenIfAsked(publicServer, config.publicHttp);
 	const metricsAddress = await listenIfAsked(metricsServer, config.metrics);

@@ -1,5 +1,6 @@
 /** What a CA that runs has to do of its own accord: take over changes, go on with a rotation, publish, and forget what is over. */
 
+import type { Refusals } from './audit/refusals.ts';
 import type { Rotation } from './issuance/rotate.ts';
 import type { RevocationLists } from './revocation/lists.ts';
 import { watchClock } from './steady-clock.ts';
@@ -15,6 +16,7 @@ const FORGET_EVERY_MS = 60_000;
 
 export interface UpkeepDeps {
 	readonly store: Pick<Store, 'forgetTokens' | 'forgetTokenUses' | 'forgetExpired'>;
+	readonly refusals: Pick<Refusals, 'tellLeftOut'>;
 	readonly rotation: Pick<Rotation, 'advance'>;
 	readonly lists: Pick<RevocationLists, 'refresh'>;
 	/** takes over what this or another instance has changed in the CA's keys */
@@ -25,7 +27,7 @@ export interface UpkeepDeps {
 }
 
 /** @returns a function to be called every few seconds: clocks jump and machines sleep, so what is due is found by looking, not by one long timer */
-export function createUpkeep({ store, rotation, lists, follow, expiredDays, clock }: UpkeepDeps): () => Promise<void> {
+export function createUpkeep({ store, refusals, rotation, lists, follow, expiredDays, clock }: UpkeepDeps): () => Promise<void> {
 	const watch = watchClock(clock);
 	let forgottenAt = new Date(0);
 	return async () => {
@@ -36,6 +38,7 @@ export function createUpkeep({ store, rotation, lists, follow, expiredDays, cloc
 		// By a clock that runs ahead everything old has ended, and what a rotation leaves behind is gone for good.
 		if (clockState !== 'set') await rotation.advance();
 		await lists.refresh();
+		await refusals.tellLeftOut();
 		await store.forgetTokens(before(TOKEN_MEMORY_MS));
 		await store.forgetTokenUses(before(TOKEN_MEMORY_MS));
 		if (clockState === 'steady' && Math.abs(now.getTime() - forgottenAt.getTime()) >= FORGET_EVERY_MS) {

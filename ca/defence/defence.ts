@@ -2,8 +2,8 @@
 
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { Refusals } from '../audit/refusals.ts';
 import { SYSTEM } from '../store/records.ts';
-import type { AuditStore } from '../store/store.ts';
 import { createBlackhole, type Blackhole, type BlackholeDeps } from './blackhole.ts';
 import type { Source } from './source.ts';
 
@@ -13,18 +13,16 @@ export interface Defence {
 }
 
 export interface DefenceDeps extends BlackholeDeps {
-	readonly store: Pick<AuditStore, 'addEvent'>;
-	readonly clock: { now(): Date };
-	readonly logger: Pick<Logger, 'warn' | 'error'>;
+	readonly refusals: Pick<Refusals, 'record'>;
+	readonly logger: Pick<Logger, 'warn'>;
 }
 
-export function createDefence({ store, clock, logger, ...deps }: DefenceDeps): Defence {
+export function createDefence({ refusals, logger, ...deps }: DefenceDeps): Defence {
 	return {
 		blackhole: createBlackhole(deps),
 		onShutOut({ kind, key }, seconds, failure) {
 			logger.warn('source shut out', { reason: kind, source: key, seconds, code: failure });
-			store.addEvent(SYSTEM, { at: clock.now(), action: 'source.shut-out', outcome: 'done', subject: key, details: { kind, seconds, code: failure } })
-				.catch((error: unknown) => logger.error('a shut-out could not be recorded in the audit log', { error }));
+			void refusals.record(SYSTEM, { action: 'source.shut-out', outcome: 'done', subject: key, details: { kind, seconds, code: failure } });
 		},
 	};
 }

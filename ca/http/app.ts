@@ -144,5 +144,5 @@ async function recordRefusal(refusals: Refusals, context: Context, error: unknow
 	const { route, caller } = context.state;
 	const { status } = context;
 	if (!route || status < 400 || status >= 500 || status === 429) return;
-	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, details: { code: errorCode(error) } });
+	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, outcome: 'refused', details: { code: errorCode(error) } });
 }

@@ -64,7 +64,7 @@ export function cfsslInfoRoute({ authorities }: Pick<CfsslRouteDeps, 'authoritie
 		method: 'POST',
 		path: '/api/v1/cfssl/info',
 		roles: ['anonymous'],
-		description: { summary: 'the certificate that signs at present, as a cfssl server tells it', body: { schema: infoSchema }, answers: { 200: { summary: 'the intermediate, PEM', schema: answerSchema } } },
+		description: { summary: 'the certificate that signs at present, as a cfssl server tells it', body: { schema: infoSchema }, answers: { 200: { summary: 'the intermediate, PEM', schema: answerSchema } }, refusal: answerSchema },
 		refuse: cfsslFailure,
 		async handle(request) {
 			await request.json(infoSchema);
@@ -83,6 +83,7 @@ export function cfsslSignRoute({ cfsslClients, sign, logger }: Omit<CfsslRouteDe
 			body: { schema: signSchema },
 			answers: { 200: { summary: 'the certificate, PEM', schema: answerSchema } },
 			errors: [...CSR_ERRORS, 'csr-key-compromised', 'name-illegal', 'name-not-allowed'],
+			refusal: answerSchema,
 		},
 		refuse: cfsslFailure,
 		async handle(request) {

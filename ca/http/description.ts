@@ -14,8 +14,10 @@ export interface Description {
 	readonly body?: BodyDescription;
 	/** by status; the problem documents come from {@link errors} */
 	readonly answers: Readonly<Record<number, AnswerDescription>>;
-	/** what is special to this route, beside what every route may answer */
+	/** what is special to this route, beside what follows from its kind (`openapi.ts`) */
 	readonly errors?: readonly ErrorCode[];
+	/** what refusals look like where they are no problem documents, see `Route.refuse` */
+	readonly refusal?: z.ZodType;
 }
 
 /** JSON by its schema, anything else by its content types. */
@@ -38,3 +40,8 @@ export const CSR_BODY: BodyDescription = { contentTypes: [CSR_CONTENT_TYPE, 'app
 export const CSR_ERRORS = ['csr-malformed', 'csr-signature-invalid', 'csr-key-weak', 'csr-key-unsupported'] as const satisfies readonly ErrorCode[];
 /** What can be wrong with a token that is redeemed. */
 export const TOKEN_ERRORS = ['token-malformed', 'token-unknown', 'token-used', 'token-expired', 'certificate-revoked'] as const satisfies readonly ErrorCode[];
+/** What can be wrong when a token is brought for a certificate, whichever kind of token it is and whoever signs. */
+export const SIGN_ERRORS = [
+	...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-reused', 'csr-key-compromised', 'token-wrong-name', 'token-invalid', 'authorization-ended', 'name-illegal', 'name-not-allowed',
+	'upstream-unavailable', 'upstream-refused',
+] as const satisfies readonly ErrorCode[];

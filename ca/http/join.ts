@@ -29,7 +29,7 @@ export function joinRoute({ join, authorities, domain, logger }: JoinRouteDeps):
 			bearer: 'join',
 			body: { schema: joinSchema },
 			answers: { 201: { summary: 'the certificate, and who the caller is now', schema: joinAnswer } },
-			errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-compromised', 'name-illegal', 'node-exists'],
+			errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'token-wrong-name', 'csr-key-compromised', 'name-illegal', 'node-exists'],
 		},
 		async handle(request) {
 			const token = bearerToken(request);

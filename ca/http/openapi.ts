@@ -8,7 +8,7 @@ import { BirthmarkError, ERROR_CODES, type ErrorCode } from '#common/protocol/er
 import { PROBLEM_CONTENT_TYPE } from '#common/protocol/problem.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import { problemAnswer } from './answers.ts';
-import type { AnswerDescription, BodyDescription } from './description.ts';
+import type { AnswerDescription, BodyDescription, Description } from './description.ts';
 import { FORM_CONTENT_TYPE } from './body.ts';
 import { problemOf } from './problem.ts';
 import type { Route } from './route.ts';
@@ -66,7 +66,7 @@ function operation({ method, path, roles, description }: Route): Json {
 		...(body && { requestBody: { required: true, content: requestContent(body) } }),
 		responses: {
 			...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, response(answer)])),
-			...problems(errorsOf({ roles, description })),
+			...refusals(errorsOf(description, roles), description.refusal),
 		},
 	};
 }
@@ -83,22 +83,27 @@ function response({ summary, schema, contentType }: AnswerDescription): Json {
 }
 
 /** What follows from the kind of route, and what the route itself says. */
-function errorsOf({ roles, description: { bearer, body, errors = [] } }: Pick<Route, 'roles' | 'description'>): ReadonlySet<ErrorCode> {
+function errorsOf({ bearer, query, body, errors = [] }: Description, roles: Route['roles']): ReadonlySet<ErrorCode> {
 	const isOpen = roles.includes('anonymous');
+	const takesToken = errors.includes('token-unknown');
 	return new Set<ErrorCode>([
-		...(body ? ['request-malformed', 'request-too-large'] as const : []),
+		...(body || query ? ['request-malformed'] as const : []),
+		...(body ? ['request-too-large'] as const : []),
 		...(isOpen ? [] : ['unauthenticated', 'identity-expired', 'certificate-revoked', 'forbidden'] as const),
-		...(isOpen && !bearer ? [] : ['source-shut-out'] as const),
+		...(bearer ? ['unauthenticated'] as const : []),
+		...(isOpen && !takesToken ? [] : ['source-shut-out'] as const),
 		...errors,
+		'ca-unavailable',
 		'internal',
 	]);
 }
 
-function problems(codes: ReadonlySet<ErrorCode>): Json {
+function refusals(codes: ReadonlySet<ErrorCode>, own?: z.ZodType): Json {
 	const byStatus = Map.groupBy(codes, (code) => problemOf(new BirthmarkError(code)).status);
+	const content = own ? { 'application/json': { schema: jsonSchema(own) } } : { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } };
 	return Object.fromEntries([...byStatus].map(([status, some]) => [status, {
 		description: some.map((code) => `\`${code}\`: ${ERROR_CODES[code]}`).join('; '),
-		content: { [PROBLEM_CONTENT_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } },
+		content,
 	}]));
 }
 

@@ -25,7 +25,7 @@ export function renewRoute({ renew, authorities, logger }: RenewRouteDeps): Rout
 			summary: 'the next certificate, for a fresh key, for whoever presents a valid one',
 			body: CSR_BODY,
 			answers: { 200: { summary: 'the certificate and its intermediate', contentType: PEM_CHAIN_CONTENT_TYPE } },
-			errors: [...CSR_ERRORS, 'csr-key-reused', 'csr-key-compromised', 'authorization-unknown', 'authorization-ended', 'certificate-revoked'],
+			errors: [...CSR_ERRORS, 'csr-key-reused', 'csr-key-compromised', 'authorization-unknown', 'authorization-ended', 'upstream-unavailable', 'upstream-refused'],
 		},
 		async handle(request) {
 			const { certificate: current, role } = request.caller;

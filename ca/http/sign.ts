@@ -12,7 +12,7 @@ import type { EnrolUser } from '../registration/enrol-user.ts';
 import type { Redeem } from '../registration/redeem.ts';
 import { bearerToken } from './bearer.ts';
 import { chainAnswer } from './chain.ts';
-import { CSR_BODY, CSR_ERRORS, TOKEN_ERRORS, type Description } from './description.ts';
+import { CSR_BODY, SIGN_ERRORS, type Description } from './description.ts';
 import type { ApiAnswer, ApiRequest, Route } from './route.ts';
 
 export interface SignRouteDeps {
@@ -40,7 +40,7 @@ export function signRoutes(sign: Sign): Route[] {
 		summary: 'a container redeems the token of its start, or somebody a token that a user signed',
 		body: CSR_BODY,
 		answers: { 200: { summary: 'the certificate and its intermediate', contentType: PEM_CHAIN_CONTENT_TYPE } },
-		errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-reused', 'csr-key-compromised', 'token-wrong-name', 'authorization-ended', 'token-invalid', 'name-illegal', 'name-not-allowed'],
+		errors: SIGN_ERRORS,
 	};
 	return [
 		{

@@ -7,7 +7,7 @@
 import { PEM_CHAIN_CONTENT_TYPE } from '#common/protocol/messages.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorities } from '../issuance/authorities.ts';
-import { CSR_BODY, CSR_ERRORS, TOKEN_ERRORS } from './description.ts';
+import { CSR_BODY, SIGN_ERRORS } from './description.ts';
 import type { Route } from './route.ts';
 import type { Sign } from './sign.ts';
 
@@ -40,7 +40,7 @@ export function symbiosRoutes({ authorities, sign }: SymbiosRoutesDeps): Route[]
 				summary: 'a certificate for the token in X-Auth-Token, for clients of Symbios',
 				body: CSR_BODY,
 				answers: { 200: { summary: 'the certificate and what leads from it to a root', contentType: PEM_CHAIN_CONTENT_TYPE } },
-				errors: [...TOKEN_ERRORS, ...CSR_ERRORS, 'csr-key-reused', 'token-wrong-name', 'token-invalid', 'name-not-allowed'],
+				errors: ['unauthenticated', ...SIGN_ERRORS],
 			},
 			handle(request) {
 				const token = request.header('x-auth-token');

@@ -5,7 +5,7 @@ import { silentLogger } from '#common/runtime/log.ts';
 import { movableClock } from '../../../support/ca.ts';
 
 const anonymous = (source: string): Actor => ({ role: 'anonymous', name: '', source });
-const refusal = { action: 'POST /v1/sign', details: { code: 'token-unknown' } };
+const refusal = { action: 'POST /v1/sign', outcome: 'refused', details: { code: 'token-unknown' } } as const;
 
 function start() {
 	const events: (AuditEvent & { by: Actor })[] = [];
@@ -29,9 +29,47 @@ test('of one source only so many are written out, the rest is counted, and other
 	t.is(events.length, 62);
 	clock.advance(60);
 	await refusals.record(anonymous('192.0.2.1'), refusal);
-	t.deepEqual(events.at(-1)?.details, { code: 'token-unknown', unrecorded: 940 });
-	await refusals.record(anonymous('192.0.2.1'), refusal);
-	t.deepEqual(events.at(-1)?.details, { code: 'token-unknown' });
+	t.is(events.length, 63);
+});
+
+test('how many were left out is recorded once a minute, and at the end, whoever comes or does not', async (t) => {
+	const { events, refusals, clock } = start();
+	const flood = async () => {
+		for (let time = 0; time < 100; time++) await refusals.record(anonymous('192.0.2.1'), refusal);
+	};
+	const told = () => events.filter(({ action }) => action === 'refusals.left-out').map(({ details }) => details?.['count']);
+	await flood();
+	await refusals.tellLeftOut();
+	t.deepEqual(told(), []);
+	clock.advance(60);
+	await refusals.tellLeftOut();
+	await refusals.tellLeftOut();
+	t.deepEqual(told(), [40]);
+	clock.advance(60);
+	await refusals.tellLeftOut();
+	t.deepEqual(told(), [40], 'none since then');
+	await flood();
+	await refusals.tellLeftOut();
+	t.deepEqual(told(), [40, 40]);
+	await flood();
+	await refusals.tellLeftOut(true);
+	t.deepEqual(told(), [40, 40, 100]);
+});
+
+test('a store that does not work loses no count', async (t) => {
+	let isDown = false;
+	const events: AuditEvent[] = [];
+	const addEvent = async (_by: Actor, event: AuditEvent) => {
+		if (isDown) throw new Error('disk full');
+		events.push(event);
+	};
+	const refusals = createRefusals({ store: { addEvent }, clock: movableClock(), logger: silentLogger });
+	for (let time = 0; time < 100; time++) await refusals.record(anonymous('192.0.2.1'), refusal);
+	isDown = true;
+	await refusals.tellLeftOut(true);
+	isDown = false;
+	await refusals.tellLeftOut(true);
+	t.deepEqual(events.at(-1)?.details, { count: 40 });
 });
 
 test('whoever has many addresses has few records: of a /64 as of one address, of all the anonymous together so many', async (t) => {
@@ -43,8 +81,8 @@ test('whoever has many addresses has few records: of a /64 as of one address, of
 	await refusals.record({ role: 'node', name: 'host1', source: '192.0.2.1' }, refusal);
 	t.is(events.length, 601);
 	clock.advance(60);
-	await refusals.record(anonymous('2001:db8:0:1::1'), refusal);
-	t.is(events.at(-1)?.details?.['unrecorded'], 440);
+	await refusals.tellLeftOut();
+	t.is(events.at(-1)?.details?.['count'], 3900);
 });
 
 test('a store that does not work makes no refusal fail', async (t) => {

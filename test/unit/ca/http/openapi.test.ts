@@ -148,6 +148,43 @@ test('answers are as they are described', async (t) => {
 	await check('DELETE /v1/nodes/:name', ca.admin('DELETE', '/v1/nodes/host1'));
 });
 
+test('refusals are as they are described', async (t) => {
+	const ca = await startCa(t, { config: { blackhole: { addressFailures: 8, shutOutSeconds: 600 } } });
+	const seen: string[] = [];
+	const check = async (title: string, pending: Promise<Answer>): Promise<void> => {
+		const answer = await pending;
+		const { operation } = operations(DOCUMENT).find((each) => each.title === title)!;
+		const described = operation.responses[answer.status];
+		const isCfssl = title.includes('cfssl');
+		const code = isCfssl ? /\[([a-z-]+)\]$/.exec(answer.json<{ errors: { message: string }[] }>().errors[0]!.message)![1]! : String(answer.json()['code']);
+		t.true(described?.description.includes(`\`${code}\``), `${title}: ${answer.status} ${answer.text}`);
+		t.deepEqual(Object.keys(described?.content ?? {}), [answer.headers['content-type']!], title);
+		seen.push(code);
+	};
+	const node = await ca.join('host1', ['web*/web']);
+	const web = await ca.enrol(node, 'web01', 'web');
+	const names = { commonName: 'db01', organizationalUnit: 'db', dnsNames: [], image: 'x', containerId: 'a'.repeat(64) };
+	const otherToken = await ca.joinToken({ role: 'operator', name: 'ada' });
+	const bearer = { authorization: `Bearer ${otherToken}` };
+	await check('POST /v1/join', ca.request('POST', '/v1/join', { headers: bearer, body: { csr: newKey().csr(), role: 'node' } }));
+	await check('POST /v1/join', ca.request('POST', '/v1/join', { body: { csr: newKey().csr() } }));
+	await check('POST /v1/sign', ca.request('POST', '/v1/sign', { body: newKey().csr() }));
+	await check('POST /v1/csr', ca.request('POST', '/v1/csr', { body: newKey().csr() }));
+	await check('POST /v1/sign', ca.sign(web.token, newKey()));
+	await check('POST /v1/authorize', ca.request('POST', '/v1/authorize', { credentials: node, body: names }));
+	await check('POST /v1/authorize', ca.request('POST', '/v1/authorize', { credentials: node, body: {} }));
+	await check('GET /v1/audit', ca.admin('GET', '/v1/audit?limit=x'));
+	await check('GET /v1/identities', ca.admin('GET', '/v1/identities?limit=x'));
+	await check('GET /v1/nodes', ca.request('GET', '/v1/nodes', { credentials: node }));
+	await check('POST /api/v1/cfssl/sign', ca.request('POST', '/api/v1/cfssl/sign', { credentials: node, body: {} }));
+	await check('POST /api/v1/cfssl/info', ca.request('POST', '/api/v1/cfssl/info', { body: { surprise: true } }));
+	for (let attempt = 0; attempt < 8; attempt++) await ca.request('PUT', '/v1/sign/x', { body: 'x' });
+	await check('PUT /v1/sign/:token', ca.request('PUT', '/v1/sign/x', { body: 'x' }));
+	await check('POST /v1/csr', ca.request('POST', '/v1/csr', { headers: { 'x-auth-token': 'x' }, body: 'x' }));
+	await check('GET /v1/nodes', ca.request('GET', '/v1/nodes'));
+	t.deepEqual(new Set(seen), new Set(['token-wrong-name', 'unauthenticated', 'token-used', 'name-not-allowed', 'request-malformed', 'forbidden', 'source-shut-out']));
+});
+
 /** The schema without room for what it does not mention, so that a field nobody described is found. */
 function strict(schema: z.ZodType): z.ZodType {
 	if (schema instanceof z.ZodObject) return schema.strict();
