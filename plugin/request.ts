@@ -24,8 +24,11 @@ type StartRequest = (signal: AbortSignal, onAnswer: (answer: IncomingMessage) =>
  * @throws Error when the connection fails, the deadline passes or the answer is too large
  */
 export function exchange(start: StartRequest, body: string | undefined, limits: ExchangeLimits): Promise<Answer> {
+	return attempt(start, body, limits, AbortSignal.timeout(limits.deadlineMs));
+}
+
+function attempt(start: StartRequest, body: string | undefined, limits: ExchangeLimits, signal: AbortSignal): Promise<Answer> {
 	return new Promise((resolve, reject) => {
-		const signal = AbortSignal.timeout(limits.deadlineMs);
 		const request = start(signal, (answer) => {
 			const chunks: Buffer[] = [];
 			let size = 0;
@@ -42,7 +45,7 @@ export function exchange(start: StartRequest, body: string | undefined, limits: 
 		});
 		request.on('error', (error: NodeJS.ErrnoException) => {
 			if (signal.aborted) reject(new Error(`no answer within ${limits.deadlineMs} ms`, { cause: error }));
-			else if (request.reusedSocket && error.code === 'ECONNRESET') resolve(exchange(start, body, limits));
+			else if (request.reusedSocket && error.code === 'ECONNRESET') resolve(attempt(start, body, limits, signal));
 			else reject(error);
 		});
 		request.end(body);

@@ -6,7 +6,7 @@ import { exchange } from '../../../plugin/request.ts';
 
 const LIMITS = { deadlineMs: 5_000, maxBytes: 1000 };
 
-async function served(t: ExecutionContext, listener: RequestListener) {
+async function served(t: ExecutionContext, listener: RequestListener, onStart: (signal: AbortSignal) => void = () => undefined) {
 	const server = createServer(listener).listen(0, '127.0.0.1');
 	await once(server, 'listening');
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -16,7 +16,10 @@ async function served(t: ExecutionContext, listener: RequestListener) {
 		server.close();
 	});
 	const { port } = server.address() as AddressInfo;
-	return (body?: string, limits = LIMITS) => exchange((signal, onAnswer) => httpRequest({ port, method: 'POST', agent, signal }, onAnswer), body, limits);
+	return (body?: string, limits = LIMITS) => exchange((signal, onAnswer) => {
+		onStart(signal);
+		return httpRequest({ port, method: 'POST', agent, signal }, onAnswer);
+	}, body, limits);
 }
 
 test('status, headers and body come back', async (t) => {
@@ -30,6 +33,7 @@ test('status, headers and body come back', async (t) => {
 test('a kept connection that was closed meanwhile is replaced', async (t) => {
 	const seen = new Set<unknown>();
 	let cut = 0;
+	const signals: AbortSignal[] = [];
 	const call = await served(t, ({ socket }, response) => {
 		if (seen.has(socket)) {
 			cut++;
@@ -38,10 +42,13 @@ test('a kept connection that was closed meanwhile is replaced', async (t) => {
 			seen.add(socket);
 			response.end('ok');
 		}
-	});
+	}, (signal) => signals.push(signal));
 	t.is((await call()).body, 'ok');
 	t.is((await call()).body, 'ok');
 	t.is(cut, 1);
+	// Both attempts of the second call have one deadline.
+	t.is(signals.length, 3);
+	t.is(signals[1], signals[2]);
 });
 
 test('a fresh connection that is cut is a failure', async (t) => {
