@@ -33,7 +33,9 @@ export function bundleRoute({ store, authorities, clock }: BundleRouteDeps): Rou
 			const { active, bundles, digest: current } = authorities.current();
 			// Of no use to anybody: a bundle that was never one of this CA, or leads nowhere any more.
 			if (bundles.has(digest)) await store.acknowledgeBundle(certificate.chain, Buffer.from(digest, 'hex'), clock.now());
-			const answer: AcknowledgeAnswer = { digest: current.toString('hex'), renew: certificate.issuerGeneration !== active.generation };
+			// What an external CA has signed brings its own intermediates, and comes and goes with none of ours.
+			const renew = certificate.intermediates === undefined && certificate.issuerGeneration !== active.generation;
+			const answer: AcknowledgeAnswer = { digest: current.toString('hex'), renew };
 			return { status: 200, json: answer };
 		},
 	};

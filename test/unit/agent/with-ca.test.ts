@@ -7,6 +7,7 @@ import { silentLogger } from '#common/runtime/log.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createCaClient } from '../../../agent/ca-client.ts';
 import { enrol } from '../../../agent/enrol.ts';
+import { createBundleFollower } from '../../../agent/follow-bundle.ts';
 import { keepRenewed } from '../../../agent/renewal-loop.ts';
 import { renew } from '../../../agent/renew.ts';
 import { systemSleep } from '../../../agent/sleep.ts';
@@ -100,6 +101,8 @@ test('a container takes a certificate that an external CA has signed, by the bun
 	t.is(leaf.spiffeId, 'spiffe://birthmark.internal/production/web-api/api01');
 	t.like((await upper.admin('GET', `/v1/identities/${leaf.serial}`)).json<IdentityList>().identities[0], { status: 'live' });
 	t.not((await renew(directory, never, deps)).leaf.serial, leaf.serial);
+	// It is not of an issuer of this CA, and none that is about to go.
+	t.false(await createBundleFollower(directory, deps)(never));
 });
 
 test('a container enrols with a token that a user signed, and pins the CA with it', async (t) => {
