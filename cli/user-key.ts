@@ -4,7 +4,7 @@
  */
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { UserTokenAlgorithm } from '#common/protocol/user-token.ts';
@@ -35,15 +35,23 @@ export function writeUserKey(path: string, user: string, privateKey: KeyObject):
 	try {
 		file = openSync(path, 'wx', 0o600);
 	} catch (cause) {
-		const { code, message } = cause as NodeJS.ErrnoException;
-		throw new BirthmarkError('usage', code === 'EEXIST' ? `${path} exists already, and a key is never overwritten` : `${path} cannot be written: ${message}`, { cause });
+		if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw new BirthmarkError('usage', `${path} exists already, and a key is never overwritten`, { cause });
+		throw unwritable(path, cause);
 	}
 	try {
-		writeSync(file, text);
+		writeFileSync(file, text);
 		fsyncSync(file);
+	} catch (cause) {
+		// Half a key would be in the way of the next attempt.
+		rmSync(path, { force: true });
+		throw unwritable(path, cause);
 	} finally {
 		closeSync(file);
 	}
+}
+
+function unwritable(path: string, cause: unknown): BirthmarkError {
+	return new BirthmarkError('usage', `${path} cannot be written: ${(cause as Error).message}`, { cause });
 }
 
 /** @throws BirthmarkError `usage` when there is no usable key in the file */

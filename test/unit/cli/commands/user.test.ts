@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { RevokeAnswer, UserInfo } from '#common/protocol/messages.ts';
 import { newKey, sha256, startCa, temporaryFolder } from '../../../support/ca.ts';
 import { newCommand } from '../../../support/command.ts';
+import { canMakeDisks, smallDisk } from '../../../support/small-disk.ts';
 
 for (const algorithm of ['ES256', 'EdDSA', 'RS256']) {
 	test(`new, add, token: with ${algorithm} what was signed off line becomes a certificate`, async (t) => {
@@ -53,6 +54,18 @@ test('a key file is never overwritten, and a private key is never sent as a publ
 		t.regex(stderr, /private key/);
 	}
 	t.deepEqual((await birthmark(['user', 'ls', '--json'])).json(), { users: [] });
+});
+
+(canMakeDisks() ? test : test.skip)('a key that the disk has no room for leaves no file behind', async (t) => {
+	const birthmark = newCommand(t);
+	const disk = await smallDisk(t, temporaryFolder(t), '64k');
+	const key = join(disk.outside, 'key.json');
+	disk.fill();
+	const { code, stderr, stdout } = await birthmark(['user', 'new', 'alice', '--out', key]);
+	t.deepEqual([code, stdout], [2, '']);
+	t.regex(stderr, /cannot be written: ENOSPC/);
+	disk.free();
+	t.is((await birthmark(['user', 'new', 'alice', '--out', key])).code, 0);
 });
 
 test('a public key comes as PEM or as JWK, a private one as PEM with --user', async (t) => {
