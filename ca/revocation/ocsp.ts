@@ -4,7 +4,7 @@
  */
 
 import { certificateId, isIssuedBy, parseOcspRequest, type CertificateId, type CertificateIssuer } from '#common/x509/ocsp-request.ts';
-import { ocspError, signOcspResponse, type OcspStatus } from '#common/x509/ocsp-response.ts';
+import { ocspError, signOcspResponse, type OcspAnswer, type OcspStatus } from '#common/x509/ocsp-response.ts';
 import type { Authorities, Authority } from '../issuance/authorities.ts';
 import type { Store } from '../store/store.ts';
 import type { OcspSigners } from './ocsp-signers.ts';
@@ -45,7 +45,9 @@ export function createOcsp({ store, authorities, signers, clock, lifetimeSeconds
 	const sign = async (certificates: readonly CertificateId[], authority: Authority, nonce?: Buffer): Promise<OcspReply> => {
 		const signer = await signers.of(authority);
 		const now = clock.now();
-		const statuses = await Promise.all(certificates.map(async (certificate) => ({ ...await statusOf(certificate.serial, authority), certificate })));
+		const statuses: OcspAnswer['statuses'][number][] = [];
+		// One after the other: a stranger's request should not take all connections to a database.
+		for (const certificate of certificates) statuses.push({ ...await statusOf(certificate.serial, authority), certificate });
 		const validity = {
 			thisUpdate: new Date(now.getTime() - backdateSeconds * 1000),
 			nextUpdate: new Date(Math.min(now.getTime() + lifetimeSeconds * 1000, signer.notAfter.getTime())),

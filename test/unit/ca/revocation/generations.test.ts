@@ -31,7 +31,12 @@ async function setUp(t: ExecutionContext) {
 	const old = onlyAuthority(first).current();
 	const state = onlyAuthority(createAuthority(2, deps, { ...first.root, generation: 1 })).current();
 	const all = [old.active, state.active];
-	const revocation = await openRevocation({ ...config, store, clock, random: randomBytes, authorities: { current: () => ({ ...state, all }) } });
+	const looks = { now: 0, most: 0 };
+	const findCertificate: typeof store.findCertificate = async (serial) => {
+		looks.most = Math.max(looks.most, ++looks.now);
+		return store.findCertificate(serial).finally(() => looks.now--);
+	};
+	const revocation = await openRevocation({ ...config, store: { ...store, findCertificate }, clock, random: randomBytes, authorities: { current: () => ({ ...state, all }) } });
 	const issue = async ({ generation }: Authority, more: Partial<CertificateRecord> = {}): Promise<string> => {
 		const issuedAt = clock.now();
 		const certificate = newCertificate({ serial: `4${randomBytes(16).toString('hex').slice(1)}`, issuerGeneration: generation, issuedAt, notBefore: issuedAt, notAfter: new Date(issuedAt.getTime() + 3_600_000), ...more });
@@ -50,7 +55,7 @@ async function setUp(t: ExecutionContext) {
 		const args = ['ocsp', '-respin', 'response.der', '-issuer', 'issuer.pem', '-serial', `0x${serial}`, '-CAfile', 'root.pem', '-no_nonce'];
 		return /0x\w+: (\w+)/.exec(execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' }))?.[1] ?? '';
 	};
-	return { ...revocation, authorities: all as [Authority, Authority], issue, revoke, status };
+	return { ...revocation, authorities: all as [Authority, Authority], issue, revoke, status, looks };
 }
 
 function serialsIn(der: Buffer): string[] {
@@ -87,4 +92,13 @@ test('nobody is told anything, and nothing is stapled, about what an upstream ha
 	t.is(await status(foreign, active), 'unknown');
 	t.is(await ocsp.staple(foreign), undefined);
 	t.truthy((await ocsp.staple(own))?.validity);
+});
+
+test('who asks about many certificates at once takes no more of the store than who asks about one', async (t) => {
+	const { authorities: [one], ocsp, issue, looks } = await setUp(t);
+	const issuer = { name: one.issuer.name, publicKey: one.issuer.key.publicKey };
+	const serials = await Promise.all(Array.from({ length: 20 }, () => issue(one)));
+	const requests = serials.map((serial) => encode(Tag.sequence, certificateId(serial, issuer).der));
+	t.truthy((await ocsp.answer(encode(Tag.sequence, encode(Tag.sequence, encode(Tag.sequence, ...requests))))).validity);
+	t.is(looks.most, 1);
 });
