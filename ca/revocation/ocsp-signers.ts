@@ -42,17 +42,17 @@ export interface OcspSignerDeps {
 export function createOcspSigners(deps: OcspSignerDeps): OcspSigners {
 	const { clock, lifetimeSeconds } = deps;
 	const signers = new Map<number, Promise<OcspSigner>>();
-	const isUsable = ({ notBefore, notAfter }: OcspSigner): boolean => {
+	const isUsable = ({ notBefore, notAfter }: OcspSigner, issuerEnd: Date): boolean => {
 		const now = clock.now().getTime();
-		return notBefore.getTime() <= now && now < notAfter.getTime() - lifetimeSeconds * 500;
+		// The last one of an issuer that is about to end is as good as it gets.
+		return notBefore.getTime() <= now && (now < notAfter.getTime() - lifetimeSeconds * 500 || notAfter >= issuerEnd);
 	};
 	return {
 		async of(authority) {
 			const { generation, issuer: { notAfter } } = authority;
 			const known = signers.get(generation);
 			const signer = await known?.catch(() => undefined);
-			// The last one of an issuer that is about to end is as good as it gets.
-			if (signer && (isUsable(signer) || signer.notAfter >= notAfter)) return signer;
+			if (signer && isUsable(signer, notAfter)) return signer;
 			// Somebody else may have begun while this one looked.
 			if (signers.get(generation) === known) signers.set(generation, makeSigner(authority, deps));
 			return signers.get(generation)!;
