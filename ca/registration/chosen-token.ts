@@ -13,12 +13,12 @@ const RESERVED = /^BMK/;
 const MIN_BITS = 128;
 /** Of all versions of UUID only the fourth is random; the others are a clock, an address or a name (RFC 9562 §5). */
 const UUID_NOT_RANDOM = /^[0-9a-f]{8}-[0-9a-f]{4}-[^4][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-/** Random digits repeat themselves; a word over and over has fewer different ones. */
+/** Random digits are of many kinds. */
 const MIN_DIFFERENT = 8;
 
 /** True for what can be such a token, and then is no token of the CA's own. */
 export function isChosenToken(text: string): boolean {
-	return GRAMMAR.test(text) && !RESERVED.test(text) && !UUID_NOT_RANDOM.test(text) && bitsOf(text) >= MIN_BITS && new Set(text).size >= MIN_DIFFERENT;
+	return GRAMMAR.test(text) && !RESERVED.test(text) && !UUID_NOT_RANDOM.test(text) && bitsOf(text) >= MIN_BITS && new Set(text).size >= MIN_DIFFERENT && !repeatsItself(text);
 }
 
 /** @throws BirthmarkError `token-malformed`; the message never repeats the text */
@@ -44,4 +44,12 @@ function bitsOf(text: string): number {
 	if (/^[0-9a-f]*$/i.test(digits)) return digits.length * 4;
 	if (/^[0-9a-z]*$/.test(digits)) return digits.length * Math.log2(36);
 	return text.length * 6;
+}
+
+/** True for a word over and over, the last time perhaps not whole. */
+function repeatsItself(text: string): boolean {
+	for (let length = 1; length <= text.length / 2; length++) {
+		if (text.startsWith(text.slice(length))) return true;
+	}
+	return false;
 }

@@ -40,7 +40,7 @@ test('without the certificate of a node nobody authorizes, and a node only withi
 test('a token that could be guessed is refused, and so is one that looks like the CA\'s own', async (t) => {
 	const ca = await startCa(t);
 	const node = await ca.join('host1');
-	const weak = ['', 'secret', 'a'.repeat(64), 'abcabcabcabcabcabcabcabcabcabcabcabc', '12345678901234567890123456789012', randomBytes(12).toString('hex'), 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6', '018f4d3e-9c1a-7b2e-8d3f-4a5b6c7d8e9f', `${chosen()}.`, `BMKTKN-1-${chosen()}`, chosen().repeat(5), `${chosen()} `];
+	const weak = ['', 'secret', 'a'.repeat(64), 'abcabcabcabcabcabcabcabcabcabcabcabc', '12345678901234567890123456789012', '12345678'.repeat(5), 'birthmark'.repeat(3), '0123456789abcdef0123456789abcdef01234', randomBytes(12).toString('hex'), 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6', '018f4d3e-9c1a-7b2e-8d3f-4a5b6c7d8e9f', `${chosen()}.`, `BMKTKN-1-${chosen()}`, chosen().repeat(5), `${chosen()} `];
 	for (const token of weak) t.is((await authorize(ca, node, { cn: 'api01', token })).json()['code'], 'token-malformed', token);
 	for (let round = 0; round < 100; round++) for (const token of [chosen(), randomUUID(), randomBytes(16).toString('base64url')]) t.true(isChosenToken(token), token);
 });
