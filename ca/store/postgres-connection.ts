@@ -12,7 +12,7 @@ const SILENCE_TIMEOUT_MS = 15_000;
 /** Object identifier of the type. */
 const INT8 = 20;
 
-export function openPool(url: string, max: number): pg.Pool {
+export function openPool(url: string, max: number, silenceTimeoutMs: number = SILENCE_TIMEOUT_MS): pg.Pool {
 	const pool = new pg.Pool({
 		connectionString: url,
 		max,
@@ -20,7 +20,7 @@ export function openPool(url: string, max: number): pg.Pool {
 		statement_timeout: STATEMENT_TIMEOUT_MS,
 		lock_timeout: STATEMENT_TIMEOUT_MS,
 		idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-		query_timeout: SILENCE_TIMEOUT_MS,
+		query_timeout: silenceTimeoutMs,
 		keepAlive: true,
 		application_name: 'birthmark-ca',
 		// Serializable transactions are called off for less where they read by an index: a scan of a small table would be of all of it.

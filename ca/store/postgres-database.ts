@@ -25,6 +25,8 @@ export interface PostgresOptions {
 	readonly poolSize: number;
 	/** how long to wait at the start for a server that does not answer yet */
 	readonly startTimeoutMs?: number;
+	/** how long an answer is waited for; longer than the server takes to give up by itself */
+	readonly silenceTimeoutMs?: number;
 }
 
 const START_TIMEOUT_MS = 30_000;
@@ -43,8 +45,8 @@ const MAX_RUNS = {
 const MAX_PAUSE_MS = 200;
 /** Nobody is kept waiting for longer and then told that it was in vain: afterwards there is no other run, whatever ended the last. */
 const PATIENCE_MS = 10_000;
-/** How long one waits for its turn, or for a place among those that write. */
-const LINE_PATIENCE_MS = 5000;
+/** How long one waits for its turn, or for a place among those that write: as long as for a server that is silent. */
+const LINE_PATIENCE_MS = 15_000;
 
 /**
  * Connects and brings the schema up to date; any number of processes may do so at once.
@@ -52,8 +54,8 @@ const LINE_PATIENCE_MS = 5000;
  * @throws BirthmarkError `ca-unavailable`; `config-invalid` when the server refuses the user or has no such database;
  * `ca-missing` when a newer version of the program has written it
  */
-export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = START_TIMEOUT_MS }: PostgresOptions): Promise<Database> {
-	const pool = openPool(url, poolSize);
+export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = START_TIMEOUT_MS, silenceTimeoutMs }: PostgresOptions): Promise<Database> {
+	const pool = openPool(url, poolSize, silenceTimeoutMs);
 	const statements = new Map<string, Statement & { readonly name: string }>();
 	// The other half stays for reading, which every request wants; and more at once would get in each other's way more often.
 	const writing = createGate(Math.ceil(poolSize / 2), LINE_PATIENCE_MS);
@@ -70,7 +72,7 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 		return result;
 	};
 	const write = <T>(work: (sql: Sql) => Promise<T>, turn?: Turn): Promise<T> => track(
-		() => within(turn && turns[turn], () => within(writing, () => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work, turn)))),
+		() => within(turn ? turns[turn] : writing, () => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work, turn))),
 	);
 	const database: Database = {
 		transaction: write,
@@ -93,12 +95,12 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 	return database;
 }
 
-async function within<T>(gate: Gate | undefined, work: () => Promise<T>): Promise<T> {
-	const leave = await gate?.enter();
+async function within<T>(gate: Gate, work: () => Promise<T>): Promise<T> {
+	const leave = await gate.enter();
 	try {
 		return await work();
 	} finally {
-		leave?.();
+		leave();
 	}
 }
 

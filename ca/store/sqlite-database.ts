@@ -9,13 +9,17 @@
  */
 
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Database, Parameters, Reader, Row, Snapshot, Sql } from './database.ts';
 import { parseStatement, pickParameters } from './named-parameters.ts';
 import { MIGRATIONS, newerSchemaError } from './schema.ts';
 
-/** How long a transaction waits for another process (a backup, say) to let go of the file. */
+/** How long a transaction waits for another process (one of the CA's commands, say) to let go of the file, and how often it looks. */
 const BUSY_TIMEOUT_MS = 5000;
+const BUSY_PAUSE_MS = 10;
+/** SQLITE_BUSY */
+const BUSY = 5;
 /** More would keep the first of them waiting for longer than the disk takes. */
 const MAX_GROUP = 256;
 /** Primary result codes that say something about disk or file and nothing about the statement: BUSY, READONLY, IOERR, FULL, CANTOPEN. */
@@ -39,6 +43,8 @@ export function openSqliteDatabase(path: string): Database {
 		writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true });
 		writer.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
 		migrate(writer);
+		// SQLite would wait with the whole process, which has others to answer.
+		writer.exec('PRAGMA busy_timeout = 0');
 		reader = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
 	} catch (error) {
 		writer?.close();
@@ -123,7 +129,7 @@ async function runGroup(db: DatabaseSync, sql: Sql, jobs: readonly Job[]): Promi
 	const answers: Array<() => void> = [];
 	try {
 		if (db.isTransaction) db.exec('ROLLBACK');
-		db.exec('BEGIN IMMEDIATE');
+		await begin(db);
 		for (const job of jobs) {
 			db.exec('SAVEPOINT job');
 			try {
@@ -145,6 +151,19 @@ async function runGroup(db: DatabaseSync, sql: Sql, jobs: readonly Job[]): Promi
 		return;
 	}
 	for (const answer of answers) answer();
+}
+
+async function begin(db: DatabaseSync): Promise<void> {
+	const deadline = performance.now() + BUSY_TIMEOUT_MS;
+	for (;;) {
+		try {
+			return db.exec('BEGIN IMMEDIATE');
+		} catch (error) {
+			const { errcode } = error as { errcode?: unknown };
+			if (typeof errcode !== 'number' || (errcode & 0xff) !== BUSY || performance.now() >= deadline) throw error;
+		}
+		await sleep(BUSY_PAUSE_MS);
+	}
 }
 
 function undo(db: DatabaseSync): void {

@@ -3,6 +3,7 @@
 import test from 'ava';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { newKey, sha256, temporaryFolder } from '../../support/ca.ts';
@@ -31,6 +32,17 @@ test('init prints the digest for people or for programs, and fails where there i
 	const again = await run(['init', '--state', join(folder, 'a')]);
 	t.is(again.code, 1);
 	t.regex(again.stderr, /\[ca-exists\]\n$/);
+});
+
+test('an audit log that is gone is not found intact', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	await run(['init', '--state', state]);
+	const database = join(state, 'ca', 'ca.db');
+	rmSync(database);
+	const { code, stdout, stderr } = await run(['audit-verify', '--state', state]);
+	t.deepEqual([code, stdout], [1, '']);
+	t.regex(stderr, /\[ca-missing\]\n$/);
+	t.false(existsSync(database));
 });
 
 test('what the command line does not understand is answered with its usage', async (t) => {

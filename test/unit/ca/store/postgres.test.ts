@@ -2,7 +2,9 @@
 
 import test from 'ava';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Sql } from '../../../../ca/store/database.ts';
@@ -13,6 +15,25 @@ import { postgresFor } from '../../../support/stores.ts';
 import { startPostgres } from '../../../support/postgres.ts';
 
 const postgres = postgresFor(test);
+
+/** A way to the server on which, when it is silent, bytes are taken and go nowhere. */
+async function silentLine(t: { teardown(clean: () => unknown): void }, target: number): Promise<{ port: number; setSilent(value: boolean): void }> {
+	let isSilent = false;
+	const sockets = new Set<Socket>();
+	const server = createServer((near) => {
+		const far = createConnection(target, '127.0.0.1');
+		for (const [from, to] of [[near, far], [far, near]] as const) {
+			sockets.add(from.on('data', (chunk) => void (isSilent || to.write(chunk))).on('error', () => undefined).on('close', () => to.destroy()));
+		}
+	}).listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	t.teardown(() => {
+		server.close();
+		for (const socket of sockets) socket.destroy();
+	});
+	return { port: (server.address() as AddressInfo).port, setSilent: (value) => void (isSilent = value) };
+}
+
 const COUNT = `UPDATE counters SET value = value + 1 WHERE name = 'trust' RETURNING value`;
 
 async function ask(url: string, text: string): Promise<Array<Record<string, unknown>>> {
@@ -115,6 +136,22 @@ postgres.test('while all that write are busy, reading goes on', async (t) => {
 	t.is(database.waiting(), 5);
 	go();
 	await Promise.all(writes);
+});
+
+postgres.test('a server that falls silent is not waited for for ever, and used again when it answers', async (t) => {
+	const url = new URL(await (await postgres.server()).newDatabase());
+	const line = await silentLine(t, Number(url.port));
+	url.port = String(line.port);
+	const database = await openPostgresDatabase({ url: url.href, poolSize: 2, silenceTimeoutMs: 500 });
+	t.teardown(() => database.close());
+	const count = () => database.transaction(async (sql) => (await sql.get(COUNT))!['value']);
+	t.is(await count(), 1);
+	line.setSilent(true);
+	for (const asked of await Promise.allSettled([count(), database.read((sql) => sql.get('SELECT 1 AS one'))])) {
+		t.like(asked, { status: 'rejected', reason: { code: 'ca-unavailable' } });
+	}
+	line.setSilent(false);
+	t.is(await count(), 2);
 });
 
 postgres.test('closing waits for what was begun, also for what waits for a connection, and refuses what comes later', async (t) => {

@@ -81,6 +81,20 @@ test('closing waits for the transactions that were begun, and refuses those that
 	await closed;
 });
 
+test('while another process writes, transactions wait for it, and reading and everything else goes on', async (t) => {
+	const path = join(temporaryFolder(t), 'ca.db');
+	const database = openSqliteDatabase(path);
+	t.teardown(() => database.close());
+	const other = new DatabaseSync(path);
+	t.teardown(() => other.close());
+	other.exec(`BEGIN IMMEDIATE; UPDATE counters SET value = 5 WHERE name = 'trust'`);
+	const writing = database.transaction((sql) => sql.get(`UPDATE counters SET value = value + 1 WHERE name = 'trust' RETURNING value`));
+	await new Promise((resolve) => setTimeout(resolve, 50));
+	t.is((await database.read((sql) => sql.get(`SELECT value FROM counters WHERE name = 'trust'`)))!['value'], 0);
+	other.exec('COMMIT');
+	t.is((await writing)!['value'], 6);
+});
+
 test('a statement that lacks one of its parameters fails', async (t) => {
 	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
 	t.teardown(() => database.close());

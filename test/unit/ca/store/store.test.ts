@@ -44,6 +44,13 @@ for (const backend of backends(test)) {
 		t.is(await store.addRenewal(newCertificate({ parentSerial: '00' }), SYSTEM), 'revoked');
 	});
 
+	backend.test(title('a name with a NUL character in it is refused'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		t.like(await t.throwsAsync(store.findNode('host1\0')), { code: 'request-malformed' });
+		t.like(await t.throwsAsync(store.cutOffNode('\0', NOW, SYSTEM)), { code: 'request-malformed' });
+	});
+
 	backend.test(title('of many who redeem one token at once, one gets a certificate'), async (t) => {
 		const store = await backend.store(t);
 		await joinNode(store);
