@@ -1,10 +1,21 @@
 /** The trust bundle of a CA whose workloads' certificates come from an external CA: its own roots, then those of the other. */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
+import { MAX_ROOTS } from '#common/x509/bundle.ts';
+import { decodePem } from '#common/x509/pem.ts';
 import type { Authorities, TrustState } from './authorities.ts';
 
-/** @param roots PEM */
+/** Before, during and after a rotation, clients have to take the bundle. */
+const MAX_EXTERNAL_ROOTS = MAX_ROOTS - 2;
+
+/**
+ * @param roots PEM
+ * @throws BirthmarkError `config-invalid` when there are too many
+ */
 export function withExternalRoots(authorities: Authorities, roots: string): Authorities {
+	const count = decodePem('CERTIFICATE', roots)!.length;
+	if (count > MAX_EXTERNAL_ROOTS) throw new BirthmarkError('config-invalid', `the chain of externalCa holds ${count} roots: a trust bundle has room for ${MAX_EXTERNAL_ROOTS} beside those of this CA`);
 	// One answer for one state: whoever compares two of them wants to know whether anything changed.
 	const extended = new WeakMap<TrustState, TrustState>();
 	return {

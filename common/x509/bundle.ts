@@ -7,8 +7,8 @@ import { X509Certificate } from 'node:crypto';
 import { BirthmarkError } from '../protocol/errors.ts';
 import { decodePem } from './pem.ts';
 
-/** A root is replaced by the next before there is a third; the rest is room. */
-const MAX_ROOTS = 8;
+/** A root is replaced by the next before there is a third; the rest is room for those of an external CA. */
+export const MAX_ROOTS = 8;
 
 /**
  * Checks form, not trust: certificate authorities in PEM and nothing else. TLS libraries skip what

@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { connect, createServer as createTlsServer } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME, type IdentityList } from '#common/protocol/messages.ts';
+import { requireBundle } from '#common/x509/bundle.ts';
 import { parseExternalAddress } from '../../../../ca/issuance/external-address.ts';
+import { createPki } from '../../../fakes/ca.ts';
 import { newKey, sha256, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 import { startLowerCa, startUpperCa } from '../../../support/external-ca.ts';
 import { eventually } from '../../../support/world.ts';
@@ -222,4 +224,19 @@ test('a key that others can read, and a chain without a root, do not start', asy
 	const chain = join(upper.folder, 'chain.pem');
 	writeFileSync(chain, readFileSync(chain, 'utf8').split(/(?<=END CERTIFICATE-----\n)/)[0]!);
 	await t.throwsAsync(start, { instanceOf: BirthmarkError, message: /holds no root/ });
+});
+
+test('more roots than clients take in a bundle, with two of our own, do not start', async (t) => {
+	const upper = await startUpperCa(t);
+	const chain = join(upper.folder, 'chain.pem');
+	const roots = await Promise.all(Array.from({ length: 6 }, async () => (await createPki()).bundle.toString()));
+	const start = () => startLowerCa(t, `protocol=cfssl,url=${upper.signUrl},${upper.files}`);
+	writeFileSync(chain, roots.join(''));
+	const ca = await start();
+	await ca.admin('POST', '/v1/rotation', { changes: 'root', isManual: true });
+	const { body } = await ca.admin('GET', '/v1/roots');
+	t.notThrows(() => requireBundle(body));
+	await ca.close();
+	writeFileSync(chain, roots.join('') + upper.bundle.toString());
+	await t.throwsAsync(start, { instanceOf: BirthmarkError, code: 'config-invalid', message: /7 roots/ });
 });
