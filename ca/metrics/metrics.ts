@@ -3,6 +3,7 @@
  * when somebody asks. Labels hold only words from lists in the source: nobody can make them many.
  */
 
+import { X509Certificate } from 'node:crypto';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { errorCode } from '#common/protocol/errors.ts';
 import { VERSION } from '#common/protocol/version.ts';
@@ -94,6 +95,12 @@ export function createMetrics({ store, lists, blackhole, clock, logger }: Metric
 	});
 	gauge('birthmark_authority_generation', 'Which of its authorities the CA signs with', [], async (generation) => {
 		generation.set(positionOf(await lookUpTrust(() => store.readTrust())).active.generation);
+	});
+	gauge('birthmark_authority_expires_seconds', 'Until the certificates that the CA signs with end', ['certificate'], async (left) => {
+		const { active } = positionOf(await lookUpTrust(() => store.readTrust()));
+		for (const certificate of ['root', 'intermediate'] as const) {
+			left.set({ certificate }, (new X509Certificate(active[certificate]).validToDate.getTime() - clock.now().getTime()) / 1000);
+		}
 	});
 	gauge('birthmark_sources_shut_out', 'Sources of bad requests that are not heard at present', ['kind'], (out) => {
 		for (const kind of SOURCE_KINDS) out.set({ kind }, blackhole.shutOut(kind));

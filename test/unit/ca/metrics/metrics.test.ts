@@ -33,7 +33,7 @@ test('authorizations and signings are counted by what came of them and why', asy
 });
 
 test('what lives, what will end, and the lists are told', async (t) => {
-	const ca = await startCa(t, { config: { profiles: { node: { lifetimeSeconds: 1800 } } } });
+	const ca = await startCa(t, { config: { profiles: { node: { lifetimeSeconds: 1800 }, ca: { rootLifetimeSeconds: 100 * 24 * 3600, intermediateLifetimeSeconds: 50 * 24 * 3600 } } } });
 	const node = await ca.join('host1');
 	const web = await ca.enrol(node, 'web01', 'web');
 	await ca.enrol(node, 'web02', 'web');
@@ -53,6 +53,10 @@ test('what lives, what will end, and the lists are told', async (t) => {
 	t.is(metrics.get('birthmark_rotation_stage{stage="idle"}'), 1);
 	t.is(metrics.get('birthmark_rotation_stage{stage="prepared"}'), 0);
 	t.is(metrics.get('birthmark_authority_generation'), 1);
+	const day = 24 * 3600;
+	const { root, intermediate } = { root: metrics.get('birthmark_authority_expires_seconds{certificate="root"}')!, intermediate: metrics.get('birthmark_authority_expires_seconds{certificate="intermediate"}')! };
+	t.true(Math.abs(root - 100 * day) < 3600);
+	t.true(Math.abs(intermediate - 50 * day) < 3600);
 });
 
 test('who is shut out is told, and nothing that somebody sends becomes a label', async (t) => {
