@@ -15,8 +15,11 @@ import type { Store } from '../store/store.ts';
 import type { AuthorityRecord, TrustChange, TrustRecord } from '../store/trust-records.ts';
 import { createAuthority, createIntermediate, rootIssuer, type AuthorityDeps, type NewAuthority, type Root } from './authority.ts';
 import { sealAuthority, type KeyVault } from './key-vault.ts';
-import { describeWait, findWait, rotationStatus, type WaitDeps } from './rotation-status.ts';
+import { describeWait, findWait, rotationStatus, settledAt, type WaitDeps } from './rotation-status.ts';
 import { abort, activate, finish, positionOf, prepare, replaceCompromised, requireStage } from './rotation.ts';
+
+/** Between two looks for somebody who is cut off by the next step. */
+const MAX_PAUSE_MS = 60_000;
 
 export interface RotationDeps extends AuthorityDeps, WaitDeps {
 	readonly store: Pick<Store, 'readTrust' | 'changeTrust' | 'listWithoutBundle' | 'listIssuedBy'>;
@@ -42,6 +45,7 @@ export interface Rotation {
 
 export function createRotation(deps: RotationDeps): Rotation {
 	const { store, authorities, vault, clock, logger, follow } = deps;
+	let foundWaitAt = new Date(0);
 	const status = async (): Promise<RotationStatus> => rotationStatus(await store.readTrust(), deps);
 	const apply = async (change: TrustChange, by: Actor): Promise<void> => {
 		const revoked = await store.changeTrust(change, by);
@@ -89,12 +93,21 @@ export function createRotation(deps: RotationDeps): Rotation {
 		async advance() {
 			// Nearly always there is nothing to do, which costs nothing to know.
 			if (authorities.current().all.length === 1) return;
-			const { stage, active, other } = positionOf(await store.readTrust());
-			if (stage === 'idle' || active.isManual || other!.isManual) return;
+			const trust = await store.readTrust();
+			const { stage, active, other } = positionOf(trust);
+			const at = clock.now();
+			if (stage === 'idle' || active.isManual || other!.isManual || settledAt(trust, deps) > at) return;
+			// In a large fleet it takes long to look for those who are waited for; one is enough here, and so is now and then.
+			const pause = Math.min(deps.settleSeconds * 1000, MAX_PAUSE_MS);
+			if (foundWaitAt <= at && at.getTime() < foundWaitAt.getTime() + pause) return;
+			if (await findWait(trust, deps, 1)) {
+				foundWaitAt = at;
+				return;
+			}
 			const [action, rule] = stage === 'prepared' ? ['rotation.activate', activate] as const : ['rotation.finish', finish] as const;
-			await step(action, rule, false, SYSTEM).catch((error: unknown) => {
-				// Not yet, or another instance was first.
-				if (!['rotation-waits', 'rotation-stage'].includes(errorCode(error))) throw error;
+			await apply({ next: rule(trust, at), action, at, details: { force: false } }, SYSTEM).catch((error: unknown) => {
+				// Another instance was first.
+				if (errorCode(error) !== 'rotation-stage') throw error;
 			});
 		},
 	};

@@ -43,9 +43,12 @@ export async function rotationStatus(trust: TrustRecord, deps: WaitDeps): Promis
 	};
 }
 
-/** @returns undefined when the next step cuts nobody off */
-export async function findWait(trust: TrustRecord, deps: WaitDeps): Promise<Wait | undefined> {
-	const { withoutBundle, underOld } = await laggards(trust, deps);
+/**
+ * @param atMost how many of those who are waited for are to be found
+ * @returns undefined when the next step cuts nobody off
+ */
+export async function findWait(trust: TrustRecord, deps: WaitDeps, atMost?: number): Promise<Wait | undefined> {
+	const { withoutBundle, underOld } = await laggards(trust, deps, atMost);
 	const settled = settledAt(trust, deps);
 	const wait: Wait = {
 		...(settled > deps.clock.now() && { settledAt: settled }),
@@ -64,7 +67,7 @@ export function describeWait({ settledAt: settled, withoutBundle, underOld }: Wa
 }
 
 /** Of the root that is going to stay: of the newcomer before it is activated, of the active one afterwards. */
-async function laggards(trust: TrustRecord, { store, authorities, clock }: WaitDeps): Promise<Pick<Wait, 'withoutBundle' | 'underOld'>> {
+async function laggards(trust: TrustRecord, { store, authorities, clock }: WaitDeps, atMost?: number): Promise<Pick<Wait, 'withoutBundle' | 'underOld'>> {
 	const { stage, active, other } = positionOf(trust);
 	const staying = stage === 'prepared' ? other! : active;
 	const now = clock.now();
@@ -72,12 +75,13 @@ async function laggards(trust: TrustRecord, { store, authorities, clock }: WaitD
 	const bundles = [...trust.bundles.map(({ bundle }) => Buffer.from(bundle)), ...authorities.current().bundles.values()];
 	const good = bundles.filter((bundle) => bundle.includes(staying.root)).map(bundleDigest);
 	return {
-		...(other && other.root !== active.root && { withoutBundle: await store.listWithoutBundle(good, now) }),
-		...(stage === 'retiring' && { underOld: await store.listIssuedBy([other!.generation], now) }),
+		...(other && other.root !== active.root && { withoutBundle: await store.listWithoutBundle(good, now, atMost) }),
+		...(stage === 'retiring' && { underOld: await store.listIssuedBy([other!.generation], now, atMost) }),
 	};
 }
 
-function settledAt(trust: TrustRecord, { settleSeconds }: WaitDeps): Date {
+/** From when on the next step may be taken. */
+export function settledAt(trust: TrustRecord, { settleSeconds }: WaitDeps): Date {
 	const { active, other } = positionOf(trust);
 	const changedAt = Math.max(active.changedAt.getTime(), other?.changedAt.getTime() ?? 0);
 	return new Date(changedAt + settleSeconds * 1000);

@@ -222,13 +222,17 @@ export interface TrustStore {
 	changeTrust(change: TrustChange, by: Actor): Promise<number | undefined>;
 	/** The holder of this chain of renewals trusts the bundle of that digest. */
 	acknowledgeBundle(chain: string, digest: Buffer, now: Date): Promise<void>;
-	/** Live identities of which it is not known that they trust one of these bundles. */
-	listWithoutBundle(digests: readonly Buffer[], now: Date): Promise<Laggards>;
+	/**
+	 * Live identities of which it is not known that they trust one of these bundles.
+	 *
+	 * @param atMost stops when it has counted so many: to know whether there is one is far less work than to know how many
+	 */
+	listWithoutBundle(digests: readonly Buffer[], now: Date, atMost?: number): Promise<Laggards>;
 	/**
 	 * Whose certificates of these generations are in use: of workloads every live one, which an
 	 * application may have read long ago; of nodes and operators only the newest of a chain.
 	 */
-	listIssuedBy(generations: readonly number[], now: Date): Promise<Laggards>;
+	listIssuedBy(generations: readonly number[], now: Date, atMost?: number): Promise<Laggards>;
 }
 
 export interface RetentionStore {

@@ -48,17 +48,18 @@ export function createTrust(database: Database): TrustStore {
 			if (known && bytes(known['digest']).equals(digest)) return;
 			await database.transaction((sql) => sql.run(ACKNOWLEDGE, { chain, digest, at: now.getTime() }));
 		},
-		listWithoutBundle: (digests, now) => database.read((sql) => {
+		listWithoutBundle: (digests, now, atMost) => database.read((sql) => {
 			if (digests.length === 0) throw new RangeError('nobody can have acknowledged nothing');
 			const names = digests.map((_, index) => `:digest${index}`).join(', ');
 			const has = (column: string) => `(${column} IS NOT NULL AND ${column} IN (${names}))`;
-			const condition = `c.role <> 'ca' AND ${isNewestLive('c')} AND NOT ${has('c.bundle_digest')} AND NOT ${has('a.digest')}`;
-			return laggards(sql, condition, { now: now.getTime(), ...Object.fromEntries(digests.map((digest, index) => [`digest${index}`, digest])) });
+			// Most have, at the end; who is the newest of a chain is looked for last, because that takes longest.
+			const condition = `c.role <> 'ca' AND NOT ${has('c.bundle_digest')} AND NOT ${has('a.digest')} AND ${isNewestLive('c')}`;
+			return laggards(sql, condition, { now: now.getTime(), ...Object.fromEntries(digests.map((digest, index) => [`digest${index}`, digest])) }, atMost);
 		}),
-		listIssuedBy: (generations, now) => database.read((sql) => {
+		listIssuedBy: (generations, now, atMost) => database.read((sql) => {
 			const condition = `c.issuer_generation IN (${generations.map(Number).join(', ')}) AND c.revoked_at IS NULL AND c.not_after > :now
 				AND (c.role = 'workload' OR c.role <> 'ca' AND ${isNewestLive('c')})`;
-			return laggards(sql, condition, { now: now.getTime() });
+			return laggards(sql, condition, { now: now.getTime() }, atMost);
 		}),
 	};
 }
@@ -78,12 +79,16 @@ async function bringDown(sql: Sql, { voided, at }: TrustChange): Promise<number>
 	return revokeCertificates(sql, `issuer_generation IN (${voided.map(Number).join(', ')})`, {}, 'cACompromise', at, 0);
 }
 
-async function laggards(sql: Reader, condition: string, parameters: Parameters): Promise<Laggards> {
+async function laggards(sql: Reader, condition: string, parameters: Parameters, atMost?: number): Promise<Laggards> {
 	const from = `FROM certificates c LEFT JOIN acknowledgements a ON a.chain = c.chain WHERE ${condition}`;
-	const total = await sql.get(`SELECT count(*) AS count, max(c.not_after) AS last ${from}`, parameters);
+	const counted = `SELECT count(*) AS count, max(not_after) AS last FROM (SELECT c.not_after ${from} LIMIT :atMost) AS laggards`;
+	const total = await sql.get(counted, { ...parameters, atMost: atMost ?? Number.MAX_SAFE_INTEGER });
 	const count = total!['count'] as number;
 	if (count === 0) return { count, first: [] };
-	const rows = await sql.all(`SELECT c.role, c.common_name, c.serial, c.not_after ${from} ORDER BY c.sequence LIMIT ${FIRST_LAGGARDS}`, parameters);
+	// To tell the oldest, all have to be looked at.
+	const order = atMost === undefined ? 'ORDER BY c.sequence' : '';
+	const limit = Math.min(count, FIRST_LAGGARDS);
+	const rows = await sql.all(`SELECT c.role, c.common_name, c.serial, c.not_after ${from} ${order} LIMIT :limit`, { ...parameters, limit });
 	const first = rows.map((row) => ({
 		role: row['role'] as Role,
 		commonName: row['common_name'] as string,
