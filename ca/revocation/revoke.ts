@@ -40,6 +40,8 @@ export interface Revoke {
 
 /** How much a dry run shows. */
 const PREVIEW = { one: 100, each: 5 };
+/** How many of a list go to the database together, which has connections for others as well. */
+const AT_ONCE = 8;
 
 export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
 	const crlNumber = async (): Promise<number> => (await lists.latest()).number;
@@ -65,14 +67,18 @@ export function createRevoke({ store, lists, clock }: RevokeDeps): Revoke {
 			return { ...done, crlNumber: await crlNumber() };
 		},
 		async many({ revocations, dryRun = false }, node, by) {
-			const results = await Promise.all(revocations.map(async (request) => {
+			const one = async (request: RevokeRequest): Promise<Revocation | { readonly error: BirthmarkError }> => {
 				try {
 					return await revoke({ ...request, dryRun }, node, by, PREVIEW.each);
 				} catch (error) {
 					if (error instanceof BirthmarkError) return { error };
 					throw error;
 				}
-			}));
+			};
+			const results: Awaited<ReturnType<typeof one>>[] = [];
+			for (let start = 0; start < revocations.length; start += AT_ONCE) {
+				results.push(...await Promise.all(revocations.slice(start, start + AT_ONCE).map(one)));
+			}
 			return { results, crlNumber: await crlNumber() };
 		},
 		async authorization(id, node, by) {

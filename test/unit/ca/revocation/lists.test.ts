@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { openRevocationLists, type PublishedList } from '../../../../ca/revocation/lists.ts';
+import { createRevoke } from '../../../../ca/revocation/revoke.ts';
 import { onlyAuthority } from '../../../../ca/issuance/authorities.ts';
 import { createAuthority } from '../../../../ca/issuance/authority.ts';
 import { SYSTEM } from '../../../../ca/store/records.ts';
@@ -131,6 +132,20 @@ for (const backend of backends(test)) {
 		await store.publishRevocationList({ ...scope, ...early, ...times, der: Buffer.from('early') });
 		t.is((await store.findRevocationList(scope, null)).list!.der!.toString(), 'late');
 		t.is((await store.findRevocationList(scope, late.number)).list!.der, undefined, 'whoever has it is not given it again');
+	});
+
+	backend.test(title('who revokes many with one call leaves connections to the database for others'), async (t) => {
+		const { clock, store, open, issue } = await setUp(t, backend);
+		const serials = await Promise.all(Array.from({ length: 50 }, () => issue()));
+		const writes = { now: 0, most: 0 };
+		const revoke: typeof store.revoke = (...parameters) => {
+			writes.most = Math.max(writes.most, ++writes.now);
+			return store.revoke(...parameters).finally(() => writes.now--);
+		};
+		const lists = await open();
+		const { results } = await createRevoke({ store: { ...store, revoke }, lists, clock }).many({ revocations: serials.map((serial) => ({ serial })) }, undefined, SYSTEM);
+		t.deepEqual(results, serials.map(() => ({ revoked: 1 })));
+		t.true(writes.most <= 8, `${writes.most} at once`);
 	});
 
 	backend.test(title('a certificate that came from an upstream is on the lists of the upstream'), async (t) => {
