@@ -16,7 +16,8 @@ const FORGET_CERTIFICATES = `
 			AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.authorization_id = c.authorization_id AND t.serial = c.serial)
 			AND NOT EXISTS (SELECT 1 FROM join_tokens t WHERE t.serial = c.serial)
 			AND NOT EXISTS (SELECT 1 FROM used_token_ids t WHERE t.serial = c.serial)
-		ORDER BY c.not_after LIMIT :limit)`;
+		ORDER BY c.not_after LIMIT :limit)
+	RETURNING chain`;
 const FORGET_JOIN_TOKENS = `
 	DELETE FROM join_tokens WHERE hash IN (
 		SELECT t.hash FROM join_tokens t LEFT JOIN certificates c ON c.serial = t.serial
@@ -28,17 +29,18 @@ const OVER = `
 		AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.authorization_id = a.id)
 		AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.authorization_id = a.id)
 	LIMIT :limit`;
-const FORGET_ACKNOWLEDGEMENTS = `
-	DELETE FROM acknowledgements WHERE at < :before AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.chain = acknowledgements.chain)`;
+/** One by one: of all the others, however old, the certificates may be alive, and would be looked for each time. */
+const FORGET_ACKNOWLEDGEMENT = `
+	DELETE FROM acknowledgements WHERE chain = :chain AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.chain = :chain)`;
 
 export function createRetention(database: Database): RetentionStore {
 	return {
 		forgetExpired: (before, limit) => database.transaction(async (sql) => {
 			const scope = { before: before.getTime(), limit };
 			const joinTokens = await sql.run(FORGET_JOIN_TOKENS, scope);
-			const certificates = await sql.run(FORGET_CERTIFICATES, scope);
-			if (certificates > 0) await sql.run(FORGET_ACKNOWLEDGEMENTS, scope);
-			return joinTokens + certificates + await forgetAuthorizations(sql, scope);
+			const certificates = await sql.all(FORGET_CERTIFICATES, scope);
+			for (const chain of new Set(certificates.map((row) => row['chain'] as string))) await sql.run(FORGET_ACKNOWLEDGEMENT, { chain });
+			return joinTokens + certificates.length + await forgetAuthorizations(sql, scope);
 		}),
 	};
 }

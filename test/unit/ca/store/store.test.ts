@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { randomBytes } from 'node:crypto';
+import { createStore } from '../../../../ca/store/create-store.ts';
 import { SYSTEM } from '../../../../ca/store/records.ts';
 import type { RevocationSelector } from '../../../../ca/store/store.ts';
 import { attempt, joinNode, later, mint, newAuthorization, newCertificate, NOW } from '../../../support/records.ts';
@@ -199,6 +200,20 @@ for (const backend of backends(test)) {
 		t.deepEqual(known, [[false, false], [false, true], [false, false], [true, true]]);
 		await t.throwsAsync(store.addRenewal(newCertificate({ parentSerial: live.certificate.serial, publicKeyHash: compromised.certificate.publicKeyHash }), SYSTEM), { code: 'csr-key-compromised' });
 		t.is((await store.findNode('host1'))?.status, 'active');
+	});
+
+	backend.test(title('who trusts which bundle is forgotten with the last certificate of the chain, and not before'), async (t) => {
+		const database = await backend.database(t);
+		const store = createStore(database);
+		const chains = await Promise.all([[10], [10, 10_000], [10_000]].map(async (ends) => {
+			const { chain } = newCertificate();
+			for (const seconds of ends) await store.addCertificate(newCertificate({ chain, notAfter: later(seconds) }), SYSTEM);
+			await store.acknowledgeBundle(chain, Buffer.alloc(32), NOW);
+			return chain;
+		}));
+		t.is(await store.forgetExpired(later(1000), 100), 2);
+		const rows = await database.read((sql) => sql.all('SELECT chain FROM acknowledgements'));
+		t.deepEqual(rows.map((row) => row['chain'] as string).sort(), chains.slice(1).sort());
 	});
 
 	backend.test(title('identities come in pages, the newest first, none twice and none left out'), async (t) => {
