@@ -16,6 +16,9 @@ import { readBytes, readForm, readJson } from './body.ts';
 import { problemOf } from './problem.ts';
 import type { Admission, ApiAnswer, ApiRequest, Route } from './route.ts';
 
+/** How much of a refusal's sentence the audit log keeps: some repeat what was sent. */
+const RECORDED_DETAIL = 256;
+
 type State = { caller?: Caller; route?: Route };
 type Context = RouterContext<State>;
 
@@ -49,7 +52,7 @@ export function createApp({ routes, authenticate, defence, refusals, logger, obs
 				const admitted = () => admit(route.roles, async () => (context.state.caller = await authenticate(context.req)));
 				const caller = await admitted();
 				if (caller) attempt.identify(caller);
-				render(context, await route.handle(toRequest(context, caller, admitted, attempt)));
+				render(context, await route.handle(toRequest(context, caller, admitted, attempt, refusals)));
 			} catch (failure) {
 				throw attempt.blame(failure);
 			}
@@ -86,7 +89,7 @@ async function admit(roles: readonly Admission[], authenticate: () => Promise<Ca
 	return caller;
 }
 
-function toRequest(context: Context, caller: Caller | undefined, admitted: () => Promise<unknown>, attempt: Attempt): ApiRequest {
+function toRequest(context: Context, caller: Caller | undefined, admitted: () => Promise<unknown>, attempt: Attempt, refusals: Refusals): ApiRequest {
 	// A body may take its time, and whoever sends it may be revoked meanwhile.
 	const whole = async <T>(body: Promise<T>): Promise<T> => {
 		const value = await body;
@@ -96,6 +99,7 @@ function toRequest(context: Context, caller: Caller | undefined, admitted: () =>
 	return {
 		actor: actorOf(context, caller),
 		present: (token) => attempt.present(token),
+		refuse: (error) => recordRefusal(refusals, context, error),
 		get caller() {
 			if (!caller) throw new BirthmarkError('unauthenticated');
 			return caller;
@@ -142,7 +146,9 @@ function renderProblem(context: Context, error: unknown): void {
 /** What was asked for at a route and refused; that a source is not heard was recorded when it began. */
 async function recordRefusal(refusals: Refusals, context: Context, error: unknown): Promise<void> {
 	const { route, caller } = context.state;
-	const { status } = context;
+	const { status, detail } = problemOf(error);
 	if (!route || status < 400 || status >= 500 || status === 429) return;
-	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, outcome: 'refused', details: { code: errorCode(error) } });
+	// The sentence says which name, rule or certificate it was about. Strangers do not get to write into the log.
+	const more = caller && { detail: detail.slice(0, RECORDED_DETAIL) };
+	await refusals.record(actorOf(context, caller), { action: `${route.method} ${route.path}`, outcome: 'refused', details: { code: errorCode(error), ...more } });
 }

@@ -51,6 +51,7 @@ export function revokeRoutes({ revoke, clock, logger }: RevokeRouteDeps): Route[
 			async handle(request) {
 				const body = await request.json(revocationsSchema, MAX_REVOCATIONS_BYTES);
 				const { results, crlNumber } = await revoke.many(body, nodeScope(request.caller), request.actor);
+				for (const result of results) if ('error' in result) await request.refuse(result.error);
 				const rendered = results.map((result): RevocationResult => {
 					if (!('error' in result)) return render(result);
 					const { code, detail } = problemOf(result.error);

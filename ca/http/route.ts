@@ -1,6 +1,7 @@
 /** What a route is, free of any framework: a method, a path, who may call it, and a function from request to answer. */
 
 import type { z } from 'zod';
+import type { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 import type { Caller, CallerRole } from '../registration/caller.ts';
 import type { Description } from './description.ts';
@@ -36,6 +37,8 @@ export interface ApiRequest {
 	 * @throws BirthmarkError `source-shut-out`
 	 */
 	present(token: string): void;
+	/** Records in the audit log that a part of the request is refused; for the whole of it, throw. */
+	refuse(error: BirthmarkError): Promise<void>;
 	/** of the path. @throws BirthmarkError `request-malformed` for one that no database could hold */
 	parameter(name: string): string;
 	query(name: string): string | undefined;

@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -43,15 +44,32 @@ test('whatever was answered is in the log by the time that it is read, and the l
 test('a refusal says who was refused what and why', async (t) => {
 	const ca = await startCa(t);
 	const node = await ca.join('host1', ['web*/web']);
-	await ca.request('POST', '/v1/authorize', { credentials: node, body: { commonName: 'db01', organizationalUnit: 'db', dnsNames: [], image: 'x', containerId: 'a'.repeat(64) } });
+	const refusedName = await ca.request('POST', '/v1/authorize', { credentials: node, body: { commonName: 'db01', organizationalUnit: 'db', dnsNames: [], image: 'x', containerId: 'a'.repeat(64) } });
 	await ca.request('GET', '/v1/nodes', { credentials: node });
 	await ca.request('PUT', '/v1/sign/nonsense', { body: newKey().csr() });
 	await ca.request('GET', '/v1/no-such-route');
 	const refused = (await page(ca)).records.filter(({ outcome }) => outcome === 'refused');
 	t.deepEqual(refused.map(({ by, action, details }) => [by.role, by.name, by.source, action, details]), [
-		['node', 'host1', '127.0.0.1', 'POST /v1/authorize', { code: 'name-not-allowed' }],
-		['node', 'host1', '127.0.0.1', 'GET /v1/nodes', { code: 'forbidden' }],
+		['node', 'host1', '127.0.0.1', 'POST /v1/authorize', { code: 'name-not-allowed', detail: refusedName.json()['detail'] }],
+		['node', 'host1', '127.0.0.1', 'GET /v1/nodes', { code: 'forbidden', detail: 'this is for the role operator, and the caller is a node' }],
 		['anonymous', '', '127.0.0.1', 'PUT /v1/sign/:token', { code: 'token-malformed' }],
+	]);
+	t.regex(String(refused[0]!.details?.['detail']), /db01/);
+});
+
+test('of many revocations at once each that is refused is recorded', async (t) => {
+	const ca = await startCa(t);
+	const node = await ca.join('host1');
+	await ca.join('host2');
+	const { cert } = await ca.enrol(node, 'web01', 'web');
+	const serial = new X509Certificate(cert).serialNumber.toLowerCase();
+	const body = { revocations: [{ serial }, { serial: '4'.repeat(32) }, { node: 'host2' }] };
+	t.is((await ca.request('POST', '/v1/revocations', { credentials: node, body })).json()['revoked'], 1);
+	const records = (await page(ca)).records.filter(({ by, action }) => by.role === 'node' && /revo/.test(action));
+	t.deepEqual(records.map(({ action, outcome, details }) => [action, outcome, details?.['code']]), [
+		['certificate.revoke', 'done', undefined],
+		['POST /v1/revocations', 'refused', 'certificate-unknown'],
+		['POST /v1/revocations', 'refused', 'forbidden'],
 	]);
 });
 
