@@ -3,10 +3,15 @@
 import { errorCode } from '#common/protocol/errors.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
+import type { CaConfig } from '../config.ts';
 import { onHangup } from '../hangup.ts';
 import { initCa, type InitOptions } from '../init.ts';
+import { parseExternalAddress } from '../issuance/external-address.ts';
+import { readExternalFiles } from '../issuance/external-files.ts';
+import { openCfsslClients } from '../registration/cfssl-clients.ts';
 import { loadConfig, serveCa } from '../serve.ts';
 import { caExists } from '../state-folder.ts';
+import { readOtelEnvironment } from '../tracing/otel-environment.ts';
 import { defineCommand } from './command.ts';
 
 export const serve = defineCommand({
@@ -17,7 +22,7 @@ export const serve = defineCommand({
 	async run(state, { init, 'trust-domain': trustDomain, environment, 'check-config': onlyCheck }, env) {
 		if (init && !onlyCheck) await initUnlessThere({ state, trustDomain, environment, env });
 		const config = await loadConfig(state, env);
-		if (onlyCheck) return;
+		if (onlyCheck) return checkWhatIsNamed(config, env);
 		let level = config.logLevel;
 		const logger = createLogger('ca', () => level);
 		const starting = serveCa({ state, config, env, logger });
@@ -36,4 +41,11 @@ async function initUnlessThere(options: InitOptions): Promise<void> {
 	await initCa(options).catch((error: unknown) => {
 		if (errorCode(error) !== 'ca-exists') throw error;
 	});
+}
+
+/** What else would keep the CA from starting: the files that the configuration names, and variables beside it. */
+async function checkWhatIsNamed({ cfssl, externalCa }: CaConfig, env: InitOptions['env']): Promise<void> {
+	readOtelEnvironment(env);
+	openCfsslClients(cfssl.clients);
+	if (externalCa !== null) await readExternalFiles(parseExternalAddress(externalCa));
 }

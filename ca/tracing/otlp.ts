@@ -4,6 +4,7 @@
  * looking into; nothing waits for them, and what cannot be sent is dropped and counted.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { VERSION } from '#common/protocol/version.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Attributes, FinishedSpan, SpanKind } from './tracer.ts';
@@ -12,6 +13,8 @@ const QUEUE_LIMIT = 4096;
 const BATCH_LIMIT = 512;
 const INTERVAL_MS = 2000;
 const TIMEOUT_MS = 5000;
+/** How long a CA that stops waits for a collector that is slow: less than it is given itself. */
+const STOP_MS = 2000;
 /** A collector that is away is said so once in a while, not for every batch. */
 const COMPLAIN_MS = 60_000;
 /** SpanKind and StatusCode of the protocol. */
@@ -29,7 +32,7 @@ export interface OtlpOptions {
 export interface SpanExporter {
 	/** Never waits, never fails. */
 	add(span: FinishedSpan): void;
-	/** Sends what waits, once, and sends no more afterwards. */
+	/** Sends what waits, as far as the collector takes it soon, and sends no more afterwards. */
 	stop(): Promise<void>;
 }
 
@@ -79,7 +82,7 @@ export function startOtlpExporter({ url, headers, serviceName, logger }: OtlpOpt
 		},
 		async stop() {
 			clearInterval(timer);
-			await flush();
+			await Promise.race([flush(), sleep(STOP_MS, undefined, { ref: false })]);
 		},
 	};
 }

@@ -3,7 +3,7 @@
 import test from 'ava';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { newKey, sha256, temporaryFolder } from '../../support/ca.ts';
@@ -70,6 +70,12 @@ test('serving where there is no CA fails, and a configuration is checked without
 	t.regex(missing.stderr, /\[ca-missing\]\n$/);
 	await run(['init', '--state', state]);
 	t.is((await run(['serve', '--check-config'], { BIRTHMARK_CA_STATE: state })).code, 0);
+	const file = join(state, 'config.json');
+	const original = readFileSync(file, 'utf8');
+	const client = { name: 'swarm', organizationalUnit: 'x', organization: 'x', allow: ['*/*'], clientCaFile: join(state, 'no-such-file') };
+	writeFileSync(file, JSON.stringify({ ...JSON.parse(original) as object, cfssl: { clients: [client] } }));
+	t.like(await run(['serve', '--state', state, '--check-config']), { code: 78 });
+	writeFileSync(file, original);
 	const faulty = await run(['serve', '--state', state, '--check-config'], { BIRTHMARK_CA_LOG_LEVEL: 'loud' });
 	t.is(faulty.code, 78);
 	t.regex(faulty.stderr, /logLevel/);
