@@ -9,8 +9,18 @@ export interface ComposeService {
 	readonly image: string;
 	readonly environment: Readonly<Record<string, string>>;
 	readonly ports: readonly string[];
+	/** `name:path` or `./path:path`, with `:ro` or without */
 	readonly volumes: readonly string[];
+	/** `no` where the file says nothing */
+	readonly restart: string;
+	readonly readOnly: boolean;
+	readonly capDrop: readonly string[];
+	/** in the form of the engine, e.g. `no-new-privileges:true` */
+	readonly securityOptions: readonly string[];
 }
+
+/** A key that nobody carries out would be a promise that nobody tests. */
+const KEYS = ['image', 'environment', 'ports', 'volumes', 'restart', 'read_only', 'cap_drop', 'security_opt'];
 
 type Value = string | string[] | { [key: string]: Value };
 
@@ -24,12 +34,24 @@ export function readComposeServices(path: string, variables: Readonly<Record<str
 	const lines = readFileSync(path, 'utf8').split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('#'));
 	const file = mapping(lines.map((line) => ({ indent: line.length - line.trimStart().length, text: substitute(line.trim(), variables) })));
 	const services = file['services'] as Record<string, Record<string, Value>>;
-	return Object.fromEntries(Object.entries(services).map(([name, service]) => [name, {
-		image: service['image'] as string,
-		environment: (service['environment'] ?? {}) as Record<string, string>,
-		ports: (service['ports'] ?? []) as string[],
-		volumes: (service['volumes'] ?? []) as string[],
-	}]));
+	const declared = Object.keys(file['volumes'] ?? {});
+	return Object.fromEntries(Object.entries(services).map(([name, service]) => {
+		const unknown = Object.keys(service).find((key) => !KEYS.includes(key));
+		if (unknown !== undefined) throw new Error(`this reader does not know ${unknown} of ${name}`);
+		const volumes = (service['volumes'] ?? []) as string[];
+		const undeclared = volumes.map((volume) => volume.split(':')[0]!).find((source) => !source.startsWith('.') && !declared.includes(source));
+		if (undeclared !== undefined) throw new Error(`${name} has the volume ${undeclared}, which is not among the volumes of the file`);
+		return [name, {
+			image: service['image'] as string,
+			environment: (service['environment'] ?? {}) as Record<string, string>,
+			ports: (service['ports'] ?? []) as string[],
+			volumes,
+			restart: (service['restart'] ?? 'no') as string,
+			readOnly: service['read_only'] === 'true',
+			capDrop: (service['cap_drop'] ?? []) as string[],
+			securityOptions: (service['security_opt'] ?? []) as string[],
+		}];
+	}));
 }
 
 function substitute(text: string, variables: Readonly<Record<string, string>>): string {

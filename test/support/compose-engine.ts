@@ -1,0 +1,76 @@
+/**
+ * The services of a Compose file as containers of the tests' engine, as `docker compose up` makes them:
+ * one network where each is known by its name, volumes of the project, files of the project's folder.
+ * Other than there a published port is one that was free, and only on the loopback interface.
+ */
+
+import { resolve } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import { freePort } from '../../scripts/ports.ts';
+import type { ComposeService } from './compose.ts';
+import type { World } from './world.ts';
+
+export interface Project {
+	/** the container of a service */
+	container(service: string): Docker.Container;
+	/** the published port of a service, on the loopback interface */
+	port(service: string): number;
+	/** a named volume, as the host sees it */
+	volume(name: string): string;
+	/** Makes the containers that are not there and starts them, all at once: no service says that it waits for another. */
+	up(): Promise<void>;
+	/** Removes the containers; volumes stay. */
+	down(): Promise<void>;
+}
+
+/** @param folder what `./` means; everything is removed after the test */
+export async function composeProject(t: ExecutionContext, world: World, services: Readonly<Record<string, ComposeService>>, folder: string): Promise<Project> {
+	const { docker } = world;
+	const project = world.name('compose');
+	const sources = Object.values(services).flatMap((service) => service.volumes.map((volume) => volume.split(':')[0]!));
+	for (const name of new Set(sources.filter((source) => !source.startsWith('.')))) {
+		await docker.createVolume({ Name: `${project}_${name}` });
+		t.teardown(() => docker.getVolume(`${project}_${name}`).remove({ force: true }));
+	}
+	const network = await world.network(t);
+	const ports = new Map<string, number>();
+	for (const [name, service] of Object.entries(services)) if (service.ports.length > 0) ports.set(name, await freePort());
+	const containers = new Map<string, Docker.Container>();
+
+	const start = async (name: string, service: ComposeService): Promise<void> => {
+		const container = containers.get(name) ?? await world.plain(t, {
+			name: `${project}-${name}-1`,
+			Image: service.image,
+			Env: Object.entries(service.environment).map(([variable, value]) => `${variable}=${value}`),
+			NetworkingConfig: { EndpointsConfig: { [network.id]: { Aliases: [name] } } },
+			HostConfig: {
+				NetworkMode: network.id,
+				// As Compose does: a file that is missing is an error, not an empty folder.
+				Mounts: service.volumes.map((volume) => mount(volume)),
+				RestartPolicy: { Name: service.restart },
+				ReadonlyRootfs: service.readOnly,
+				CapDrop: [...service.capDrop],
+				SecurityOpt: [...service.securityOptions],
+				PortBindings: Object.fromEntries(service.ports.map((published) => [`${published.split(':')[1]!}/tcp`, [{ HostIp: '127.0.0.1', HostPort: String(ports.get(name)!) }]])),
+			},
+		});
+		containers.set(name, container);
+		await container.start();
+	};
+	const mount = (volume: string): Docker.MountSettings => {
+		const [source, Target, mode] = volume.split(':') as [string, string, string | undefined];
+		const from = source.startsWith('.') ? { Type: 'bind' as const, Source: resolve(folder, source) } : { Type: 'volume' as const, Source: `${project}_${source}` };
+		return { ...from, Target, ReadOnly: mode === 'ro' };
+	};
+	return {
+		container: (service) => containers.get(service)!,
+		port: (service) => ports.get(service)!,
+		volume: (name) => `${world.paths.data}/volumes/${project}_${name}/_data`,
+		up: async () => void await Promise.all(Object.entries(services).map(([name, service]) => start(name, service))),
+		async down() {
+			await Promise.all([...containers.values()].map((container) => container.remove({ force: true, v: true })));
+			containers.clear();
+		},
+	};
+}
