@@ -1,7 +1,7 @@
 /**
  * The blackhole (a promise of Pollendina): who sends too many bad CSRs or tokens, or fails too often to
  * say who it is, is not heard for a growing time. What counts against whom, and why nobody can shut out
- * somebody else, is in docs/adr/0014. Each instance of the CA counts for itself.
+ * somebody else, is in docs/adr/0012. Each instance of the CA counts for itself.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';

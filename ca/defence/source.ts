@@ -1,7 +1,7 @@
 /**
  * Where bad requests come from, as exactly as it is proved: a certificate that the handshake proved
  * possession of, a token that the CA knows, and only for want of both the address. Who shares an
- * address with somebody shares nothing else with him (docs/adr/0014).
+ * address with somebody shares nothing else with him (docs/adr/0012).
  */
 
 import { createHash } from 'node:crypto';
