@@ -6,6 +6,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { encodePem } from '#common/x509/pem.ts';
+import { certificateRecord } from './certificate-record.ts';
 import type { ExternalAddress } from './external-address.ts';
 import { checkExternal } from './external-check.ts';
 import { intermediatesOf, readExternalFiles } from './external-files.ts';
@@ -27,12 +28,12 @@ export interface ExternalIssueDeps extends RequestDeps {
 export function createExternalIssue(deps: ExternalIssueDeps): Issue {
 	const { address, issue, clock } = deps;
 	return async (request) => {
-		const { identity, key, origin, parent } = request;
+		const { identity, key, origin } = request;
 		// What is signed for others over cfssl is not handed on.
 		if (identity.role !== 'workload' || origin.cfsslClient !== undefined) return issue(request);
 		if (!key.request) throw new BirthmarkError('internal', 'an external CA needs the certificate signing request');
 		requireKey(identity.profile, key.publicKey);
-		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, alternativeNames } = identity;
+		const { commonName, organizationalUnit, organization, spiffeId, alternativeNames } = identity;
 		const files = await readExternalFiles(address);
 		const pem = await requestSignature(address.urls, files, {
 			hosts: [...alternativeNames, ...(address.asksForUri ? [spiffeId] : [])],
@@ -42,27 +43,15 @@ export function createExternalIssue(deps: ExternalIssueDeps): Issue {
 		}, deps);
 		const now = clock.now();
 		const { certificate, issuer } = checkExternal(pem, { identity, publicKey: key.publicKey, asksForUri: address.asksForUri, issuers: files.issuers, now });
-		const serial = certificate.serialNumber.toLowerCase();
-		return {
-			serial,
+		return certificateRecord(request, {
+			serial: certificate.serialNumber.toLowerCase(),
 			der: certificate.raw,
-			publicKeyHash: key.publicKeyHash,
-			role,
-			commonName,
-			organizationalUnit,
-			organization,
-			dnsNames,
-			spiffeId,
-			...origin,
 			intermediates: intermediatesOf(issuer, files.issuers),
 			issuerGeneration: EXTERNAL_GENERATION,
 			crlPartition: 0,
-			chain: parent?.chain ?? serial,
-			...(parent && { parentSerial: parent.serial }),
-			renewals: parent ? parent.renewals + 1 : 0,
 			issuedAt: now,
 			notBefore: certificate.validFromDate,
 			notAfter: certificate.validToDate,
-		};
+		});
 	};
 }

@@ -12,6 +12,7 @@ import { leafExtensions } from '#common/x509/profile.ts';
 import { createSerial } from '#common/x509/serial.ts';
 import type { CertificateRecord } from '../store/records.ts';
 import type { Authorities } from './authorities.ts';
+import { certificateRecord } from './certificate-record.ts';
 import { requirePermitted, type Identity } from './identity.ts';
 import { requireKey } from './profiles.ts';
 import { validity } from './validity.ts';
@@ -54,12 +55,13 @@ const NOWHERE: Placement = { partition: 0, pointers: {} };
 
 /** @returns a function that makes one certificate; it fails with `internal` when the intermediate has expired or the lint finds a fault */
 export function createIssue({ authorities, clock, random, backdateSeconds, place = async () => NOWHERE }: IssueDeps): Issue {
-	return async ({ identity, key, lifetimeSeconds, origin, parent }) => {
+	return async (request) => {
+		const { identity, key, lifetimeSeconds } = request;
 		const now = clock.now();
 		const { issuer, generation } = authorities.current().active;
 		if (issuer.notAfter <= now) throw new BirthmarkError('internal', 'the intermediate certificate of the CA has expired');
 		const serial = createSerial(random);
-		const { commonName, organizationalUnit, organization, dnsNames, role, spiffeId, profile } = identity;
+		const { commonName, organizationalUnit, organization, spiffeId, profile } = identity;
 		requireKey(profile, key.publicKey);
 		requirePermitted(identity, issuer);
 		const { partition, pointers } = await place(generation);
@@ -72,25 +74,8 @@ export function createIssue({ authorities, clock, random, backdateSeconds, place
 			...validity(now, Math.min(lifetimeSeconds ?? profile.lifetimeSeconds, profile.maximumSeconds), backdateSeconds, issuer),
 		};
 		const extensions = leafExtensions(key.publicKey, issuer.keyId, names, purposes, pointers);
-		return {
-			serial,
-			der: signCertificate({ ...tbs, extensions }, issuer, (der) => lintLeaf(der, { tbs, names, purposes, pointers }, issuer)),
-			publicKeyHash: key.publicKeyHash,
-			role,
-			commonName,
-			organizationalUnit,
-			organization,
-			dnsNames,
-			spiffeId,
-			...origin,
-			issuerGeneration: generation,
-			crlPartition: partition,
-			chain: parent?.chain ?? serial,
-			...(parent && { parentSerial: parent.serial }),
-			renewals: parent ? parent.renewals + 1 : 0,
-			issuedAt: now,
-			notBefore: tbs.notBefore,
-			notAfter: tbs.notAfter,
-		};
+		const der = signCertificate({ ...tbs, extensions }, issuer, (bytes) => lintLeaf(bytes, { tbs, names, purposes, pointers }, issuer));
+		const { notBefore, notAfter } = tbs;
+		return certificateRecord(request, { serial, der, issuerGeneration: generation, crlPartition: partition, issuedAt: now, notBefore, notAfter });
 	};
 }
