@@ -26,8 +26,10 @@ const ACKNOWLEDGE = `
 	INSERT INTO acknowledgements (chain, digest, at) VALUES (:chain, :digest, :at)
 	ON CONFLICT (chain) DO UPDATE SET digest = :digest, at = :at`;
 const FIRST_LAGGARDS = 20;
+/** Revoked by one statement: a server ends statements that take long, and the largest fleet is to be brought down as well. */
+const REVOKED_AT_ONCE = 20_000;
 
-export function createTrust(database: Database): TrustStore {
+export function createTrust(database: Database, revokedAtOnce = REVOKED_AT_ONCE): TrustStore {
 	return {
 		trustVersion: () => database.read((sql) => readCounter(sql, 'trust')),
 		// In a transaction, because a change may come between two statements.
@@ -38,7 +40,7 @@ export function createTrust(database: Database): TrustStore {
 			for (const { digest, bundle, publishedAt } of change.next.bundles) {
 				await sql.run(PUT_BUNDLE, { digest, bundle, publishedAt: publishedAt.getTime() });
 			}
-			const revoked = await bringDown(sql, change);
+			const revoked = await bringDown(sql, change, revokedAtOnce);
 			const details = { ...change.details, ...(change.voided && { revoked }) };
 			await recordEvent(sql, by, { at: change.at, action: change.action, outcome: 'done', details });
 			return revoked;
@@ -70,13 +72,19 @@ async function readTrust(sql: Reader): Promise<TrustRecord> {
 	return { version: await readCounter(sql, 'trust'), authorities: authorities.map(toAuthority), bundles: bundles.map(toBundle) };
 }
 
-async function bringDown(sql: Sql, { voided, at }: TrustChange): Promise<number> {
+async function bringDown(sql: Sql, { voided, at }: TrustChange, revokedAtOnce: number): Promise<number> {
 	if (!voided) return 0;
 	for (const cancel of CANCEL_TOKENS) await sql.run(cancel, { now: at.getTime() });
 	// Those that users sign are not kept; what was signed until now is refused as after a restore.
 	await raise(sql, 'restored', at.getTime());
-	// Many enough as it is, and what has ended under an issuer that is void nobody believes.
-	return revokeCertificates(sql, `issuer_generation IN (${voided.map(Number).join(', ')})`, {}, 'cACompromise', at, 0);
+	const condition = `issuer_generation IN (${voided.map(Number).join(', ')}) AND sequence >= :from AND sequence < :to`;
+	const { first, last } = (await sql.get('SELECT min(sequence) AS first, max(sequence) AS last FROM certificates')) as { first: number | null; last: number | null };
+	let revoked = 0;
+	for (let from = first ?? 0; from <= (last ?? -1); from += revokedAtOnce) {
+		// Many enough as it is, and what has ended under an issuer that is void nobody believes.
+		revoked += await revokeCertificates(sql, condition, { from, to: from + revokedAtOnce }, 'cACompromise', at, 0);
+	}
+	return revoked;
 }
 
 async function laggards(sql: Reader, condition: string, parameters: Parameters, atMost?: number): Promise<Laggards> {
