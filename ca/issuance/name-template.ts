@@ -5,7 +5,7 @@
  * Different authorizations must never lead to the same name: so what stands beside something else in
  * a DNS name is a single label, no label has two values, a segment of a path is either text or one value,
  * and what a template makes for one nobody else is given, by another template or because it was
- * authorized by itself. A template that is one placeholder alone makes what can be authorized anyway.
+ * authorized by itself. A template that is one variable alone makes what can be authorized anyway.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -19,22 +19,22 @@ export interface TemplateValues {
 }
 
 const VALUES = ['commonName', 'organizationalUnit', 'organization', 'trustDomain'] as const;
-const PLACEHOLDER = /\{([^{}]*)\}/g;
+const VARIABLE = /\{([^{}]*)\}/g;
 const LONE = /^\{[^{}]*\}$/;
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const SEGMENT = /^[A-Za-z0-9._-]+$/;
 /** First segment of the identities of Birthmark's own parts, see `identity.ts`. */
 const RESERVED_SEGMENT = 'birthmark';
 
-/** Values that no two placeholders have in common. */
+/** Values that no two variables have in common. */
 const SAMPLE: TemplateValues = { commonName: 'x1', organizationalUnit: 'x2', organization: 'x3', trustDomain: 'x4.x5' };
 
 /** @throws Error that says what is wrong, for a configuration */
 export function checkDnsTemplate(template: string): void {
-	checkPlaceholders(template);
+	checkVariables(template);
 	// "a-b" and "c" would look like "a" and "b-c".
-	if (template.split('.').some((part) => [...part.matchAll(PLACEHOLDER)].length > 1)) throw new Error('has two placeholders in one label: put a "." between them');
-	checkDnsName(template.replaceAll(PLACEHOLDER, 'x'));
+	if (template.split('.').some((part) => [...part.matchAll(VARIABLE)].length > 1)) throw new Error('has two variables in one label: put a "." between them');
+	checkDnsName(template.replaceAll(VARIABLE, 'x'));
 }
 
 /** @returns the first other template that makes the names of this one of other values; undefined when none does */
@@ -56,12 +56,12 @@ export function canPathsMeet(one: string, other: string): boolean {
 
 /** @throws Error that says what is wrong, for a configuration */
 export function checkPathTemplate(template: string): void {
-	checkPlaceholders(template);
+	checkVariables(template);
 	const [start, ...segments] = template.split('/');
 	if (start !== '' || segments.length === 0) throw new Error('does not begin with "/"');
 	for (const segment of segments) {
 		if (LONE.test(segment)) continue;
-		if (!SEGMENT.test(segment) || segment === '.' || segment === '..') throw new Error('has a segment that is neither one placeholder nor letters, digits, ".", "_" and "-"');
+		if (!SEGMENT.test(segment) || segment === '.' || segment === '..') throw new Error('has a segment that is neither one variable nor letters, digits, ".", "_" and "-"');
 	}
 	if (!segments.includes('{commonName}')) throw new Error('has no segment {commonName}: all instances would be the same');
 	if (segments[0]!.toLowerCase().startsWith(RESERVED_SEGMENT)) throw new Error(`begins with "${RESERVED_SEGMENT}", which is reserved`);
@@ -107,21 +107,21 @@ export function expandPathTemplate(template: string, values: TemplateValues): st
 }
 
 function expand(template: string, values: TemplateValues, check: (key: string, value: string) => void = () => undefined): string {
-	return template.replaceAll(PLACEHOLDER, (_, key: keyof TemplateValues) => {
+	return template.replaceAll(VARIABLE, (_, key: keyof TemplateValues) => {
 		check(key, values[key]);
 		return values[key];
 	});
 }
 
-/** Everything that a DNS template makes; undefined for one placeholder alone. */
+/** Everything that a DNS template makes; undefined for one variable alone. */
 function patternOf(template: string, trustDomain: string): RegExp | undefined {
 	if (LONE.test(template)) return undefined;
 	const texts = template.replaceAll('{trustDomain}', trustDomain).split(/\{[^{}]*\}/);
 	return new RegExp(`^${texts.map((text) => RegExp.escape(text)).join('[a-z0-9-]+')}$`);
 }
 
-function checkPlaceholders(template: string): void {
-	for (const [, key] of template.matchAll(PLACEHOLDER)) {
+function checkVariables(template: string): void {
+	for (const [, key] of template.matchAll(VARIABLE)) {
 		if (!(VALUES as readonly string[]).includes(key!)) throw new Error(`has {${key}}; there are ${VALUES.map((value) => `{${value}}`).join(', ')}`);
 	}
 }

@@ -13,8 +13,8 @@ import { holds } from '../../../support/property.ts';
 const label = fc.stringMatching(/^[ab]([ab-]{0,3}[ab])?$/);
 const name = fc.oneof(label, fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => labels.join('.')));
 const values: fc.Arbitrary<TemplateValues> = fc.record({ commonName: name, organizationalUnit: name, organization: name, trustDomain: fc.constant('t.internal') }, { noNullPrototype: true });
-const placeholder = fc.constantFrom('{commonName}', '{organizationalUnit}', '{organization}', '{trustDomain}');
-const part = fc.oneof({ weight: 3, arbitrary: placeholder }, { weight: 2, arbitrary: fc.constantFrom('-', '.', 'a', 'x', 'svc', '--') }, { weight: 1, arbitrary: fc.string({ maxLength: 3 }) });
+const variable = fc.constantFrom('{commonName}', '{organizationalUnit}', '{organization}', '{trustDomain}');
+const part = fc.oneof({ weight: 3, arbitrary: variable }, { weight: 2, arbitrary: fc.constantFrom('-', '.', 'a', 'x', 'svc', '--') }, { weight: 1, arbitrary: fc.string({ maxLength: 3 }) });
 
 function accepted(check: () => void): boolean {
 	try {
@@ -51,11 +51,11 @@ test('a DNS name by template is a legal one, and two authorizations that it tell
 });
 
 test('two values in one label are refused: which is which could not be told', (t) => {
-	for (const template of ['{commonName}-{organizationalUnit}', '{commonName}{organization}.svc']) t.throws(() => checkDnsTemplate(template), { message: /two placeholders/ });
+	for (const template of ['{commonName}-{organizationalUnit}', '{commonName}{organization}.svc']) t.throws(() => checkDnsTemplate(template), { message: /two variables/ });
 });
 
 test('a SPIFFE path by template makes a SPIFFE ID, and two authorizations that it tells apart never get the same', (t) => {
-	const segment = fc.oneof(placeholder, fc.constantFrom('svc', '.', '..', '', 'a{commonName}', 'birthmark'), fc.string({ maxLength: 4 }));
+	const segment = fc.oneof(variable, fc.constantFrom('svc', '.', '..', '', 'a{commonName}', 'birthmark'), fc.string({ maxLength: 4 }));
 	const path = fc.array(segment, { maxLength: 4 }).chain((segments) => fc.constantFrom(segments, ['{commonName}', ...segments])).map((segments) => `/${segments.join('/')}`).filter((template) => accepted(() => checkPathTemplate(template)));
 	holds(t, 3000, fc.property(path, values, values, (template, one, other) => {
 		const [first, second] = [one, other].map((of) => spiffeId('t.internal', expandPathTemplate(template, of)));

@@ -19,7 +19,7 @@ const FAULTS: Readonly<Record<string, readonly [profiles: object, path: string]>
 	'a lifetime under ten seconds': [{ client: { lifetimeSeconds: 9 } }, 'profiles.client.lifetimeSeconds'],
 	'a type of key that there is not': [{ node: { keyTypes: ['P-256', 'DSA'] } }, 'profiles.node.keyTypes.1'],
 	'RSA under 2048 bits': [{ workload: { rsaMinimumBits: 1024 } }, 'profiles.workload.rsaMinimumBits'],
-	'a placeholder that there is not': [{ workload: { dnsNames: ['{commonName}', '{image}.test'] } }, 'profiles.workload.dnsNames.1'],
+	'a variable that there is not': [{ workload: { dnsNames: ['{commonName}', '{image}.test'] } }, 'profiles.workload.dnsNames.1'],
 	'a wildcard': [{ workload: { dnsNames: ['{commonName}', '*.{organizationalUnit}.test'] } }, 'profiles.workload.dnsNames.1'],
 	'a DNS name with an underscore': [{ workload: { dnsNames: ['{commonName}', 'a_b.{commonName}'] } }, 'profiles.workload.dnsNames.1'],
 	'a label made of two values': [{ workload: { dnsNames: ['{commonName}', '{commonName}-{organizationalUnit}.test'] } }, 'profiles.workload.dnsNames.1'],
