@@ -5,7 +5,7 @@
  * exception is a rule for our bridges where another engine makes bridged traffic pass the firewall.
  */
 
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,9 +28,24 @@ export async function installEngine(steps: Steps): Promise<string> {
 	return TOOLS;
 }
 
-/** Writes the engine's daemon.json; `reloadEngine` makes a running engine take it up. */
-export function writeDaemonJson(paths: EnginePaths, authorizationPlugins: readonly string[]): void {
-	const config = {
+/** What daemon.json may say besides what a private engine needs, such as `userns-remap`, `live-restore` or more `hosts`. */
+export type EngineSettings = Readonly<Record<string, unknown>>;
+
+/**
+ * Writes the engine's daemon.json; `reloadEngine` makes a running engine take it up. What was set
+ * before stays, so that the chain can change without a word about the rest.
+ */
+export function writeDaemonJson(paths: EnginePaths, authorizationPlugins: readonly string[], settings: EngineSettings = {}): void {
+	const config = { ...ownSettings(paths), ...readDaemonJson(paths), ...settings, 'authorization-plugins': authorizationPlugins };
+	writeFileSync(paths.daemonJson, JSON.stringify(config, undefined, '\t') + '\n');
+}
+
+function readDaemonJson(paths: EnginePaths): EngineSettings & { readonly 'authorization-plugins'?: readonly string[] } {
+	return existsSync(paths.daemonJson) ? (JSON.parse(readFileSync(paths.daemonJson, 'utf8')) as EngineSettings) : {};
+}
+
+function ownSettings(paths: EnginePaths): EngineSettings {
+	return {
 		hosts: [paths.host],
 		'data-root': paths.data,
 		'exec-root': join(paths.shortRun, 'exec'),
@@ -40,18 +55,20 @@ export function writeDaemonJson(paths: EnginePaths, authorizationPlugins: readon
 		ip6tables: false,
 		'ip-forward': false,
 		'ip-masq': false,
-		'authorization-plugins': authorizationPlugins,
 		'log-opts': { 'max-size': '10m' },
 	};
-	writeFileSync(paths.daemonJson, JSON.stringify(config, undefined, '\t') + '\n');
 }
 
 export function engineIsRunning(paths: EnginePaths): boolean {
 	return enginePid(paths) !== undefined;
 }
 
-/** Starts the engine unless it runs; waits until its API answers. */
-export async function startEngine(steps: Steps, paths: EnginePaths): Promise<void> {
+/**
+ * Starts the engine unless it runs; waits until its API answers.
+ *
+ * @param options `settings` for daemon.json, kept for every later start
+ */
+export async function startEngine(steps: Steps, paths: EnginePaths, options: { settings?: EngineSettings } = {}): Promise<void> {
 	const failure = (): StepError => new StepError(`the private engine did not start: ${lastLine(paths.log)}`, `read ${paths.log}`);
 	// It may have been left in the middle of its start.
 	if (engineIsRunning(paths)) return waitFor(() => ping(paths), START_SECONDS, () => !engineIsRunning(paths), failure);
@@ -60,7 +77,9 @@ export async function startEngine(steps: Steps, paths: EnginePaths): Promise<voi
 	await makeRunShared(steps, paths);
 	await makeBridge(steps, paths);
 	await admitBridgedTraffic(steps, paths);
-	if (!existsSync(paths.daemonJson)) writeDaemonJson(paths, []);
+	writeDaemonJson(paths, readDaemonJson(paths)['authorization-plugins'] ?? [], options.settings);
+	// The root of a user namespace is a stranger on the host, and has to pass here to get to its containers.
+	if (options.settings?.['userns-remap'] !== undefined) chmodSync(paths.state, 0o711);
 	rmSync(paths.pidFile, { force: true });
 	mkdirSync(join(paths.state, 'logs'), { recursive: true });
 	const log = openSync(paths.log, 'a');
@@ -161,7 +180,9 @@ function freeSubnet(): string {
 
 /** Shims, and the containers themselves, outlive an engine that was killed. */
 async function endLeftProcesses(paths: EnginePaths): Promise<void> {
-	const ids = ['containers', 'plugins'].flatMap((kind) => (existsSync(join(paths.data, kind)) ? readdirSync(join(paths.data, kind)) : []));
+	// With user namespaces the engine keeps everything one folder down, called by the first uid and gid.
+	const roots = [paths.data, ...list(paths.data).filter((name) => /^\d+\.\d+$/.test(name)).map((name) => join(paths.data, name))];
+	const ids = roots.flatMap((root) => [...list(join(root, 'containers')), ...list(join(root, 'plugins'))]);
 	const isLeft = (pid: number): boolean => {
 		if (commandLine(pid).some((word) => word.startsWith(`${paths.shortRun}/exec`))) return true;
 		try {
@@ -180,6 +201,8 @@ async function endLeftProcesses(paths: EnginePaths): Promise<void> {
 		await waitFor(async () => !isAlive(pid), 5, () => false, () => new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
 	}
 }
+
+const list = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []);
 
 /** Mount points at or below a directory, the deepest first. */
 function mountsBelow(directory: string): string[] {
