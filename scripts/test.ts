@@ -6,7 +6,9 @@
  */
 
 import { spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { abuseReport } from './abuse-report.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER } from './set-up.ts';
@@ -15,6 +17,8 @@ import { startPostgres } from '../test/support/postgres.ts';
 import { withTestEngine } from './test-engine.ts';
 
 const logFile = join(BUILD, 'logs/test.log');
+/** What became of each abuse, a line of JSON for each test. */
+const abuseFile = join(BUILD, 'logs/abuses.jsonl');
 const AVA = join(PROJECT, 'node_modules/.bin/ava');
 
 /** What these tests ask is asked of the CA, never of its file. */
@@ -33,9 +37,11 @@ interface Count {
 async function main(): Promise<void> {
 	const [flag, story] = process.argv.slice(2);
 	const counts: Count[] = [];
+	rmSync(abuseFile, { force: true });
 	if (flag !== '--integration') counts.push(await ava([]), await onPostgres());
 	counts.push(await integration(new Steps(logFile), story));
 	const sum = (pick: (count: Count) => number): number => counts.reduce((total, count) => total + pick(count), 0);
+	process.stdout.write(abuseReport(abuseFile));
 	process.stdout.write(`\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
 	if (sum((count) => count.failed) > 0) process.exitCode = 1;
 }
@@ -54,7 +60,7 @@ function integration(steps: Steps, story: string | undefined): Promise<Count> {
 	return withTestEngine(steps, ({ paths, caUrl }) => {
 		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN };
 		const files = story === undefined ? [] : [`test/integration/${story}/**/*.test.ts`];
-		return ava(['--config', 'test/integration.config.js', ...files], { BIRTHMARK_TEST: JSON.stringify(setting), DOCKER_HOST: paths.host });
+		return ava(['--config', 'test/integration.config.js', ...files], { BIRTHMARK_TEST: JSON.stringify(setting), BIRTHMARK_ABUSES: abuseFile, DOCKER_HOST: paths.host });
 	});
 }
 
