@@ -49,6 +49,7 @@ const hostRoot = pluginId === undefined ? '' : SHIM_ROOT;
 
 const nodeIdentity = createNodeIdentityStore(stateDirectory);
 const records = openRecords(join(stateDirectory, 'records.db'));
+records.abandonBirths();
 const ownCalls = createOwnCalls();
 const engine = createEngine(join(config.RUN_DIRECTORY, config.ENGINE_SOCKET), ownCalls.headers);
 /** Shared: the relay follows what the node's own calls found out. */
@@ -118,6 +119,7 @@ const authorizer: AuthorizerDeps = {
 	onProof: enforcement.saw,
 	onContainersRemoved: sweep.wake,
 	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),
+	onEnded: outbox.wake,
 	logger,
 };
 const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, tmpfs });

@@ -6,7 +6,7 @@
  */
 
 import { errorCode, type ErrorCode } from '#common/protocol/errors.ts';
-import type { RevokeRequest } from '#common/protocol/messages.ts';
+import type { Authorization, AuthorizeRequest, RevokeRequest } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { OutboxEntry } from './records.ts';
 
@@ -14,10 +14,16 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Answers that another attempt would get as well: the CA has forgotten it, or ended it before us. */
 const FINAL: readonly ErrorCode[] = ['authorization-unknown', 'authorization-ended', 'not-found', 'request-malformed'];
+/** The CA would not authorize it any more either, so what it may have of it is good for nothing. */
+const NEVER_AUTHORIZED: readonly ErrorCode[] = ['name-not-allowed', 'name-illegal', 'authorization-conflict', 'forbidden'];
 
 export interface OutboxDeps {
 	readonly records: { nextInOutbox(after?: number): OutboxEntry | undefined; removeFromOutbox(id: number): void };
-	readonly ca: { revoke(request: RevokeRequest): Promise<void>; endAuthorization(authorizationId: string): Promise<void> };
+	readonly ca: {
+		authorize(request: AuthorizeRequest): Promise<Authorization>;
+		revoke(request: RevokeRequest): Promise<void>;
+		endAuthorization(authorizationId: string): Promise<void>;
+	};
 	/** something was revoked */
 	readonly onDelivered: () => void;
 	readonly logger: Logger;
@@ -63,7 +69,9 @@ export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): O
 		}
 	}
 
-	async function deliver({ authorizationId, startId }: OutboxEntry): Promise<void> {
+	async function deliver(entry: OutboxEntry): Promise<void> {
+		if ('abandoned' in entry) return endAbandoned(entry.abandoned);
+		const { authorizationId, startId } = entry;
 		try {
 			if (startId === undefined) await ca.endAuthorization(authorizationId);
 			else await ca.revoke({ authorizationId, startId, reason: 'cessationOfOperation' });
@@ -71,6 +79,22 @@ export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): O
 		} catch (error) {
 			if (!FINAL.includes(errorCode(error) as ErrorCode)) throw error;
 			logger.warn('the CA does not know what should be revoked', { authorizationId, error });
+		}
+	}
+
+	/**
+	 * Asked again, the CA says under which id it has the authorization, or makes it now: in either case it
+	 * ends, and a first request that is still on its way finds it ended.
+	 */
+	async function endAbandoned(request: AuthorizeRequest): Promise<void> {
+		try {
+			const { id } = await ca.authorize(request);
+			if (id === undefined) return;
+			await ca.endAuthorization(id);
+			logger.info('the authorization of a container that got no identity ended', { containerId: request.containerId ?? '', authorizationId: id });
+		} catch (error) {
+			if (![...FINAL, ...NEVER_AUTHORIZED].includes(errorCode(error) as ErrorCode)) throw error;
+			logger.info('the CA has no authorization of a container that got no identity', { containerId: request.containerId ?? '', code: errorCode(error) });
 		}
 	}
 

@@ -1,12 +1,13 @@
 /**
  * The plugin's durable memory: volumes, the identity that belongs to each, its current start, who
- * holds it mounted, and the outbox of what the CA still has to hear. What is answered to the engine
- * was written here first; every change is one transaction, synced (SQLite WAL, synchronous=FULL).
+ * holds it mounted, identities that are being born, and the outbox of what the CA still has to hear.
+ * What is answered to the engine was written here first; every change is one transaction, synced
+ * (SQLite WAL, synchronous=FULL).
  */
 
 import { DatabaseSync } from 'node:sqlite';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { Names } from '#common/protocol/messages.ts';
+import type { AuthorizeRequest, Names } from '#common/protocol/messages.ts';
 
 export interface IdentityRecord extends Names {
 	readonly volume: string;
@@ -21,15 +22,17 @@ export interface IdentityRecord extends Names {
 	readonly startId?: string;
 }
 
-/** What the CA is to be told: a start is over, or the whole authorization when `startId` is absent. */
-export interface OutboxEntry {
-	readonly id: number;
-	readonly authorizationId: string;
-	readonly startId?: string;
-}
+/**
+ * What the CA is to be told: a start is over, or the whole authorization when `startId` is absent; or
+ * that nothing came of what was `abandoned`, whose authorization it may have, under an id that we never heard.
+ */
+export type OutboxEntry =
+	| { readonly id: number; readonly authorizationId: string; readonly startId?: string }
+	| { readonly id: number; readonly abandoned: AuthorizeRequest };
 
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
+/** Each brings a file from the version before it to its own: the first one makes version 1. */
+const MIGRATIONS: readonly string[] = [
+	`
 	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
 	CREATE TABLE identities (
 		position INTEGER PRIMARY KEY AUTOINCREMENT, volume TEXT NOT NULL, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL,
@@ -39,7 +42,12 @@ const SCHEMA = `
 	CREATE INDEX identities_by_volume ON identities (volume, position);
 	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
 	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
-`;
+	`,
+	`
+	CREATE TABLE births (container_id TEXT PRIMARY KEY, request TEXT NOT NULL) STRICT;
+	ALTER TABLE outbox ADD COLUMN abandoned TEXT;
+	`,
+];
 const IDENTITY_COLUMNS = `volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName,
 	organizational_unit AS organizationalUnit, dns_names AS dnsNames, uid, gid, mode, ca_way AS caWay, start_id AS startId`;
 /** Of the containers that a volume belongs to, the one whose turn it is: the oldest. */
@@ -50,10 +58,12 @@ export function openRecords(path: string): Records {
 	const database = new DatabaseSync(path);
 	database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000');
 	const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-	if (version > SCHEMA_VERSION) {
+	if (version > MIGRATIONS.length) {
 		throw new BirthmarkError('config-invalid', `${path} was written by a newer version of the plugin; install that one`);
 	}
-	if (version === 0) database.exec(`BEGIN; ${SCHEMA} PRAGMA user_version=${SCHEMA_VERSION}; COMMIT`);
+	for (const [index, migration] of MIGRATIONS.entries()) {
+		if (index >= version) database.exec(`BEGIN; ${migration} PRAGMA user_version=${index + 1}; COMMIT`);
+	}
 	return new Records(database);
 }
 
@@ -77,19 +87,38 @@ export class Records {
 		return this.#all<{ name: string }>('SELECT name FROM volumes ORDER BY name').map(({ name }) => name);
 	}
 
+	/** The CA is about to be asked for an authorization with this request, which names a container. */
+	beginBirth(request: AuthorizeRequest & { readonly containerId: string }): void {
+		this.#run('INSERT OR REPLACE INTO births VALUES (?, ?)', request.containerId, JSON.stringify(request));
+	}
+
+	/** Nothing comes of it: if the CA has an authorization by now, it is to be ended. */
+	abandonBirth(containerId: string): void {
+		this.#transaction(() => {
+			this.#run(`INSERT INTO outbox (authorization_id, abandoned) SELECT '', request FROM births WHERE container_id = ?`, containerId);
+			this.#run('DELETE FROM births WHERE container_id = ?', containerId);
+		});
+	}
+
+	/** Those that a process which ended left half-done. */
+	abandonBirths(): void {
+		for (const { id } of this.#all<{ id: string }>('SELECT container_id AS id FROM births')) this.abandonBirth(id);
+	}
+
 	/**
-	 * A volume belongs to one container, and to those of the same names that are to take its place:
-	 * a container is often made anew before the old one is removed.
+	 * The birth is complete. A volume belongs to one container, and to those of the same names that are
+	 * to take its place: a container is often made anew before the old one is removed.
 	 *
 	 * @throws BirthmarkError `identity-isolated` when the volume belongs to a container of other names
 	 */
 	addIdentity(record: IdentityRecord): void {
 		const owners = this.identitiesOf(record.volume);
-		if (owners.some(({ containerId }) => containerId === record.containerId)) return;
+		if (owners.some(({ containerId }) => containerId === record.containerId)) return this.#run('DELETE FROM births WHERE container_id = ?', record.containerId);
 		if (owners.some((owner) => !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
 		const { volume, containerId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, caWay } = record;
 		this.#transaction(() => {
 			this.addVolume(volume);
+			this.#run('DELETE FROM births WHERE container_id = ?', containerId);
 			this.#run(
 				'INSERT INTO identities (volume, container_id, authorization_id, common_name, organizational_unit, dns_names, uid, gid, mode, ca_way) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
 				volume, containerId, authorizationId, commonName, organizationalUnit, JSON.stringify(dnsNames), uid, gid, mode, caWay,
@@ -169,16 +198,17 @@ export class Records {
 	/** Another CA, another node identity: nothing that the old one authorized can be started. */
 	forgetAuthorizations(): void {
 		this.#transaction(() => {
-			for (const table of ['identities', 'mounts', 'outbox']) this.#run(`DELETE FROM ${table}`);
+			for (const table of ['identities', 'mounts', 'births', 'outbox']) this.#run(`DELETE FROM ${table}`);
 		});
 	}
 
 	/** The oldest undelivered entry after the one with this id. */
 	nextInOutbox(after = 0): OutboxEntry | undefined {
-		const row = this.#get('SELECT id, authorization_id AS authorizationId, start_id AS startId FROM outbox WHERE id > ? ORDER BY id LIMIT 1', after);
+		const row = this.#get('SELECT id, authorization_id AS authorizationId, start_id AS startId, abandoned FROM outbox WHERE id > ? ORDER BY id LIMIT 1', after);
 		if (!row) return undefined;
-		const { startId, ...entry } = row as { id: number; authorizationId: string; startId: string | null };
-		return startId === null ? entry : { ...entry, startId };
+		const { id, authorizationId, startId, abandoned } = row as { id: number; authorizationId: string; startId: string | null; abandoned: string | null };
+		if (abandoned !== null) return { id, abandoned: JSON.parse(abandoned) as AuthorizeRequest };
+		return { id, authorizationId, ...(startId !== null && { startId }) };
 	}
 
 	removeFromOutbox(id: number): void {

@@ -45,16 +45,19 @@ export function createRevocations(database: Database): RevocationStore {
 			const existence = EXISTS[selector.by];
 			if (existence !== undefined && !(await sql.get(existence, scope))) return undefined;
 			const at = { ...scope, now: now.getTime() };
-			if (scope.startId !== null) await sql.run(CLOSE_START, at);
+			const isFirst = scope.startId === null || (await sql.run(CLOSE_START, at)) > 0;
 			if (authorizations !== undefined) await sql.run(cancelMatching(authorizations), at);
 			const revoked = await revokeCertificates(sql, inScope(certificates), scope, reason, now);
-			await recordEvent(sql, by, {
-				at: now,
-				action: 'certificate.revoke',
-				outcome: 'done',
-				subject: selector.value,
-				details: { selector: selector.by, reason, revoked, ...(scope.startId !== null && { startId: scope.startId }) },
-			});
+			// A node that did not hear the answer says once more that a start is over.
+			if (isFirst || revoked > 0) {
+				await recordEvent(sql, by, {
+					at: now,
+					action: 'certificate.revoke',
+					outcome: 'done',
+					subject: selector.value,
+					details: { selector: selector.by, reason, revoked, ...(scope.startId !== null && { startId: scope.startId }) },
+				});
+			}
 			return revoked;
 		}, 'revocations'),
 		previewRevocation: (selector, node, now, limit) => database.read(async (sql) => {

@@ -3,7 +3,8 @@
  * (may it have this name?) and after (bind the name to the container's id, once and durably).
  *
  * The two halves share nothing but the request body, which the engine shows both times: a crash
- * between them leaves a container without an identity, whose start is refused.
+ * between them leaves a container without an identity, whose start is refused. A crash after the CA
+ * was asked leaves a record that it was, and what it authorized is ended.
  */
 
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
@@ -28,10 +29,12 @@ export interface IdentityCreateDeps {
 		image(reference: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 	};
-	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization>; endAuthorization(authorizationId: string): Promise<void> };
-	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'addIdentity'>;
+	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
+	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'beginBirth' | 'abandonBirth' | 'addIdentity'>;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
+	/** the records hold something for the CA */
+	readonly onEnded: () => void;
 	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
@@ -86,31 +89,21 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
-	const authorization = await deps.ca.authorize({
-		...request(identity, body, image),
-		containerId,
-		...(container.Names?.[0] !== undefined && { containerName: container.Names[0].slice(1) }),
-	});
-	if (authorization.id === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
-	const record = {
-		volume: mount.Name,
-		containerId,
-		authorizationId: authorization.id,
-		...identity.names,
-		...ownerOf(identity, body, image),
-		mode: identity.mode,
-		caWay: identity.caWay,
-	};
+	const owner = ownerOf(identity, body, image);
+	const containerName = container.Names?.[0]?.slice(1);
+	const asked = { ...request(identity, body, image), containerId, ...(containerName !== undefined && { containerName }) };
+	deps.records.beginBirth(asked);
 	try {
-		deps.records.addIdentity(record);
+		const { id: authorizationId } = await deps.ca.authorize(asked);
+		if (authorizationId === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
+		deps.records.addIdentity({ volume: mount.Name, containerId, authorizationId, ...identity.names, ...owner, mode: identity.mode, caWay: identity.caWay });
+		deps.logger.info('container authorized', { commonName: identity.names.commonName, containerId, authorizationId, volume: mount.Name, image: body.image });
 	} catch (error) {
-		// Without a record nobody would ever report its end.
-		await deps.ca.endAuthorization(authorization.id).catch((cause: unknown) => {
-			deps.logger.error('an authorization without a record stays at the CA', { containerId, authorizationId: record.authorizationId, error: cause });
-		});
+		// The CA may have it, also when its answer was lost; without a record nobody would ever report its end.
+		deps.records.abandonBirth(containerId);
+		deps.onEnded();
 		throw error;
 	}
-	deps.logger.info('container authorized', { commonName: identity.names.commonName, containerId, authorizationId: authorization.id, volume: mount.Name, image: body.image });
 }
 
 /**

@@ -77,3 +77,32 @@ test('what the CA has forgotten does not hold up the rest', async (t) => {
 	await outboxOver(t, [start(1), start(2)], ca).empty;
 	t.deepEqual(ca.revoked.map(({ startId }) => startId), ['s2']);
 });
+
+const ABANDONED = { containerId: 'c'.repeat(64), commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], image: 'app:1' };
+
+test('what was abandoned is asked for once more, and ended', async (t) => {
+	const { ca, empty } = outboxOver(t, [{ id: 1, abandoned: ABANDONED }]);
+	await empty;
+	t.deepEqual(ca.authorized, [ABANDONED]);
+	t.deepEqual(ca.ended, ['authorization-1']);
+});
+
+for (const code of ['authorization-ended', 'name-not-allowed', 'forbidden'] as const) {
+	test(`what was abandoned and is refused with ${code} is over`, async (t) => {
+		const ca = new FakePluginCa();
+		ca.authorize = () => Promise.reject(new BirthmarkError(code));
+		await outboxOver(t, [{ id: 1, abandoned: ABANDONED }], ca).empty;
+		t.deepEqual(ca.ended, []);
+	});
+}
+
+test('what was abandoned waits for a CA that is away', async (t) => {
+	const ca = new FakePluginCa();
+	ca.failure = new BirthmarkError('ca-unavailable');
+	const { empty, outbox } = outboxOver(t, [{ id: 1, abandoned: ABANDONED }], ca);
+	await new Promise((resolve) => setImmediate(resolve));
+	ca.failure = undefined;
+	outbox.wake();
+	await empty;
+	t.deepEqual(ca.ended, ['authorization-1']);
+});

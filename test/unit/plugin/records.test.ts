@@ -91,9 +91,7 @@ test('the end of a container ends its authorization, once', (t) => {
 	records.removeVolume(VOLUME);
 	records.removeVolume(VOLUME);
 	t.is(records.outboxLength(), 1);
-	const entry = records.nextInOutbox()!;
-	t.is(entry.authorizationId, 'auth-1');
-	t.is(entry.startId, undefined);
+	t.deepEqual(records.nextInOutbox(), { id: 1, authorizationId: 'auth-1' });
 	t.false(records.hasVolume(VOLUME));
 	t.is(records.identity(VOLUME), undefined);
 });
@@ -104,7 +102,7 @@ test('the outbox keeps its order and forgets what was delivered', (t) => {
 	for (const start of ['1', '2', '3']) records.beginStart(VOLUME, start, 'm');
 	const seen: (string | undefined)[] = [];
 	for (let entry = records.nextInOutbox(); entry; entry = records.nextInOutbox()) {
-		seen.push(entry.startId);
+		seen.push('startId' in entry ? entry.startId : undefined);
 		records.removeFromOutbox(entry.id);
 	}
 	t.deepEqual(seen, ['1', '2']);
@@ -129,6 +127,49 @@ test('what was written outlives kill -9', async (t) => {
 	t.deepEqual(records.identity(VOLUME), { ...IDENTITY, startId: 'start-2' });
 	t.true(records.isHeldBy(VOLUME, 'mount-2'));
 	t.like(records.nextInOutbox(), { startId: 'start-1' });
+});
+
+const REQUEST = { containerId: IDENTITY.containerId, commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], image: 'app:1' };
+
+test('a birth that a crash left half-done is abandoned at the next start, a complete one is not', (t) => {
+	const path = file(t);
+	const records = opened(t, path);
+	records.beginBirth(REQUEST);
+	records.beginBirth({ ...REQUEST, containerId: 'e'.repeat(64) });
+	records.addIdentity(IDENTITY);
+	const again = opened(t, path);
+	again.abandonBirths();
+	t.like(again.nextInOutbox(), { abandoned: { ...REQUEST, containerId: 'e'.repeat(64) } });
+	t.is(again.outboxLength(), 1);
+	again.abandonBirths();
+	t.is(again.outboxLength(), 1);
+});
+
+test('the end of a birth that was complete already is not reported', (t) => {
+	const records = opened(t);
+	records.beginBirth(REQUEST);
+	records.addIdentity(IDENTITY);
+	records.abandonBirth(IDENTITY.containerId);
+	t.is(records.outboxLength(), 0);
+});
+
+test('a file of the first version is taken over with everything in it', (t) => {
+	const path = file(t);
+	const records = openRecords(path);
+	records.addIdentity(IDENTITY);
+	records.beginStart(VOLUME, 'start-1', 'm1');
+	records.endStart(VOLUME);
+	records.close();
+	const database = new DatabaseSync(path);
+	database.exec('DROP TABLE births; ALTER TABLE outbox DROP COLUMN abandoned; PRAGMA user_version=1');
+	database.close();
+	const newer = openRecords(path);
+	t.teardown(() => newer.close());
+	t.deepEqual(newer.identity(VOLUME), IDENTITY);
+	t.deepEqual(newer.nextInOutbox(), { id: 1, authorizationId: 'auth-1', startId: 'start-1' });
+	newer.beginBirth(REQUEST);
+	newer.abandonBirth(REQUEST.containerId);
+	t.is(newer.outboxLength(), 2);
 });
 
 test('a file of a newer version is left alone', (t) => {

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { IdentityList, NodeInfo, RevokeAnswer } from '#common/protocol/messages.ts';
+import type { AuditPage, IdentityList, NodeInfo, RevokeAnswer } from '#common/protocol/messages.ts';
 import { movableClock, newKey, startCa, temporaryFolder, type Credentials, type TestCa } from '../../../support/ca.ts';
 
 function serialOf(credentials: Credentials): string {
@@ -61,6 +61,17 @@ test('a late revocation of one start does not hurt the next start of the same co
 	t.like(answer.json(), { revoked: 1 });
 	t.is(await codeOf(ca, first), 'certificate-revoked');
 	t.is(await codeOf(ca, second), undefined);
+});
+
+test('the end of a start that is said twice, because the answer was lost, is one event', async (t) => {
+	const ca = await startCa(t);
+	const node = await ca.join('host1');
+	const { authorizationId, startId } = await ca.enrol(node, 'web01', 'web');
+	const say = async () => (await ca.request('POST', '/v1/revoke', { credentials: node, body: { authorizationId, startId } })).json();
+	t.like(await say(), { revoked: 1 });
+	t.like(await say(), { revoked: 0 });
+	const { records } = (await ca.admin('GET', '/v1/audit')).json<AuditPage>();
+	t.is(records.filter(({ action, subject }) => action === 'certificate.revoke' && subject === authorizationId).length, 1);
 });
 
 test('a start that was closed before its token was redeemed stays without a certificate', async (t) => {

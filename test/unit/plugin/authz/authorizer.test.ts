@@ -39,6 +39,9 @@ function world() {
 	const identities: IdentityRecord[] = [];
 	const proofs: string[] = [];
 	const forgotten: string[] = [];
+	const births: string[] = [];
+	const abandoned: string[] = [];
+	let ends = 0;
 	let removals = 0;
 	const deps: AuthorizerDeps = {
 		self: async () => ({ id: PLUGIN_ID, name: 'birthmark:latest', protectedPaths: ['/var/lib/docker/plugins', '/run/birthmark'] }),
@@ -48,16 +51,19 @@ function world() {
 		records: {
 			hasVolume: (name) => [VICTIM_VOLUME, UNUSED_VOLUME, 'birthmark-sentinel'].includes(name),
 			identitiesOf: (name) => (name === VICTIM_VOLUME ? [VICTIM_IDENTITY] : []),
+			beginBirth: ({ containerId }) => void births.push(containerId),
+			abandonBirth: (containerId) => void abandoned.push(containerId),
 			addIdentity: (record) => void identities.push(record),
 		},
 		forgetContainer: async (volume) => void forgotten.push(volume),
+		onEnded: () => void ends++,
 		ownCalls,
 		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 		onProof: (nonce) => void proofs.push(nonce),
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
 	};
-	return { deps, engine, ca, ownCalls, identities, proofs, forgotten, removals: () => removals };
+	return { deps, engine, ca, ownCalls, identities, proofs, forgotten, births, abandoned, ends: () => ends, removals: () => removals };
 }
 
 function call(method: string, uri: string, body?: object | string, more: Partial<EngineCall> = {}): EngineCall {
@@ -346,13 +352,18 @@ test('while the engine does not answer, a volume stays with its container', asyn
 	await refused(t, deps, labelledWith({}, { Mounts: [{ ...identityMount, Source: VICTIM_VOLUME }] }), 'identity-isolated');
 });
 
-test('an authorization that cannot be recorded is ended again', async (t) => {
-	const { deps, engine, ca } = world();
+for (const [what, fails] of [
+	['whose record cannot be written', ({ deps }: ReturnType<typeof world>) => ({ ...deps, records: { ...deps.records, addIdentity: () => { throw new BirthmarkError('identity-isolated'); } } })],
+	['whose answer was lost', ({ deps }: ReturnType<typeof world>) => ({ ...deps, ca: { authorize: () => Promise.reject(new BirthmarkError('ca-unavailable')) } })],
+] as const) test(`an authorization ${what} is ended again`, async (t) => {
+	const it = world();
+	const { engine, births, abandoned, ends } = it;
 	engine.list.push(engineContainer({ Id: NEW, ImageID: IMAGE_ID, Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }] }));
-	const records = { ...deps.records, addIdentity: () => { throw new BirthmarkError('identity-isolated'); } };
 	const answered = { ...create(labelled), response: { status: 201, body: Buffer.from(`{"Id":"${NEW}"}`) } };
-	const verdict = await authorizeResponse({ ...deps, records }, answered);
+	const verdict = await authorizeResponse(fails(it), answered);
 	t.false(verdict.Allow);
-	t.regex(verdict.Msg!, /remove it with docker rm.*\[identity-isolated\]$/);
-	t.deepEqual(ca.ended, ['authorization-1']);
+	t.regex(verdict.Msg!, /remove it with docker rm.*\[[a-z-]+\]$/);
+	t.deepEqual(births, [NEW], 'recorded before the CA was asked');
+	t.deepEqual(abandoned, [NEW]);
+	t.is(ends(), 1);
 });
