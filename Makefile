@@ -39,13 +39,13 @@ check: deps ## types, and the walls between folders
 	@$(BIN)/tsc --noEmit
 	@$(BIN)/ava test/architecture.test.ts
 
-test: check build ## every test: unit, then integration on a private engine
+test: check build ## every test: unit, then integration on private engines; ENGINE="26.1 28.5" for others
 	@$(NODE) scripts/test.ts
 
 test-unit: deps ## unit tests only
 	@$(BIN)/ava $(ARGS)
 
-test-integration: build ## integration stories only; STORY=<name> for one
+test-integration: build ## integration stories only; STORY=<name> for one, ENGINE=26.1 or 28.5 for another engine
 	@$(NODE) scripts/test.ts --integration $(STORY)
 
 soak: build ## what takes long: 200 kills and 60 outages under load, every property 50 times as often

@@ -3,15 +3,16 @@
 import { join } from 'node:path';
 import { buildAgent } from './build-agent.ts';
 import { buildBundles } from './bundle.ts';
+import { chosenEngines, installEngine, installTools } from './engines.ts';
 import { unpackMissing } from './packages.ts';
 import { BUILD, TOOLS } from './paths.ts';
-import { installEngine } from './private-engine.ts';
 import { buildRootFileSystems } from './root-fs.ts';
 import { runMain, Steps } from './steps.ts';
 
 /** @returns the base root file systems */
 export async function buildAll(steps: Steps): Promise<{ base: string; mount: string }> {
-	await steps.step('Fetching an engine and tools from the distribution\'s packages', () => installEngine(steps));
+	await steps.step('Fetching an engine and tools from the distribution\'s packages', () => installTools(steps));
+	for (const engine of chosenEngines()) await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine));
 	const rootFileSystems = await steps.step('Making base file systems from the distribution\'s packages', () => buildRootFileSystems(steps));
 	await steps.step('Compiling the agent, bundling CA, plugin and command', async () => {
 		await buildAgent(steps);

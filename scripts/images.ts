@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUNDLES } from './bundle.ts';
-import { toolEnvironment } from './packages.ts';
-import { BUILD, PROJECT, TOOLS } from './paths.ts';
+import { engineEnvironment } from './engines.ts';
+import { BUILD, PROJECT } from './paths.ts';
 import { linkOrCopy, nodeExecutable, rootFsVersion } from './root-fs.ts';
 import type { RunOptions, RunResult, Steps } from './steps.ts';
 
@@ -13,7 +13,7 @@ export type Docker = (args: readonly string[], options?: RunOptions) => Promise<
 
 /** The docker command line against one engine. */
 export function dockerCommand(steps: Steps, host: string): Docker {
-	return (args, options = {}) => steps.run('docker', args, { ...options, env: { ...toolEnvironment(TOOLS), DOCKER_HOST: host, DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false', DOCKER_CONFIG: join(BUILD, 'docker-config'), ...options.env } });
+	return (args, options = {}) => steps.run('docker', args, { ...options, env: { ...engineEnvironment(), DOCKER_HOST: host, DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false', DOCKER_CONFIG: join(BUILD, 'docker-config'), ...options.env } });
 }
 
 /** @returns how many images were built, of how many */

@@ -5,6 +5,7 @@
 
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TOOLS } from './paths.ts';
 import { StepError, type Steps } from './steps.ts';
 
 const REMEDY = 'check the network and the sources of apt, then run it again; it takes Debian, Ubuntu or another distribution with apt';
@@ -36,6 +37,42 @@ export async function unpackMissing(steps: Steps, names: readonly string[], targ
 	writeFileSync(marker, '');
 }
 
+/**
+ * Downloads and unpacks the current version of exactly these packages from another suite of Debian,
+ * with sources, lists and state of its own: the machine's apt neither sees it nor has to agree.
+ *
+ * @returns the files, whose names tell the versions
+ */
+export async function unpackFromSuite(steps: Steps, suite: string, names: readonly string[], target: string): Promise<string[]> {
+	const apart = join(target, '.apt');
+	try {
+		for (const directory of ['lists/partial', 'cache/archives/partial', 'debs', 'keyring']) mkdirSync(join(apart, directory), { recursive: true });
+		// The machine's own may be older than the suite's keys. Its distribution vouches for this one.
+		await unpackExactly(steps, ['debian-archive-keyring'], join(apart, 'keyring'));
+		const keyring = join(apart, 'keyring/usr/share/keyrings/debian-archive-keyring.gpg');
+		writeFileSync(join(apart, 'sources.list'), `deb [signed-by=${keyring}] ${await debianMirror(steps)} ${suite} main\n`);
+		writeFileSync(join(apart, 'status'), '');
+		const settings = {
+			'Dir::Etc::sourcelist': join(apart, 'sources.list'),
+			'Dir::Etc::sourceparts': '-',
+			'Dir::Etc::preferences': '-',
+			'Dir::Etc::preferencesparts': '-',
+			'Dir::State': apart,
+			'Dir::State::status': join(apart, 'status'),
+			'Dir::Cache': join(apart, 'cache'),
+			'Acquire::Languages': 'none',
+			'Acquire::IndexTargets::deb::DEP-11::DefaultEnabled': 'false',
+			'Acquire::Retries': '3',
+			'APT::Sandbox::User': 'root',
+		};
+		const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+		for (const args of [['update', '--error-on=any'], ['download', ...names]]) await twice(() => runApt(steps, [...options, ...args], join(apart, 'debs'), `Debian's suite ${suite}`));
+		return await unpack(steps, join(apart, 'debs'), target);
+	} finally {
+		rmSync(apart, { recursive: true, force: true });
+	}
+}
+
 /** True for a program that was unpacked or that the machine has. */
 export function hasProgram(name: string, target: string): boolean {
 	return toolEnvironment(target)['PATH']!.split(':').some((directory) => existsSync(join(directory, name)));
@@ -65,6 +102,20 @@ export async function pointToLibraries(steps: Steps, target: string, programs: r
 	}
 }
 
+/**
+ * The same for programs whose C library was unpacked with them and may be newer than the machine's:
+ * they get its loader as well, by an absolute path, because no other is possible, and because runc
+ * runs from a copy in memory that is in no folder.
+ */
+export async function setLoader(steps: Steps, target: string, programs: readonly string[]): Promise<void> {
+	const env = toolEnvironment(TOOLS);
+	const candidates = ['usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2', 'usr/lib/aarch64-linux-gnu/ld-linux-aarch64.so.1', 'lib/x86_64-linux-gnu/ld-linux-x86-64.so.2', 'lib/aarch64-linux-gnu/ld-linux-aarch64.so.1'];
+	const loader = candidates.map((path) => join(target, path)).find((path) => existsSync(path));
+	if (loader === undefined) throw new StepError(`libc6 in ${target} has no loader`, 'engines of other suites run on x86-64 and arm64 only');
+	const libraries = ['usr/lib', 'lib'].flatMap((path) => ['x86_64-linux-gnu', 'aarch64-linux-gnu'].map((name) => join(target, path, name))).filter((path) => existsSync(path));
+	for (const program of programs) await steps.run('patchelf', ['--force-rpath', '--set-rpath', libraries.join(':'), '--set-interpreter', loader, join(target, program)], { env });
+}
+
 /** `iptables` is a link of the alternatives system, which unpacking does not make. */
 export function linkAlternatives(target: string): void {
 	const sbin = join(target, 'usr/sbin');
@@ -75,8 +126,23 @@ export function linkAlternatives(target: string): void {
 
 async function apt(steps: Steps, args: readonly string[], cwd: string): Promise<void> {
 	await freshenLists(steps);
+	await runApt(steps, args, cwd, args.at(-1)!);
+}
+
+async function runApt(steps: Steps, args: readonly string[], cwd: string, what: string): Promise<void> {
 	const result = await steps.run('apt-get', ['-q', ...args], { cwd, mayFail: true, env: { DEBIAN_FRONTEND: 'noninteractive' } });
-	if (result.code !== 0) throw new StepError(`apt could not fetch ${args.at(-1)}: ${lastLine(result.stderr)}`, REMEDY);
+	if (result.code !== 0) throw new StepError(`apt could not fetch ${what}: ${lastLine(result.stderr)}`, REMEDY);
+}
+
+/** A mirror that is just being brought up to date answers wrongly for a moment. */
+async function twice(work: () => Promise<void>): Promise<void> {
+	await work().catch(work);
+}
+
+/** The mirror that this machine uses, where it is a Debian. */
+async function debianMirror(steps: Steps): Promise<string> {
+	const { stdout } = await steps.run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Identifier: Packages', 'Label: Debian'], { mayFail: true });
+	return stdout.split('\n').find((line) => /^https?:/.test(line)) ?? 'http://deb.debian.org/debian';
 }
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)!;

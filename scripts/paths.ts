@@ -9,6 +9,8 @@ export const PROJECT = fileURLToPath(new URL('..', import.meta.url)).replace(/\/
 export const BUILD = join(PROJECT, 'build');
 /** Packages of the distribution, unpacked beside the machine's own; survives `make down`, not `make clean`. */
 export const TOOLS = join(BUILD, 'tools');
+/** Engines of other suites, each in a folder of its own. */
+export const ENGINES = join(BUILD, 'engines');
 
 export interface EnginePaths {
 	readonly state: string;

@@ -10,23 +10,12 @@ import { basename, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'node:http';
-import { hasProgram, linkAlternatives, pointToLibraries, toolEnvironment, unpackMissing } from './packages.ts';
+import { engineEnvironment } from './engines.ts';
+import type { EnginePaths } from './paths.ts';
 import { StepError, type Steps } from './steps.ts';
-import { TOOLS, type EnginePaths } from './paths.ts';
 
 const START_SECONDS = 60;
 const STOP_SECONDS = 40;
-
-/** Unpacks what the engine needs and the machine lacks. @returns the directory of the unpacked packages */
-export async function installEngine(steps: Steps): Promise<string> {
-	await unpackMissing(steps, ['docker.io', 'containerd', 'runc', 'iptables', 'iproute2', 'patchelf'], TOOLS, async () => {
-		linkAlternatives(TOOLS);
-		await pointToLibraries(steps, TOOLS, ['usr/sbin/dockerd', 'usr/sbin/runc']);
-	});
-	// From Debian 13 on the command line is a package of its own.
-	if (!hasProgram('docker', TOOLS)) await unpackMissing(steps, ['docker-cli'], TOOLS);
-	return TOOLS;
-}
 
 /** What daemon.json may say besides what a private engine needs, such as `userns-remap`, `live-restore` or more `hosts`. */
 export type EngineSettings = Readonly<Record<string, unknown>>;
@@ -83,7 +72,7 @@ export async function startEngine(steps: Steps, paths: EnginePaths, options: { s
 	rmSync(paths.pidFile, { force: true });
 	mkdirSync(join(paths.state, 'logs'), { recursive: true });
 	const log = openSync(paths.log, 'a');
-	const child = spawn('dockerd', ['--config-file', paths.daemonJson], { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...toolEnvironment(TOOLS) } });
+	const child = spawn('dockerd', ['--config-file', paths.daemonJson], { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...engineEnvironment() } });
 	closeSync(log);
 	child.on('error', (error) => steps.log(`dockerd: ${error.message}`));
 	child.unref();
@@ -120,7 +109,7 @@ export async function removeEngine(steps: Steps, paths: EnginePaths): Promise<vo
 	await stopEngine(paths);
 	await endLeftProcesses(paths);
 	for (const target of mountsBelow(paths.state)) await steps.run('umount', ['--lazy', target], { mayFail: true });
-	const env = toolEnvironment(TOOLS);
+	const env = engineEnvironment();
 	for (const bridge of readdirSync('/sys/class/net').filter((name) => name.startsWith(paths.bridge))) await steps.run('ip', ['link', 'delete', bridge], { mayFail: true, env });
 	await steps.run('iptables', ['-D', ...bridgeRule(paths)], { mayFail: true, env });
 	rmSync(paths.shortRun, { force: true });
@@ -148,7 +137,7 @@ async function makeRunShared(steps: Steps, paths: EnginePaths): Promise<void> {
 
 async function makeBridge(steps: Steps, paths: EnginePaths): Promise<void> {
 	if (existsSync(`/sys/class/net/${paths.bridge}`)) return;
-	const env = toolEnvironment(TOOLS);
+	const env = engineEnvironment();
 	await steps.run('ip', ['link', 'add', paths.bridge, 'type', 'bridge'], { env });
 	await steps.run('ip', ['address', 'add', `${freeSubnet()}.1/24`, 'dev', paths.bridge], { env });
 	await steps.run('ip', ['link', 'set', paths.bridge, 'up'], { env });
@@ -158,7 +147,7 @@ async function makeBridge(steps: Steps, paths: EnginePaths): Promise<void> {
 async function admitBridgedTraffic(steps: Steps, paths: EnginePaths): Promise<void> {
 	const filtered = '/proc/sys/net/bridge/bridge-nf-call-iptables';
 	if (!existsSync(filtered) || readFileSync(filtered, 'utf8').trim() !== '1') return;
-	const env = toolEnvironment(TOOLS);
+	const env = engineEnvironment();
 	const there = await steps.run('iptables', ['-C', ...bridgeRule(paths)], { mayFail: true, env });
 	if (there.code !== 0) await steps.run('iptables', ['-I', ...bridgeRule(paths)], { env });
 }

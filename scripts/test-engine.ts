@@ -15,7 +15,11 @@ export interface TestEngine {
 	readonly paths: EnginePaths;
 	readonly docker: Docker;
 	readonly caUrl: string;
+	/** what it says of itself, `26.1.5+dfsg1` */
+	readonly engineVersion: string;
 }
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Short, so that a token that expires can be waited for. */
 const TOKEN_TTL_SECONDS = 6;
@@ -25,7 +29,8 @@ export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) 
 	const state = tmp.dirSync({ prefix: 'birthmark-test-', unsafeCleanup: true });
 	const paths = enginePaths(state.name);
 	const remove = (): Promise<void> => removeEngine(steps, paths);
-	for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void remove().finally(() => process.exit(1)));
+	const end = (): void => void remove().finally(() => process.exit(1));
+	for (const signal of SIGNALS) process.once(signal, end);
 	try {
 		const rootFileSystems = await buildAll(steps);
 		const docker = dockerCommand(steps, paths.host);
@@ -36,9 +41,12 @@ export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) 
 		});
 		await steps.step('Packaging the plugin', () => createPlugin(docker, layOutPlugin(rootFileSystems.mount), paths.state));
 		const caUrl = await steps.step('Starting CA and plugin', () => setUp(docker, paths));
-		return await use({ paths, docker, caUrl });
+		const engineVersion = (await docker(['version', '--format', '{{.Server.Version}}'])).stdout.trim();
+		return await use({ paths, docker, caUrl, engineVersion });
 	} finally {
 		await steps.step('Removing the engine', remove);
+		// Whatever engine comes next has to be removed before the process ends.
+		for (const signal of SIGNALS) process.off(signal, end);
 	}
 }
 

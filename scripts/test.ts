@@ -1,6 +1,7 @@
 /**
  * `make test`: the unit tests, then the integration stories on a private engine that is set up once
- * and removed whatever happens.
+ * and removed whatever happens, then a core of them on newer engines. ENGINE names the engines
+ * instead, one or several; then all the stories run on each.
  *
  *     test.ts [--integration [STORY]]
  */
@@ -9,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { abuseReport } from './abuse-report.ts';
+import { chosenEngines, installEngine, newerEngines } from './engines.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER } from './set-up.ts';
@@ -29,20 +31,43 @@ const ON_POSTGRES = [
 	'test/unit/ca/bundle.test.ts',
 ];
 
+/** What a newer engine could break: the road of every call, of the volume, and of the chain. */
+const CORE = '{abuses,container-death,enrol,engine-restart,named-volume,plugin-crash,restart-policy,secrets,unlabelled-container,wrong-name}';
+
 interface Count {
 	readonly passed: number;
 	readonly failed: number;
+}
+
+interface Turn {
+	/** as in ENGINE; empty for the distribution's own */
+	readonly engine: string;
+	/** a glob over the folders of stories; all when absent */
+	readonly stories: string | undefined;
+	/** nobody asked for it by name: where its packages cannot be had, that is told and no failure */
+	readonly optional: boolean;
 }
 
 async function main(): Promise<void> {
 	const [flag, story] = process.argv.slice(2);
 	const counts: Count[] = [];
 	rmSync(abuseFile, { force: true });
+	const report: string[] = [];
+	const turns = whichTurns(flag !== '--integration', story);
 	if (flag !== '--integration') counts.push(await ava([]), await onPostgres());
-	counts.push(await integration(new Steps(logFile), story));
+	for (const turn of turns) {
+		try {
+			const { count, engineVersion } = await integration(new Steps(logFile), turn);
+			counts.push(count);
+			report.push(`stories on engine ${engineVersion}: ${count.passed} passed, ${count.failed} failed`);
+		} catch (error) {
+			if (!(error instanceof MissingEngine)) throw error;
+			report.push(error.message);
+		}
+	}
 	const sum = (pick: (count: Count) => number): number => counts.reduce((total, count) => total + pick(count), 0);
 	process.stdout.write(abuseReport(abuseFile));
-	process.stdout.write(`\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
+	process.stdout.write(`\n${report.join('\n')}\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
 	if (sum((count) => count.failed) > 0) process.exitCode = 1;
 }
 
@@ -56,11 +81,28 @@ async function onPostgres(): Promise<Count> {
 	}
 }
 
-function integration(steps: Steps, story: string | undefined): Promise<Count> {
-	return withTestEngine(steps, ({ paths, caUrl }) => {
-		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN };
-		const files = story === undefined ? [] : [`test/integration/${story}/**/*.test.ts`];
-		return ava(['--config', 'test/integration.config.js', ...files], { BIRTHMARK_TEST: JSON.stringify(setting), BIRTHMARK_ABUSES: abuseFile, DOCKER_HOST: paths.host });
+function whichTurns(everything: boolean, story: string | undefined): Turn[] {
+	const chosen = chosenEngines().map((engine) => ({ engine, stories: story, optional: false }));
+	if (chosen.length > 0) return chosen;
+	const own = { engine: '', stories: story, optional: false };
+	return everything ? [own, ...newerEngines().map((engine) => ({ engine, stories: CORE, optional: true }))] : [own];
+}
+
+class MissingEngine extends Error {}
+
+async function integration(steps: Steps, { engine, stories, optional }: Turn): Promise<{ count: Count; engineVersion: string }> {
+	// Whatever starts an engine from here on starts this one, in the stories too.
+	process.env['ENGINE'] = engine;
+	if (engine !== '') {
+		await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)).catch((error: Error) => {
+			throw optional ? new MissingEngine(`stories on engine ${engine}: not run, ${error.message}`) : error;
+		});
+	}
+	return withTestEngine(steps, async ({ paths, caUrl, engineVersion }) => {
+		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN, engineVersion };
+		const files = stories === undefined ? [] : [`test/integration/${stories}/**/*.test.ts`];
+		const count = await ava(['--config', 'test/integration.config.js', ...files], { BIRTHMARK_TEST: JSON.stringify(setting), BIRTHMARK_ABUSES: abuseFile, DOCKER_HOST: paths.host });
+		return { count, engineVersion };
 	});
 }
 

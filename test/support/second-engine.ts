@@ -35,5 +35,6 @@ export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken,
 	writeDaemonJson(paths, [PLUGIN]);
 	reloadEngine(paths);
 	await waitUntilEnforced(paths.host);
-	return openWorld({ host: paths.host, state: paths.state, caUrl, caContainer: '', plugin: PLUGIN, adminSocket });
+	const engineVersion = (await docker(['version', '--format', '{{.Server.Version}}'])).stdout.trim();
+	return openWorld({ engineVersion, host: paths.host, state: paths.state, caUrl, caContainer: '', plugin: PLUGIN, adminSocket });
 }

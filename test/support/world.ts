@@ -13,8 +13,8 @@ import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
 import type { Identity, IdentityList } from '#common/protocol/messages.ts';
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
-import { toolEnvironment } from '../../scripts/packages.ts';
-import { enginePaths, TOOLS, type EnginePaths } from '../../scripts/paths.ts';
+import { engineEnvironment } from '../../scripts/engines.ts';
+import { enginePaths, type EnginePaths } from '../../scripts/paths.ts';
 import { pluginStatus } from '../../scripts/set-up.ts';
 import { provision, type ContainerIdentity } from '../../hook/provision.ts';
 
@@ -28,6 +28,8 @@ export interface Setting {
 	readonly caUrl: string;
 	readonly caContainer: string;
 	readonly plugin: string;
+	/** what the engine says of itself, `26.1.5+dfsg1` */
+	readonly engineVersion: string;
 	/** of the CA; in its container's volume when absent */
 	readonly adminSocket?: string;
 }
@@ -41,6 +43,8 @@ export interface Ran {
 export interface World extends Setting {
 	readonly paths: EnginePaths;
 	readonly docker: Docker;
+	/** the first number of its version, for what differs between engines */
+	readonly engineMajor: number;
 	/** a name that no other test uses: `api<random>` */
 	name(prefix?: string): string;
 	/** Creates a container with an identity, not started; removed with its volume after the test. */
@@ -101,6 +105,7 @@ export function openWorld(setting = givenSetting()): World {
 		...setting,
 		paths,
 		docker,
+		engineMajor: Number.parseInt(setting.engineVersion, 10),
 		name: (prefix = 'api') => prefix + randomBytes(4).toString('hex'),
 		plain: async (t, options) => {
 			const container = await docker.createContainer(options);
@@ -138,7 +143,7 @@ export function openWorld(setting = givenSetting()): World {
 			return stripHeaders(log);
 		},
 		// The machine may have no docker command of its own.
-		cli: (args, input) => run('docker', args, { ...toolEnvironment(TOOLS), DOCKER_HOST: setting.host }, input),
+		cli: (args, input) => run('docker', args, { ...engineEnvironment(), DOCKER_HOST: setting.host }, input),
 		birthmark: (args, input) => run(join(PROJECT, 'bin/birthmark'), args, { BIRTHMARK_CA_SOCKET: adminSocket, DOCKER_HOST: setting.host }, input),
 		identities: async (all = false) => {
 			const ran = await world.birthmark(['ls', '--json', ...(all ? ['--all'] : [])]);

@@ -8,8 +8,8 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IdentityList } from '#common/protocol/messages.ts';
-import { toolEnvironment } from '../../../scripts/packages.ts';
-import { enginePaths, TOOLS, type EnginePaths } from '../../../scripts/paths.ts';
+import { engineEnvironment } from '../../../scripts/engines.ts';
+import { enginePaths, type EnginePaths } from '../../../scripts/paths.ts';
 import { removeEngine, startEngine } from '../../../scripts/private-engine.ts';
 import { Steps, type RunResult } from '../../../scripts/steps.ts';
 import { startCa, temporaryFolder } from '../../support/ca.ts';
@@ -33,7 +33,7 @@ async function startSwarmEngine(t: ExecutionContext): Promise<SwarmEngine> {
 	const paths = enginePaths(join(folder, 'engine'));
 	t.teardown(() => removeEngine(steps, paths));
 	await startEngine(steps, paths);
-	const docker = (...args: string[]) => steps.run('timeout', [String(ROTATION_SECONDS), 'docker', '--host', paths.host, ...args], { env: toolEnvironment(TOOLS), mayFail: true });
+	const docker = (...args: string[]) => steps.run('timeout', [String(ROTATION_SECONDS), 'docker', '--host', paths.host, ...args], { env: engineEnvironment(), mayFail: true });
 	const output = async (...args: string[]): Promise<string> => {
 		const { code, stdout, stderr } = await docker(...args);
 		if (code !== 0) throw new Error(`docker ${args[0]} ${args[1]} ended with ${code}: ${stderr}`);
