@@ -74,9 +74,9 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 	}
 
 	return {
-		/** Throws when the API does not answer. @param headers beside the plugin's own */
-		async ping(headers: Record<string, string>): Promise<void> {
-			await call('GET', '/_ping', { headers, deadlineMs: 2_000 });
+		/** @param headers beside the plugin's own @returns the status @throws BirthmarkError `engine-unavailable` when the API does not answer */
+		async ping(headers: Record<string, string>, deadlineMs: number): Promise<number> {
+			return (await call('GET', '/_ping', { headers, deadlineMs })).status;
 		},
 		async info(): Promise<EngineInfo> {
 			return (await get<EngineInfo>('/info'))!;

@@ -70,7 +70,7 @@ const tmpfs = await openTmpfs({
 });
 
 const enforcement = startEnforcement({
-	call: (nonce) => engine.ping(ownCalls.proofHeaders(nonce)),
+	call: (nonce, deadlineMs) => engine.ping(ownCalls.proofHeaders(nonce), deadlineMs),
 	onAnswer: (again) => {
 		if (again) sweep.wake();
 		if (again || !records.hasVolume(SENTINEL_VOLUME)) void makeSentinel();

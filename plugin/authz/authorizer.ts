@@ -17,6 +17,8 @@ export interface Verdict {
 }
 
 const ALLOW: Verdict = { Allow: true };
+/** The engine writes it to its log. */
+const REFUSED_PROOF: Verdict = { Allow: false, Msg: 'birthmark: the plugin asked for this refusal itself, to see that the engine obeys' };
 const CREATED = 201;
 const REMOVALS = /^(?:DELETE \/containers\/[^/]+|POST \/containers\/prune)$/;
 
@@ -24,8 +26,7 @@ const REMOVALS = /^(?:DELETE \/containers\/[^/]+|POST \/containers\/prune)$/;
 export async function authorizeRequest(deps: AuthorizerDeps, call: EngineCall): Promise<Verdict> {
 	if (deps.ownCalls.isOwn(call.headers)) {
 		const nonce = deps.ownCalls.proofOf(call.headers);
-		if (nonce !== undefined) deps.onProof(nonce);
-		return ALLOW;
+		return nonce === undefined || deps.onProof(nonce) ? ALLOW : REFUSED_PROOF;
 	}
 	const rule = RULES.find((candidate) => concerns(candidate, call));
 	if (!rule) return ALLOW;

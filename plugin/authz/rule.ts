@@ -8,8 +8,8 @@ import type { OwnCalls } from './own-calls.ts';
 
 export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger'>, IsolationDeps {
 	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;
-	/** a call of our own came by, with this nonce */
-	readonly onProof: (nonce: string) => void;
+	/** a call of our own came by, with this nonce @returns whether to let it through */
+	readonly onProof: (nonce: string) => boolean;
 	/** containers may have gone */
 	readonly onContainersRemoved: () => void;
 	readonly logger: Pick<Logger, 'info' | 'error'>;

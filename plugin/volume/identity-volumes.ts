@@ -10,7 +10,7 @@ import { quote } from '#common/protocol/names.ts';
 import { VolumeFile, type AgentFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from '../docker.ts';
-import { OUT_OF_CHAIN } from '../enforcement.ts';
+import type { Enforcement } from '../enforcement.ts';
 import type { IdentityRecord, Records } from '../records.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import type { Relay } from './relay.ts';
@@ -26,7 +26,7 @@ export interface IdentityVolumesDeps {
 	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
 	readonly revocationList: () => Promise<string>;
 	readonly openRelay: (directory: string) => Promise<Relay>;
-	readonly enforcement: { inChain(): boolean | null; engineAnswered(): boolean };
+	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
 	/** every container that has the volume, running or not; throws when the engine does not answer */
 	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State'>[]>;
 	/** the records hold something for the CA */
@@ -68,9 +68,10 @@ export class IdentityVolumes {
 				records.hold(volume, mountId);
 				return tmpfs.path(volume);
 			}
-			if (enforcement.inChain() === false) throw new BirthmarkError('enforcement-missing', `no identity is issued: ${OUT_OF_CHAIN}`);
+			const proof = await this.#prove();
 			if (!identity) throw volumeUnknown();
-			await this.#start(await this.#starting(volume, identity), mountId);
+			// The engine itself starts and cannot tell whose volume it is; what it starts has run before, so it had its turn.
+			await this.#start(proof === null ? identity : await this.#starting(volume, identity), mountId);
 			return tmpfs.path(volume);
 		});
 	}
@@ -176,9 +177,7 @@ export class IdentityVolumes {
 	 * @throws BirthmarkError `identity-isolated` when it could be another
 	 */
 	async #starting(volume: string, owner: IdentityRecord): Promise<IdentityRecord> {
-		const { records, containersOf, enforcement } = this.#deps;
-		// The engine itself starts and cannot tell; what it starts has run before, so it had its turn.
-		if (enforcement.inChain() === null) return owner;
+		const { records, containersOf } = this.#deps;
 		const containers = await containersOf(volume);
 		const state = containers.find(({ Id }) => Id === owner.containerId)?.State;
 		if (state === undefined) {
@@ -238,6 +237,14 @@ export class IdentityVolumes {
 		}
 	}
 
+	/** @returns true; null while the engine starts @throws BirthmarkError `enforcement-missing` */
+	async #prove(): Promise<true | null> {
+		const { enforcement } = this.#deps;
+		const proof = await enforcement.prove();
+		if (proof !== false) return proof;
+		throw new BirthmarkError('enforcement-missing', `no identity is issued: ${enforcement.problem() ?? 'the engine does not answer any more; try again'}`);
+	}
+
 	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. */
 	async #askForToken(authorizationId: string, startId: string): Promise<string> {
 		const { ca, revocationList, startGraceMs } = this.#deps;
@@ -251,6 +258,8 @@ export class IdentityVolumes {
 				if (!mayPass || performance.now() + delayMs > deadline) throw error;
 			}
 			await sleep(delayMs);
+			// The proof that the start began with is old now.
+			await this.#prove();
 		}
 	}
 

@@ -59,7 +59,7 @@ function world() {
 		onEnded: () => void ends++,
 		ownCalls,
 		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
-		onProof: (nonce) => void proofs.push(nonce),
+		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
 	};
@@ -248,9 +248,11 @@ test('our own calls pass, and only with our key', async (t) => {
 	const forged = createOwnCalls();
 	await refused(t, deps, { ...own, headers: forged.headers }, 'mount-illegal');
 	await refused(t, deps, { ...own, headers: { 'X-Birthmark-Key': '' } }, 'mount-illegal');
-	await authorizeRequest(deps, call('GET', '/_ping', undefined, { headers: { ...ownCalls.headers, ...ownCalls.proofHeaders('n1') } }));
+	t.true((await authorizeRequest(deps, call('GET', '/_ping', undefined, { headers: { ...ownCalls.headers, ...ownCalls.proofHeaders('n1') } }))).Allow);
 	await authorizeRequest(deps, call('GET', '/_ping', undefined, { headers: { ...forged.headers, ...ownCalls.proofHeaders('n2') } }));
 	t.deepEqual(proofs, ['n1']);
+	const asksForRefusal = call('GET', '/_ping', undefined, { headers: { ...ownCalls.headers, ...ownCalls.proofHeaders('n3') } });
+	t.false((await authorizeRequest(deps, asksForRefusal)).Allow, 'a proof may ask to be refused');
 });
 
 const created = (body: object = labelled, status = 201) => ({ ...create(body), response: { status, body: Buffer.from(JSON.stringify({ Id: NEW, Warnings: [] })) } });

@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { silentLogger } from '#common/runtime/log.ts';
+import { OUT_OF_CHAIN } from '../../../../plugin/enforcement.ts';
 import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
 import { IdentityVolumes, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
 import { FakeMounts } from '../../../fakes/mounts.ts';
@@ -33,7 +34,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 			relays.add(path);
 			return { close: async () => void relays.delete(path) };
 		},
-		enforcement: { inChain: () => true, engineAnswered: () => true },
+		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
 		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created' }],
 		onEnded: () => undefined,
 		caUrls: ['https://ca:33004', 'https://ca2:33004'],
@@ -128,7 +129,7 @@ test('another id is another start: new tmpfs, new token, the old start revoked',
 
 test('while the engine starts, what it held before is void', async (t) => {
 	let answered = true;
-	const { volumes, ca } = world(t, { enforcement: { inChain: () => null, engineAnswered: () => answered } });
+	const { volumes, ca } = world(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => answered } });
 	await volumes.mount(VOLUME, 'm1');
 	answered = false;
 	await volumes.mount(VOLUME, 'm1');
@@ -149,10 +150,30 @@ test('a volume without an identity is not mounted', async (t) => {
 	t.is(tmpfs.mountings.length, 0);
 });
 
-test('without enforcement there is no token', async (t) => {
-	const { volumes, ca } = world(t, { enforcement: { inChain: () => false, engineAnswered: () => true } });
-	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'enforcement-missing' });
+test('without enforcement there is no token, and the refusal says why', async (t) => {
+	const { volumes, ca } = world(t, { enforcement: { prove: async () => false, problem: () => OUT_OF_CHAIN, engineAnswered: () => true } });
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'enforcement-missing', message: /does not ask the plugin.*daemon\.json.*SIGHUP/ });
 	t.is(ca.minted.length, 0);
+});
+
+test('each start waits for a proof of its own', async (t) => {
+	let proofs = 0;
+	const { volumes, ca } = world(t, { enforcement: { prove: async () => ++proofs === 1, problem: () => OUT_OF_CHAIN, engineAnswered: () => true } });
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.unmount(VOLUME, 'm1');
+	await t.throwsAsync(volumes.mount(VOLUME, 'm2'), { code: 'enforcement-missing' });
+	t.deepEqual(ca.minted, ['start-1']);
+});
+
+test('a start that waited for the CA proves anew before it asks again', async (t) => {
+	let proofs = 0;
+	const { volumes, ca } = world(t, { startGraceMs: 60_000, enforcement: { prove: async () => ++proofs === 1, problem: () => OUT_OF_CHAIN, engineAnswered: () => true } });
+	const mint = ca.mintToken.bind(ca);
+	let attempts = 0;
+	ca.mintToken = (id, request) => (++attempts < 2 ? Promise.reject(new BirthmarkError('ca-unavailable')) : mint(id, request));
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'enforcement-missing' });
+	t.is(attempts, 1);
+	t.deepEqual(ca.minted, []);
 });
 
 test('a start waits for a CA that comes back', async (t) => {
@@ -320,7 +341,7 @@ for (const state of ['running', 'exited', 'created']) {
 
 for (const [what, overrides] of [
 	['the other is being restarted', { containersOf: async () => both('restarting') }],
-	['the engine itself starts', { enforcement: { inChain: () => null, engineAnswered: () => false } }],
+	['the engine itself starts', { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false } }],
 ] as const) {
 	test(`a mount while ${what} is that of the other`, async (t) => {
 		const { volumes, records } = world(t, overrides);
