@@ -23,6 +23,9 @@ export interface ContainerIdentity {
 	readonly gid?: number;
 	/** permission bits of the identity directory; default 0o700 */
 	readonly directoryMode?: number;
+	/** limits of the identity directory; 1 MiB and 128 inodes when absent */
+	readonly sizeBytes?: number;
+	readonly inodes?: number;
 	/** `relay` (default) by a socket on the volume, `network` by the CA's address */
 	readonly caWay?: 'relay' | 'network';
 }
@@ -32,7 +35,7 @@ export interface ContainerIdentity {
  * @throws BirthmarkError `name-illegal`
  */
 export function identityLabels(identity: ContainerIdentity): Record<string, string> {
-	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, caWay } = identity;
+	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
 		'birthmark.ou': checkName('role', organizationalUnit),
@@ -42,6 +45,8 @@ export function identityLabels(identity: ContainerIdentity): Record<string, stri
 		'birthmark.uid': uid?.toString(),
 		'birthmark.gid': gid?.toString(),
 		'birthmark.mode': directoryMode?.toString(8).padStart(4, '0'),
+		'birthmark.size': sizeBytes?.toString(),
+		'birthmark.inodes': inodes?.toString(),
 		'birthmark.ca': caWay,
 	};
 	return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== undefined));

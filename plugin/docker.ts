@@ -28,7 +28,8 @@ export interface EnginePlugin {
 }
 export interface EngineImage {
 	readonly Id: string;
-	readonly Config?: { readonly User?: string } | null;
+	readonly RepoDigests?: readonly string[] | null;
+	readonly Config?: { readonly User?: string; readonly Labels?: Readonly<Record<string, string>> | null } | null;
 }
 export interface EngineContainer {
 	readonly Id: string;

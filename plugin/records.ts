@@ -8,16 +8,26 @@
 import { DatabaseSync } from 'node:sqlite';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { AuthorizeRequest, Names } from '#common/protocol/messages.ts';
+import { migrateRecords } from './records-schema.ts';
 
 export interface IdentityRecord extends Names {
 	readonly volume: string;
 	readonly containerId: string;
+	/** under which the CA knows it, without the slash; empty in a record of an earlier version */
+	readonly containerName: string;
+	/** `sha256:…` of the image that was decided on; empty in a record of an earlier version */
+	readonly imageId: string;
 	readonly authorizationId: string;
 	/** owner and permission bits of the identity directory */
 	readonly uid: number;
 	readonly gid: number;
 	readonly mode: number;
+	/** limits of the tmpfs */
+	readonly sizeBytes: number;
+	readonly inodes: number;
 	readonly caWay: 'relay' | 'network';
+	/** of a swarm service, whose container this is */
+	readonly taskId?: string;
 	/** of the start in progress or running; absent while stopped */
 	readonly startId?: string;
 }
@@ -30,26 +40,12 @@ export type OutboxEntry =
 	| { readonly id: number; readonly authorizationId: string; readonly startId?: string }
 	| { readonly id: number; readonly abandoned: AuthorizeRequest };
 
-/** Each brings a file from the version before it to its own: the first one makes version 1. */
-const MIGRATIONS: readonly string[] = [
-	`
-	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
-	CREATE TABLE identities (
-		position INTEGER PRIMARY KEY AUTOINCREMENT, volume TEXT NOT NULL, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL,
-		common_name TEXT NOT NULL, organizational_unit TEXT NOT NULL, dns_names TEXT NOT NULL,
-		uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL, ca_way TEXT NOT NULL, start_id TEXT
-	) STRICT;
-	CREATE INDEX identities_by_volume ON identities (volume, position);
-	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
-	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
-	`,
-	`
-	CREATE TABLE births (container_id TEXT PRIMARY KEY, request TEXT NOT NULL) STRICT;
-	ALTER TABLE outbox ADD COLUMN abandoned TEXT;
-	`,
-];
-const IDENTITY_COLUMNS = `volume, container_id AS containerId, authorization_id AS authorizationId, common_name AS commonName,
-	organizational_unit AS organizationalUnit, dns_names AS dnsNames, uid, gid, mode, ca_way AS caWay, start_id AS startId`;
+const IDENTITY_COLUMNS = `volume, container_id AS containerId, container_name AS containerName, image_id AS imageId, authorization_id AS authorizationId,
+	common_name AS commonName, organizational_unit AS organizationalUnit, dns_names AS dnsNames, uid, gid, mode, size_bytes AS sizeBytes, inodes,
+	ca_way AS caWay, task_id AS taskId, start_id AS startId`;
+const ADD_IDENTITY = `
+	INSERT INTO identities (volume, container_id, container_name, image_id, authorization_id, common_name, organizational_unit, dns_names, uid, gid, mode, size_bytes, inodes, ca_way, task_id)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** Of the containers that a volume belongs to, the one whose turn it is: the oldest. */
 const OWNER = 'container_id = (SELECT container_id FROM identities WHERE volume = ? ORDER BY position LIMIT 1)';
 
@@ -57,13 +53,7 @@ const OWNER = 'container_id = (SELECT container_id FROM identities WHERE volume 
 export function openRecords(path: string): Records {
 	const database = new DatabaseSync(path);
 	database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000');
-	const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
-	if (version > MIGRATIONS.length) {
-		throw new BirthmarkError('config-invalid', `${path} was written by a newer version of the plugin; install that one`);
-	}
-	for (const [index, migration] of MIGRATIONS.entries()) {
-		if (index >= version) database.exec(`BEGIN; ${migration} PRAGMA user_version=${index + 1}; COMMIT`);
-	}
+	migrateRecords(database, path);
 	return new Records(database);
 }
 
@@ -115,13 +105,13 @@ export class Records {
 		const owners = this.identitiesOf(record.volume);
 		if (owners.some(({ containerId }) => containerId === record.containerId)) return this.#run('DELETE FROM births WHERE container_id = ?', record.containerId);
 		if (owners.some((owner) => !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
-		const { volume, containerId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, caWay } = record;
+		const { volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, sizeBytes, inodes, caWay, taskId = null } = record;
 		this.#transaction(() => {
 			this.addVolume(volume);
 			this.#run('DELETE FROM births WHERE container_id = ?', containerId);
 			this.#run(
-				'INSERT INTO identities (volume, container_id, authorization_id, common_name, organizational_unit, dns_names, uid, gid, mode, ca_way) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-				volume, containerId, authorizationId, commonName, organizationalUnit, JSON.stringify(dnsNames), uid, gid, mode, caWay,
+				ADD_IDENTITY,
+				volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, JSON.stringify(dnsNames), uid, gid, mode, sizeBytes, inodes, caWay, taskId,
 			);
 		});
 	}
@@ -248,7 +238,7 @@ export class Records {
 		return statement;
 	}
 
-	#run(sql: string, ...values: (string | number)[]): void {
+	#run(sql: string, ...values: (string | number | null)[]): void {
 		this.#prepare(sql).run(...values);
 	}
 
@@ -268,7 +258,6 @@ export function haveSameNames(one: Names, other: Names): boolean {
 }
 
 function toIdentity(row: Record<string, unknown>): IdentityRecord {
-	const { startId, dnsNames, ...rest } = row as unknown as Omit<IdentityRecord, 'startId' | 'dnsNames'> & { startId: string | null; dnsNames: string };
-	const identity = { ...rest, dnsNames: JSON.parse(dnsNames) as string[] };
-	return startId === null ? identity : { ...identity, startId };
+	const { startId, taskId, dnsNames, ...rest } = row as unknown as Omit<IdentityRecord, 'startId' | 'taskId' | 'dnsNames'> & { startId: string | null; taskId: string | null; dnsNames: string };
+	return { ...rest, dnsNames: JSON.parse(dnsNames) as string[], ...(taskId !== null && { taskId }), ...(startId !== null && { startId }) };
 }

@@ -66,6 +66,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	'label-missing': 500,
 	'mount-illegal': 500,
 	'container-too-powerful': 500,
+	'image-changed': 500,
 	'volume-unknown': 500,
 	'mount-failed': 500,
 	'node-not-joined': 500,

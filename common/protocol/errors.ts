@@ -77,6 +77,7 @@ export const ERROR_CODES = {
 	'label-missing': 'a mount of the birthmark driver without the label birthmark.cn',
 	'mount-illegal': 'a mount of the birthmark driver that is not accepted',
 	'container-too-powerful': 'a container with these privileges gets no identity',
+	'image-changed': 'the container does not have the image that was decided on',
 	'volume-unknown': 'no container was authorized for this volume',
 	'mount-failed': 'the tmpfs for the identity could not be mounted',
 	'node-not-joined': 'the plugin has not joined a CA yet',

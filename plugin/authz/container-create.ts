@@ -12,5 +12,7 @@ export async function checkCreate(deps: AuthorizerDeps, call: EngineCall): Promi
 	refuseOldVersion(call, 'create containers');
 	const body = parseCreateBody(call.body);
 	await checkIsolation(deps, body);
-	await checkIdentityCreate(deps, body, call.query.get('name') ?? '');
+	// The engine will refuse an image that it does not have; the client then pulls it and asks again.
+	const image = body.image === '' ? undefined : await deps.engine.image(body.image);
+	await checkIdentityCreate(deps, body, image, call.query.get('name') ?? '');
 }

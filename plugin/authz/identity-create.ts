@@ -21,7 +21,7 @@ import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
 import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
-import { parseIdentityLabels, type IdentityLabels } from './labels.ts';
+import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
 export interface IdentityCreateDeps {
 	readonly self: () => Promise<Self>;
@@ -41,12 +41,13 @@ export interface IdentityCreateDeps {
 /**
  * Before: decides, and stores nothing anywhere.
  *
+ * @param image of the container; undefined when the engine does not have it
  * @param containerName the one asked for; empty when the engine is to choose
  * @throws BirthmarkError when the container may not be created
  */
-export async function checkIdentityCreate(deps: IdentityCreateDeps, body: CreateBody, containerName: string): Promise<void> {
+export async function checkIdentityCreate(deps: IdentityCreateDeps, body: CreateBody, image: EngineImage | undefined, containerName: string): Promise<void> {
 	const self = await deps.self();
-	const identity = parseIdentityLabels(body.labels);
+	const identity = parseIdentityLabels(withImageLabels(body.labels, image));
 	const isOurs = (volume: string): boolean => deps.records.hasVolume(volume);
 	if (!identity) {
 		const mounts = identityMounts(self, body, isOurs);
@@ -54,7 +55,8 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 		if (taken) {
 			throw new BirthmarkError('identity-isolated', `the volume ${quote(taken.source)} holds the identity of a container; no other container may mount it`);
 		}
-		if (mounts.length === 0) return;
+		// The labels may be those of an image that is still to be pulled.
+		if (mounts.length === 0 || !image) return;
 		throw new BirthmarkError(
 			'label-missing',
 			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE',
@@ -63,8 +65,6 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 	checkPrivileges(body);
 	const volume = checkIdentityMount(self, body, isOurs);
 	if (volume !== '') await checkOwner(deps, volume, identity);
-	// The engine will refuse an image that it does not have; the client then pulls it and asks again.
-	const image = body.image === '' ? undefined : await deps.engine.image(body.image);
 	if (!image) return;
 	ownerOf(identity, body, image);
 	await deps.ca.authorize({ ...request(identity, body, image), dryRun: true, ...(containerName !== '' && { containerName }) });
@@ -76,28 +76,32 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
  * @throws BirthmarkError when the identity could not be given; the container exists and stays without
  */
 export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, containerId: string): Promise<void> {
-	const identity = parseIdentityLabels(body.labels);
-	if (!identity) return;
 	const self = await deps.self();
+	const asksByMount = identityMounts(self, body, (volume) => deps.records.hasVolume(volume)).length > 0;
+	if (!asksByMount && !hasIdentityLabels(body.labels)) return;
 	const [container] = await deps.engine.containers({ id: [containerId] });
 	const mount = container?.Mounts?.find((candidate) => candidate.Destination === IDENTITY_DIRECTORY && namesUs(self, candidate.Driver ?? ''));
 	if (!container || container.Id !== containerId || !mount?.Name) {
 		throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
 	}
+	// The labels that it really has: the image may be another one than that of the decision before.
+	const identity = parseIdentityLabels(new Map(Object.entries(container.Labels ?? {})));
+	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
 	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
 	const owner = ownerOf(identity, body, image);
-	const containerName = container.Names?.[0]?.slice(1);
-	const asked = { ...request(identity, body, image), containerId, ...(containerName !== undefined && { containerName }) };
+	const containerName = container.Names?.[0]?.slice(1) ?? '';
+	const asked = { ...request(identity, body, image), containerId, ...(containerName !== '' && { containerName }) };
 	deps.records.beginBirth(asked);
 	try {
 		const { id: authorizationId } = await deps.ca.authorize(asked);
 		if (authorizationId === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
-		deps.records.addIdentity({ volume: mount.Name, containerId, authorizationId, ...identity.names, ...owner, mode: identity.mode, caWay: identity.caWay });
-		deps.logger.info('container authorized', { commonName: identity.names.commonName, containerId, authorizationId, volume: mount.Name, image: body.image });
+		const { names, mode, sizeBytes, inodes, caWay } = identity;
+		deps.records.addIdentity({ volume: mount.Name, containerId, containerName, imageId: container.ImageID, authorizationId, ...names, ...owner, mode, sizeBytes, inodes, caWay });
+		deps.logger.info('container authorized', { commonName: names.commonName, containerId, authorizationId, volume: mount.Name, image: body.image });
 	} catch (error) {
 		// The CA may have it, also when its answer was lost; without a record nobody would ever report its end.
 		deps.records.abandonBirth(containerId);

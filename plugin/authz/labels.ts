@@ -10,7 +10,7 @@ import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 export const COMMON_NAME_LABEL = 'birthmark.cn';
-const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.ca'] as const;
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca'] as const;
 type Label = (typeof LABELS)[number];
 
 const MAX_DNS_NAMES = 16;
@@ -18,6 +18,14 @@ const MIN_LIFETIME_SECONDS = 10;
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600 };
 /** Linux keeps 2^32-1 for "no id" */
 const MAX_ID = 0xfffffffe;
+
+/** Key, chain, bundle and two generations of them take about 40 KiB; a CRL of 10 000 entries 600 KiB. */
+const DEFAULT_SIZE_BYTES = 1024 * 1024;
+const DEFAULT_INODES = 128;
+/** What an identity cannot do without, and what one container may take of the host's memory. */
+const SIZE_LIMITS = [128 * 1024, 64 * 1024 * 1024] as const;
+const INODE_LIMITS = [64, 4096] as const;
+const BYTES: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 * 1024 };
 
 export interface IdentityLabels {
 	readonly names: Names;
@@ -30,7 +38,22 @@ export interface IdentityLabels {
 	readonly gid?: number;
 	/** permission bits of the identity directory */
 	readonly mode: number;
+	/** limits of the tmpfs */
+	readonly sizeBytes: number;
+	readonly inodes: number;
 	readonly caWay: 'relay' | 'network';
+}
+
+/**
+ * The labels of a container: the image's, and over them its own, be they empty (moby,
+ * daemon/commit.go `merge`).
+ */
+export function withImageLabels(own: ReadonlyMap<string, string>, image: { readonly Config?: { readonly Labels?: Readonly<Record<string, string>> | null } | null } | undefined): ReadonlyMap<string, string> {
+	return new Map([...Object.entries(image?.Config?.Labels ?? {}), ...own]);
+}
+
+export function hasIdentityLabels(labels: ReadonlyMap<string, string>): boolean {
+	return [...labels.keys()].some((name) => name.startsWith(PREFIX));
 }
 
 /**
@@ -77,6 +100,8 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 		...(uid !== undefined && { uid: parseId('birthmark.uid', uid) }),
 		...(gid !== undefined && { gid: parseId('birthmark.gid', gid) }),
 		mode: parseMode(get('birthmark.mode') ?? '0700'),
+		sizeBytes: parseSize(get('birthmark.size')),
+		inodes: parseInodes(get('birthmark.inodes')),
 		caWay: parseCaWay(get('birthmark.ca') ?? 'relay'),
 	};
 }
@@ -114,6 +139,23 @@ function parseMode(value: string): number {
 	// The agent writes keys there; whoever else may write could put links in its way.
 	if ((mode & 0o022) !== 0) throw illegal('birthmark.mode', value, 'only the owner may write');
 	return mode;
+}
+
+function parseSize(value: string | undefined): number {
+	if (value === undefined) return DEFAULT_SIZE_BYTES;
+	const match = /^([0-9]{1,9})([km]?)$/.exec(value);
+	const bytes = match ? Number(match[1]) * BYTES[match[2]!]! : 0;
+	const [least, most] = SIZE_LIMITS;
+	if (bytes < least || bytes > most) throw illegal('birthmark.size', value, `use a size from ${least / 1024}k to ${most / 1024 / 1024}m, for example 4m`);
+	return bytes;
+}
+
+function parseInodes(value: string | undefined): number {
+	if (value === undefined) return DEFAULT_INODES;
+	const inodes = /^[0-9]{1,6}$/.test(value) ? Number(value) : 0;
+	const [least, most] = INODE_LIMITS;
+	if (inodes < least || inodes > most) throw illegal('birthmark.inodes', value, `use a number from ${least} to ${most}`);
+	return inodes;
 }
 
 function parseCaWay(value: string): 'relay' | 'network' {

@@ -28,7 +28,7 @@ export interface IdentityVolumesDeps {
 	readonly openRelay: (directory: string) => Promise<Relay>;
 	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
 	/** every container that has the volume, running or not; throws when the engine does not answer */
-	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State'>[]>;
+	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID'>[]>;
 	/** the records hold something for the CA */
 	readonly onEnded: () => void;
 	/** for containers that reach the CA over the network, in their order */
@@ -179,12 +179,16 @@ export class IdentityVolumes {
 	async #starting(volume: string, owner: IdentityRecord): Promise<IdentityRecord> {
 		const { records, containersOf } = this.#deps;
 		const containers = await containersOf(volume);
-		const state = containers.find(({ Id }) => Id === owner.containerId)?.State;
-		if (state === undefined) {
+		const container = containers.find(({ Id }) => Id === owner.containerId);
+		if (!container) {
 			await this.#forget(volume, owner.containerId);
 			const next = records.identity(volume);
 			if (!next) throw volumeUnknown();
 			return this.#starting(volume, next);
+		}
+		const { State: state, ImageID: imageId } = container;
+		if (owner.imageId !== '' && imageId !== owner.imageId) {
+			throw new BirthmarkError('image-changed', `the container has the image ${imageId}, and ${owner.imageId} was authorized for ${quote(owner.commonName)}; create it again`);
 		}
 		const identities = records.identitiesOf(volume);
 		const stranger = containers.find(({ Id }) => !identities.some(({ containerId }) => containerId === Id));

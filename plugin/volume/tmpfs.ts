@@ -15,14 +15,12 @@ import type { Logger } from '#common/runtime/log.ts';
 import { findMountAbilities } from './mount-abilities.ts';
 import { bindOnto, mount, mountPoints, unmount } from './mount-command.ts';
 
-/** Key, chain, bundle and two generations of them take about 40 KiB; a CRL of 10 000 entries 600 KiB. */
-const SIZE = '1m';
-const INODES = 128;
-
 export interface TmpfsOwner {
 	readonly uid: number;
 	readonly gid: number;
 	readonly mode: number;
+	readonly sizeBytes: number;
+	readonly inodes: number;
 }
 
 export interface TmpfsDeps {
@@ -68,12 +66,12 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		 *
 		 * @throws BirthmarkError `mount-failed`; nothing stays mounted then
 		 */
-		async mount(volume: string, { uid, gid, mode }: TmpfsOwner): Promise<void> {
+		async mount(volume: string, { uid, gid, mode, sizeBytes, inodes }: TmpfsOwner): Promise<void> {
 			if (abilities.problem !== undefined) throw new BirthmarkError('mount-failed', abilities.problem);
 			try {
 				await remove(volume);
 				await mkdir(hostPath(volume), { mode: 0o700 });
-				const options = `noexec,nosuid,nodev,size=${SIZE},nr_inodes=${INODES},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
+				const options = `noexec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
 				await mount('-t', 'tmpfs', '-o', abilities.noswap ? `${options},noswap` : options, 'birthmark', hostPath(volume));
 				if (abilities.agent) {
 					const target = join(hostPath(volume), VolumeFile.agentDirectory);

@@ -4,10 +4,25 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
-import { openRecords, type IdentityRecord } from '../../../plugin/records.ts';
+import { openRecords } from '../../../plugin/records.ts';
+import { identityRecord } from '../../fakes/identity-record.ts';
 
 const VOLUME = 'a'.repeat(64);
-const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: 1000, gid: 0, mode: 0o700, caWay: 'relay' };
+const IDENTITY = identityRecord({ volume: VOLUME, uid: 1000 });
+
+/** As the first version of the plugin made it. */
+const FIRST_VERSION = `
+	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
+	CREATE TABLE identities (
+		position INTEGER PRIMARY KEY AUTOINCREMENT, volume TEXT NOT NULL, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL,
+		common_name TEXT NOT NULL, organizational_unit TEXT NOT NULL, dns_names TEXT NOT NULL,
+		uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL, ca_way TEXT NOT NULL, start_id TEXT
+	) STRICT;
+	CREATE INDEX identities_by_volume ON identities (volume, position);
+	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
+	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
+	PRAGMA user_version=1;
+`;
 
 function file(t: ExecutionContext): string {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
@@ -153,25 +168,6 @@ test('the end of a birth that was complete already is not reported', (t) => {
 	t.is(records.outboxLength(), 0);
 });
 
-test('a file of the first version is taken over with everything in it', (t) => {
-	const path = file(t);
-	const records = openRecords(path);
-	records.addIdentity(IDENTITY);
-	records.beginStart(VOLUME, 'start-1', 'm1');
-	records.endStart(VOLUME);
-	records.close();
-	const database = new DatabaseSync(path);
-	database.exec('DROP TABLE births; ALTER TABLE outbox DROP COLUMN abandoned; PRAGMA user_version=1');
-	database.close();
-	const newer = openRecords(path);
-	t.teardown(() => newer.close());
-	t.deepEqual(newer.identity(VOLUME), IDENTITY);
-	t.deepEqual(newer.nextInOutbox(), { id: 1, authorizationId: 'auth-1', startId: 'start-1' });
-	newer.beginBirth(REQUEST);
-	newer.abandonBirth(REQUEST.containerId);
-	t.is(newer.outboxLength(), 2);
-});
-
 test('a file of a newer version is left alone', (t) => {
 	const path = file(t);
 	openRecords(path).close();
@@ -179,4 +175,21 @@ test('a file of a newer version is left alone', (t) => {
 	database.exec('PRAGMA user_version=99');
 	database.close();
 	t.throws(() => openRecords(path), { code: 'config-invalid' });
+});
+
+test('a file of the first version becomes one of this, with what was in it', (t) => {
+	const path = file(t);
+	const database = new DatabaseSync(path);
+	database.exec(FIRST_VERSION);
+	database.prepare('INSERT INTO volumes VALUES (?)').run(VOLUME);
+	database.prepare("INSERT INTO identities VALUES (1, ?, ?, 'auth-1', 'api01', 'web-api', '[\"api\"]', 1000, 0, 448, 'relay', 'start-1')").run(VOLUME, IDENTITY.containerId);
+	database.prepare("INSERT INTO mounts VALUES (?, 'mount-1', 1)").run(VOLUME);
+	database.prepare("INSERT INTO outbox VALUES (1, 'auth-0', NULL)").run();
+	database.close();
+	const records = opened(t, path);
+	t.deepEqual(records.identity(VOLUME), { ...IDENTITY, dnsNames: ['api'], containerName: '', imageId: '', startId: 'start-1' });
+	t.true(records.isHeldBy(VOLUME, 'mount-1'));
+	t.like(records.nextInOutbox(), { authorizationId: 'auth-0' });
+	records.addIdentity({ ...IDENTITY, dnsNames: ['api'], containerId: 'd'.repeat(64), taskId: 'task1' });
+	t.like(records.identitiesOf(VOLUME)[1], { imageId: IDENTITY.imageId, taskId: 'task1' });
 });

@@ -2,11 +2,12 @@ import test from 'ava';
 import { silentLogger } from '#common/runtime/log.ts';
 import type { IdentityRecord } from '../../../plugin/records.ts';
 import { sweepOnce } from '../../../plugin/sweep.ts';
+import { identityRecord } from '../../fakes/identity-record.ts';
 import { engineContainer, FakeEngine } from '../../fakes/plugin-engine.ts';
 
 const CONTAINER = 'c'.repeat(64);
 const VOLUME = 'a'.repeat(64);
-const identity: IdentityRecord = { volume: VOLUME, containerId: CONTAINER, authorizationId: 'auth-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: 0, gid: 0, mode: 0o700, caWay: 'relay', startId: 'start-1' };
+const identity = identityRecord({ volume: VOLUME, containerId: CONTAINER, startId: 'start-1' });
 
 function world(identities: IdentityRecord[], outlived = true) {
 	const engine = new FakeEngine();

@@ -10,15 +10,14 @@ import { findLabelledContainer } from '../../../../plugin/authz/labelled-contain
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
 import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
+import { identityRecord } from '../../../fakes/identity-record.ts';
 import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
 const VICTIM = 'c'.repeat(64);
 const VICTIM_VOLUME = 'a'.repeat(64);
 const UNUSED_VOLUME = 'project_identity';
-const VICTIM_IDENTITY: IdentityRecord = {
-	volume: VICTIM_VOLUME, containerId: VICTIM, authorizationId: 'auth-0', commonName: 'victim01', organizationalUnit: 'web-api', dnsNames: [], uid: 0, gid: 0, mode: 0o700, caWay: 'relay',
-};
+const VICTIM_IDENTITY = identityRecord({ volume: VICTIM_VOLUME, containerId: VICTIM, authorizationId: 'auth-0', commonName: 'victim01' });
 const NEW = 'd'.repeat(64);
 const NEW_VOLUME = 'b'.repeat(64);
 const PLUGIN_ID = 'feed' + '0'.repeat(60);
@@ -137,6 +136,8 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a checkpoint of a labelled container', call('POST', '/containers/victim/checkpoints', { CheckpointID: 'x' }), 'identity-isolated'],
 	// asking for an identity
 	['a label without the volume', create({ ...labelled, HostConfig: {} }), 'mount-missing', /--mount type=volume,volume-driver=birthmark,dst=\/run\/birthmark/],
+	['a size that is no size', labelledWith({ Labels: { ...named, 'birthmark.size': '1g' } }), 'label-illegal', /4m/],
+	['more inodes than one container may have', labelledWith({ Labels: { ...named, 'birthmark.inodes': '5000' } }), 'label-illegal'],
 	['the volume without a label', create({ ...labelled, Labels: {} }), 'label-missing', /--label birthmark\.cn=NAME/],
 	['an unknown label', labelledWith({ Labels: { ...named, 'birthmark.cnn': 'x' } }), 'label-unknown', /did you mean/],
 	['an illegal name', labelledWith({ Labels: { ...named, 'birthmark.cn': '*.example.com' } }), 'name-illegal'],
@@ -193,6 +194,7 @@ const ALLOWED: readonly (readonly [sentence: string, request: EngineCall])[] = [
 	['a list in an ancient version', call('GET', '/v1.12/containers/json')],
 	['a service without anything of ours', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Image: 'x' } } })],
 	['a labelled container of an image that is still to be pulled', labelledWith({ Image: 'absent:1' })],
+	['the volume for an image that is still to be pulled, and may have the labels', labelledWith({ Image: 'absent:1', Labels: {} })],
 ];
 
 for (const [sentence, request] of ALLOWED) {
@@ -256,21 +258,50 @@ test('our own calls pass, and only with our key', async (t) => {
 });
 
 const created = (body: object = labelled, status = 201) => ({ ...create(body), response: { status, body: Buffer.from(JSON.stringify({ Id: NEW, Warnings: [] })) } });
-const newContainer = () => engineContainer({ Id: NEW, Names: ['/api01'], State: 'created', ImageID: IMAGE_ID, Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }] });
+const newContainer = (Labels: Record<string, string> = named) => engineContainer({ Id: NEW, Names: ['/api01'], State: 'created', ImageID: IMAGE_ID, Labels, Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }] });
 
 test('a created container is authorized by its id and recorded with its volume and owner', async (t) => {
 	const { deps, engine, ca, identities } = world();
 	engine.list.push(newContainer());
 	t.deepEqual(await authorizeResponse(deps, created()), { Allow: true });
 	t.deepEqual(ca.authorized, [{ commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], image: 'app:1', imageId: IMAGE_ID, containerId: NEW, containerName: 'api01' }]);
-	t.deepEqual(identities, [{ volume: NEW_VOLUME, containerId: NEW, authorizationId: 'authorization-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: 1000, gid: 1001, mode: 0o700, caWay: 'relay' }]);
+	t.deepEqual(identities, [identityRecord({ volume: NEW_VOLUME, containerId: NEW, authorizationId: 'authorization-1', imageId: IMAGE_ID, uid: 1000, gid: 1001 })]);
+});
+
+test('labels of the image count like those of the request', async (t) => {
+	const { deps, engine, ca, identities } = world();
+	const fromImage = { ...named, 'birthmark.dns': 'api', 'birthmark.ttl': '1h' };
+	engine.images.set(IMAGE_ID, { Id: IMAGE_ID, Config: { Labels: fromImage } });
+	engine.images.set('app:1', engine.images.get(IMAGE_ID)!);
+	engine.list.push(newContainer({ ...fromImage, 'birthmark.ttl': '2h' }));
+	const request = { ...labelled, Labels: { 'birthmark.ttl': '2h' } };
+	t.deepEqual(await authorizeRequest(deps, create(request)), { Allow: true });
+	t.deepEqual(await authorizeResponse(deps, created(request)), { Allow: true });
+	for (const asked of ca.authorized) t.like(asked, { commonName: 'api01', dnsNames: ['api'], lifetimeSeconds: 7200 });
+	t.like(identities[0], { commonName: 'api01', dnsNames: ['api'] });
+	await refused(t, deps, create({ Image: 'app:1' }), 'mount-missing');
+	await refused(t, deps, create({ ...labelled, Labels: { 'birthmark.cn': '' } }), 'name-illegal');
+	engine.images.set('app:1', { Id: IMAGE_ID, Config: { Labels: { ...named, 'birthmark.nc': 'x' } } });
+	await refused(t, deps, create(labelled), 'label-unknown');
+});
+
+test('an image that changed its labels between decision and creation is decided on again', async (t) => {
+	const { deps, engine, ca, identities } = world();
+	engine.list.push(newContainer({ ...named, 'birthmark.cn': 'api02' }));
+	t.deepEqual(await authorizeResponse(deps, created({ ...labelled, Labels: {} })), { Allow: true });
+	t.is(ca.authorized.length, 1);
+	t.like(identities[0], { commonName: 'api02' });
+	engine.list.splice(1, 1, newContainer({}));
+	t.regex((await authorizeResponse(deps, created({ ...labelled, Labels: {} }))).Msg!, /\[label-missing\]$/);
+	t.is(identities.length, 1);
 });
 
 test('labels decide the owner over the user of the container', async (t) => {
 	const { deps, engine, identities } = world();
-	engine.list.push(newContainer());
-	await authorizeResponse(deps, created({ ...labelled, User: 'nobody', Labels: { ...named, 'birthmark.uid': '7', 'birthmark.gid': '8', 'birthmark.mode': '0750', 'birthmark.ca': 'network' } }));
-	t.like(identities[0], { uid: 7, gid: 8, mode: 0o750, caWay: 'network' });
+	const Labels = { ...named, 'birthmark.uid': '7', 'birthmark.gid': '8', 'birthmark.mode': '0750', 'birthmark.size': '4m', 'birthmark.inodes': '500', 'birthmark.ca': 'network' };
+	engine.list.push(newContainer(Labels));
+	await authorizeResponse(deps, created({ ...labelled, User: 'nobody', Labels }));
+	t.like(identities[0], { uid: 7, gid: 8, mode: 0o750, sizeBytes: 4 * 1024 * 1024, inodes: 500, caWay: 'network' });
 });
 
 test('a container that could not be authorized after all is named, with the remedy', async (t) => {

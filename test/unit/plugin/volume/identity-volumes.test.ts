@@ -7,11 +7,12 @@ import { silentLogger } from '#common/runtime/log.ts';
 import { OUT_OF_CHAIN } from '../../../../plugin/enforcement.ts';
 import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
 import { IdentityVolumes, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
+import { identityRecord } from '../../../fakes/identity-record.ts';
 import { FakeMounts } from '../../../fakes/mounts.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
 const VOLUME = 'a'.repeat(64);
-const IDENTITY: IdentityRecord = { volume: VOLUME, containerId: 'c'.repeat(64), authorizationId: 'auth-1', commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [], uid: process.getuid!(), gid: process.getgid!(), mode: 0o700, caWay: 'relay' };
+const IDENTITY = identityRecord({ volume: VOLUME, uid: process.getuid!(), gid: process.getgid!() });
 
 function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}) {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
@@ -35,7 +36,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 			return { close: async () => void relays.delete(path) };
 		},
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
-		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created' }],
+		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId }],
 		onEnded: () => undefined,
 		caUrls: ['https://ca:33004', 'https://ca2:33004'],
 		startGraceMs: 1000,
@@ -275,15 +276,15 @@ test('a new revocation list reaches every mounted volume, whatever one of them d
 });
 
 const NEXT: IdentityRecord = { ...IDENTITY, containerId: 'd'.repeat(64), authorizationId: 'auth-2' };
-const both = (state: string) => [{ Id: NEXT.containerId, State: 'created' }, { Id: IDENTITY.containerId, State: state }];
+const both = (state: string) => [{ Id: NEXT.containerId, State: 'created', ImageID: IDENTITY.imageId }, { Id: IDENTITY.containerId, State: state, ImageID: IDENTITY.imageId }];
 
 for (const state of ['created', 'running', 'exited', 'restarting']) {
 	test(`a container that has the volume without a record gets nothing of the one that is ${state}, and keeps it from starting`, async (t) => {
-		const list = [{ Id: IDENTITY.containerId, State: 'created' }];
+		const list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId }];
 		const { volumes, ca, records, file } = world(t, { containersOf: async () => list });
 		await volumes.mount(VOLUME, 'm1');
 		list[0]!.State = state;
-		list.push({ Id: 'e'.repeat(64), State: 'created' });
+		list.push({ Id: 'e'.repeat(64), State: 'created', ImageID: IDENTITY.imageId });
 		await t.throwsAsync(volumes.mount(VOLUME, 'm2'), { code: 'identity-isolated', message: /docker rm --force eeeeeeeeeeee/ });
 		t.deepEqual(ca.minted, ['start-1']);
 		t.is(file('token'), 'token of start-1', 'the one that has it is not disturbed');
@@ -293,7 +294,7 @@ for (const state of ['created', 'running', 'exited', 'restarting']) {
 
 for (const state of ['running', 'paused']) {
 	test(`another mount while its container is ${state}, as a create makes to copy files of an image, is refused`, async (t) => {
-		const list = [{ Id: IDENTITY.containerId, State: 'created' }];
+		const list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId }];
 		const { volumes, records, file } = world(t, { containersOf: async () => list });
 		await volumes.mount(VOLUME, 'm1');
 		list[0]!.State = state;
@@ -316,11 +317,11 @@ test('an engine that does not tell who has the volume gets no identity', async (
 });
 
 test('a container that was made to take the place of another gets its own identity once the other is gone', async (t) => {
-	let list = [{ Id: IDENTITY.containerId, State: 'created' }];
+	let list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId }];
 	const { volumes, records, ca, file } = world(t, { containersOf: async () => list });
 	await volumes.mount(VOLUME, 'm1');
 	records.addIdentity(NEXT);
-	list = [{ Id: NEXT.containerId, State: 'created' }];
+	list = [{ Id: NEXT.containerId, State: 'created', ImageID: IDENTITY.imageId }];
 	t.is(file('token'), 'token of start-1', 'the running one is not disturbed');
 	await volumes.unmount(VOLUME, 'm1');
 	await volumes.mount(VOLUME, 'm2');
@@ -371,3 +372,10 @@ function outbox(records: ReturnType<typeof openRecords>): object[] {
 	}
 	return entries;
 }
+
+test('a container with another image than the one that was decided on gets no identity', async (t) => {
+	const other = 'sha256:' + '2'.repeat(64);
+	const { volumes, ca } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'created', ImageID: other }] });
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'image-changed', message: /create it again/ });
+	t.deepEqual(ca.minted, []);
+});

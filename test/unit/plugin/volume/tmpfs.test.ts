@@ -6,7 +6,7 @@ import anyTest, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { silentLogger } from '#common/runtime/log.ts';
 import { bindOnto, mountPoints, unmount } from '../../../../plugin/volume/mount-command.ts';
-import { openTmpfs } from '../../../../plugin/volume/tmpfs.ts';
+import { openTmpfs, type TmpfsOwner } from '../../../../plugin/volume/tmpfs.ts';
 
 const test = process.getuid!() === 0 ? anyTest : anyTest.skip;
 const TMPFS_MAGIC = 0x01021994;
@@ -26,9 +26,11 @@ async function world(t: ExecutionContext) {
 	return { tmpfs, deps, directory: made.name, path: tmpfs.path(VOLUME) };
 }
 
+const OWNER: TmpfsOwner = { uid: 0, gid: 0, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128 };
+
 test('a volume is a tmpfs of its owner, small, without devices or programs', async (t) => {
 	const { tmpfs, path } = await world(t);
-	await tmpfs.mount(VOLUME, { uid: 1000, gid: 1001, mode: 0o750 });
+	await tmpfs.mount(VOLUME, { ...OWNER, uid: 1000, gid: 1001, mode: 0o750 });
 	t.is(statfsSync(path).type, TMPFS_MAGIC);
 	const { uid, gid, mode } = statSync(path);
 	t.deepEqual([uid, gid, mode & 0o7777], [1000, 1001, 0o750]);
@@ -40,7 +42,7 @@ test('a volume is a tmpfs of its owner, small, without devices or programs', asy
 
 test('the agent is delivered, and not even root can write to it', async (t) => {
 	const { tmpfs, path, deps } = await world(t);
-	await tmpfs.mount(VOLUME, { uid: 0, gid: 0, mode: 0o700 });
+	await tmpfs.mount(VOLUME, OWNER);
 	t.is(readFileSync(join(path, 'bin/birthmark-agent'), 'utf8'), 'agent');
 	for (const directory of [join(path, 'bin'), join(deps.hostDirectory, VOLUME, 'bin'), deps.agentDirectory]) {
 		t.throws(() => writeFileSync(join(directory, 'birthmark-agent'), 'evil'), { code: 'EROFS' }, directory);
@@ -49,7 +51,7 @@ test('the agent is delivered, and not even root can write to it', async (t) => {
 
 test('unmounting leaves no mount and no directory, even while somebody uses it', async (t) => {
 	const { tmpfs, path, directory } = await world(t);
-	await tmpfs.mount(VOLUME, { uid: 0, gid: 0, mode: 0o700 });
+	await tmpfs.mount(VOLUME, OWNER);
 	const before = process.cwd();
 	process.chdir(path);
 	try {
@@ -65,15 +67,15 @@ test('unmounting leaves no mount and no directory, even while somebody uses it',
 
 test('a mount is fresh every time', async (t) => {
 	const { tmpfs, path } = await world(t);
-	await tmpfs.mount(VOLUME, { uid: 0, gid: 0, mode: 0o700 });
+	await tmpfs.mount(VOLUME, OWNER);
 	writeFileSync(join(path, 'tls.key'), 'old');
-	await tmpfs.mount(VOLUME, { uid: 0, gid: 0, mode: 0o700 });
+	await tmpfs.mount(VOLUME, OWNER);
 	t.deepEqual(readdirSync(path), ['bin']);
 });
 
 test('what was unmounted below the plugin is bound again from the host, with the agent', async (t) => {
 	const { tmpfs, path, deps } = await world(t);
-	await tmpfs.mount(VOLUME, { uid: 0, gid: 0, mode: 0o700 });
+	await tmpfs.mount(VOLUME, OWNER);
 	writeFileSync(join(path, 'identity.pem'), 'x');
 	await unmount(path);
 	await unmount(join(deps.hostDirectory, VOLUME, 'bin'));
