@@ -10,6 +10,7 @@ import type { EngineCall } from './engine-call.ts';
 import { bindIdentity } from './identity-create.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
 import { CREATE, RULES } from './rules.ts';
+import { refuseForm } from './unseen-body.ts';
 
 export interface Verdict {
 	readonly Allow: boolean;
@@ -29,12 +30,13 @@ export async function authorizeRequest(deps: AuthorizerDeps, call: EngineCall): 
 		return nonce === undefined || deps.onProof(nonce) ? ALLOW : REFUSED_PROOF;
 	}
 	const rule = RULES.find((candidate) => concerns(candidate, call));
-	if (!rule) return ALLOW;
 	try {
+		refuseForm(call);
+		if (!rule) return ALLOW;
 		await rule.check(deps, call, rule.path.exec(call.path)?.[1] ?? '');
 		return ALLOW;
 	} catch (error) {
-		return refuse(deps, rule, call, error);
+		return refuse(deps, rule?.path.source ?? 'any', call, error);
 	}
 }
 
@@ -52,7 +54,7 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 		const id = containerId.slice(0, 12);
 		const why = cause instanceof BirthmarkError ? cause.message : 'something unexpected went wrong in the plugin';
 		const sentence = `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
-		return refuse(deps, CREATE, call, new BirthmarkError(errorCode(cause), sentence, { cause }));
+		return refuse(deps, CREATE.path.source, call, new BirthmarkError(errorCode(cause), sentence, { cause }));
 	}
 }
 
@@ -60,9 +62,9 @@ function concerns({ method, path }: Rule, call: EngineCall): boolean {
 	return method.test(call.method) && path.test(call.path);
 }
 
-function refuse({ logger }: AuthorizerDeps, rule: Rule, { method }: EngineCall, error: unknown): Verdict {
+function refuse({ logger }: AuthorizerDeps, route: string, { method }: EngineCall, error: unknown): Verdict {
 	const Msg = refusalText(error);
-	const fields = { method, route: rule.path.source, reason: Msg };
+	const fields = { method, route, reason: Msg };
 	if (error instanceof BirthmarkError && error.code !== 'internal') logger.info('refused', { ...fields, code: error.code });
 	else logger.error('refused', { ...fields, error });
 	return { Allow: false, Msg };

@@ -20,7 +20,8 @@ export interface EngineCall {
 	readonly response?: { readonly status: number; readonly body: Buffer };
 }
 
-const AUTHORITY = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
+/** What stands before the path in absolute form. The engine also routes `http:/containers/create`, without an authority. */
+const BEFORE_PATH = /^[a-z][a-z0-9+.-]*:(?:\/\/[^/?]*)?/i;
 const VERSION = /^\/v([0-9.]+)(?=\/)/;
 
 /**
@@ -51,7 +52,7 @@ export function parseEngineCall(message: string): EngineCall {
 
 /** Path, version and query of a request target in origin or absolute form (RFC 9112 §3.2). */
 export function splitUri(uri: string): Pick<EngineCall, 'path' | 'apiVersion' | 'query'> {
-	const target = uri.replace(AUTHORITY, '');
+	const target = uri.replace(BEFORE_PATH, '');
 	const mark = target.indexOf('?');
 	const decoded = decodeOnce(mark < 0 ? target : target.slice(0, mark));
 	const clean = posix.normalize('/' + decoded);

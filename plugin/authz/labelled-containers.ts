@@ -6,6 +6,7 @@ import type { EngineContainer } from '../docker.ts';
 import type { EngineCall } from './engine-call.ts';
 import { COMMON_NAME_LABEL } from './labels.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
+import { refuseUnseenBody } from './unseen-body.ts';
 
 export interface LabelledContainersDeps {
 	readonly engine: { containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]> };
@@ -53,9 +54,7 @@ export function refuseLabelled(why: string): Rule['check'] {
 
 /** @throws BirthmarkError to refuse */
 export async function checkCommit(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
-	// A form in the body would name another container than the address does, and the engine shows no forms (13).
-	if (!call.body && 'Content-Type' in call.headers) {
-		throw new BirthmarkError('engine-request-unseen', 'the engine did not show the body of this commit; send JSON or nothing');
-	}
+	// Its body may be a form that names another container than the address does.
+	refuseUnseenBody(call, 'commit');
 	await refuseLabelled('a commit would give its labels to an image; build an image instead')(deps, call, call.query.get('container') ?? '');
 }
