@@ -5,6 +5,7 @@ import type { WhoAmI } from '#common/protocol/messages.ts';
 import type { Context } from '../context.ts';
 import { diagnoseEngine, fault, ok, warning, type Finding } from '../diagnosis.ts';
 import { inspectEngine } from '../docker.ts';
+import { engineLimits } from '../engine-limits.ts';
 import { ExitCode } from '../exit-codes.ts';
 
 const MARKS = { ok: ['green', 'ok  '], warning: ['yellow', 'warn'], fault: ['red', 'FAIL'] } as const;
@@ -17,7 +18,8 @@ export function addDoctor(program: Command, context: Context): void {
 		.option('--json', 'print JSON')
 		.action(async ({ plugin }: { plugin: string }) => {
 			const engine = await inspectEngine(plugin).catch((error: unknown) => error as Error);
-			const findings = [...diagnoseEngine(engine, plugin, context.now()), await checkOperator(context)];
+			const limits = engine instanceof Error ? [] : engineLimits(engine);
+			const findings = [...diagnoseEngine(engine, plugin, context.now()), ...limits, await checkOperator(context)];
 			const healthy = findings.every((finding) => finding.verdict !== 'fault');
 			if (context.wantsJson()) context.output.json({ healthy, findings });
 			else for (const finding of findings) print(context, finding);

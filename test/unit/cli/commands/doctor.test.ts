@@ -80,3 +80,20 @@ for (const address of ['unix:///nonexistent/docker.sock', 'tcp://localhost:1', '
 		t.regex(finding!.remedy!, /DOCKER_HOST/);
 	});
 }
+
+for (const [hides, checks] of [[[], []], [['large'], ['engine: large']], [['chunked', 'large'], ['engine: chunked', 'engine: large']]] as const) {
+	test(`an engine that hides ${hides.join(' and ') || 'no'} bodies is told as such, and that is no fault`, async (t) => {
+		const env = { DOCKER_HOST: await startEngineApi(t, { plugins: [{ Name: 'birthmark:latest', Enabled: true }], status: STATUS, hides }) };
+		const { code, json } = await newCommand(t)(['doctor', '--json'], { env });
+		const { healthy, findings } = json<Report>();
+		t.deepEqual(findings.filter(({ check }) => check.startsWith('engine: ')).map(({ check }) => check), [...checks]);
+		t.true(healthy);
+		t.is(code, 0);
+	});
+}
+
+test('where the plugin is not asked nobody can say which bodies are hidden', async (t) => {
+	const env = { DOCKER_HOST: await startEngineApi(t, { plugins: [{ Name: 'birthmark:latest', Enabled: true }], status: { ...STATUS, inChain: false }, hides: ['chunked', 'large'] }) };
+	const { json } = await newCommand(t)(['doctor', '--json'], { env });
+	t.false(json<Report>().findings.some(({ check }) => check.startsWith('engine: ')));
+});
