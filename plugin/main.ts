@@ -7,13 +7,13 @@ import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { hostAndPort } from '#common/protocol/ca-urls.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createFailOver } from '#common/runtime/fail-over.ts';
-import { closeServer, listenUnix } from '#common/runtime/listen.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
 import { findLabelledContainer } from './authz/labelled-containers.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
+import { passesRequest, passesResponse } from './authz/unconcerned.ts';
 import { createCaClient } from './ca-client.ts';
 import { readConfig, type PluginConfig } from './config.ts';
 import { createEngine } from './docker.ts';
@@ -124,21 +124,20 @@ const authorizer: AuthorizerDeps = {
 };
 const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, tmpfs });
 const server = createPluginServer({
+	passes: { request: passesRequest, response: passesResponse },
 	authorizeRequest: (call) => authorizeRequest(authorizer, call),
 	authorizeResponse: (call) => authorizeResponse(authorizer, call),
 	volumeDriver: createVolumeDriver({ records, volumes, path: tmpfs.path, status }),
 	logger,
 });
 mkdirSync(dirname(config.PLUGIN_SOCKET), { recursive: true });
-await listenUnix(server, config.PLUGIN_SOCKET, 0o600);
+await server.listen(config.PLUGIN_SOCKET);
 logger.info('ready', { path: config.PLUGIN_SOCKET, address: config.CA_URL?.join(',') ?? 'none' });
 
 onShutdown(logger, async () => {
 	for (const part of [enforcement, membership, sweep, outbox, revocationLists]) part.close();
 	await volumes.close();
-	const closed = closeServer(server);
-	server.closeAllConnections();
-	await closed;
+	await server.close();
 	ca.close();
 	records.close();
 });

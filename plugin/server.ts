@@ -3,65 +3,87 @@
  * What cannot be read gets a status other than 200, which the engine neither repeats nor lets pass.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Socket } from 'node:net';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { closeServer, listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { parseEngineCall, type EngineCall } from './authz/engine-call.ts';
 import type { Verdict } from './authz/authorizer.ts';
 import { refusalText } from './refusal.ts';
 import type { VolumeDriver, VolumeRequest } from './volume/driver.ts';
-
-const CONTENT_TYPE = 'application/vnd.docker.plugins.v1.2+json';
-/** The engine shows bodies up to 4 MiB in base64, twice on the way back. */
-const MAX_BYTES = 16 * 1024 * 1024;
-/** The engine keeps its connections; ours must not be the side that closes one under a call. */
-const KEEP_ALIVE_MS = 24 * 60 * 60 * 1000;
+import { encodeAnswer } from './wire/answer.ts';
+import { serveConnection } from './wire/connection.ts';
+import type { Message } from './wire/message-reader.ts';
 
 export interface PluginServerDeps {
+	/** for calls that concern nothing of ours, asked first: true lets them pass unread (authz/unconcerned.ts) */
+	readonly passes: { readonly request: (message: Buffer) => boolean; readonly response: (message: Buffer) => boolean };
 	readonly authorizeRequest: (call: EngineCall) => Promise<Verdict>;
 	readonly authorizeResponse: (call: EngineCall) => Promise<Verdict>;
 	readonly volumeDriver: VolumeDriver;
 	readonly logger: Logger;
 }
 
-type Handler = (body: string) => Promise<object>;
-
-export function createPluginServer(deps: PluginServerDeps): Server {
-	const handlers = new Map<string, Handler>([
-		['/Plugin.Activate', async () => ({ Implements: ['VolumeDriver', 'authz'] })],
-		['/AuthZPlugin.AuthZReq', (body) => deps.authorizeRequest(parseEngineCall(body))],
-		['/AuthZPlugin.AuthZRes', (body) => deps.authorizeResponse(parseEngineCall(body))],
-	]);
-	for (const [method, handle] of Object.entries(deps.volumeDriver)) handlers.set('/' + method, (body) => volumeCall(deps.logger, method, handle, body));
-
-	const server = createServer((request, response) => {
-		answer(handlers.get(request.url ?? ''), request, response).catch((error: unknown) => {
-			deps.logger.error('a call of the engine could not be answered', { route: request.url ?? '', code: errorCode(error), error });
-			send(response, 500, { Err: refusalText(error), Msg: refusalText(error), Allow: false });
-		});
-	});
-	server.keepAliveTimeout = KEEP_ALIVE_MS;
-	// Mount may take as long as the grace for an absent CA; the engine has time-outs of its own.
-	server.requestTimeout = 0;
-	return server;
+export interface PluginServer {
+	listen(socketPath: string): Promise<void>;
+	/** Stops listening and cuts all connections. */
+	close(): Promise<void>;
 }
 
-async function answer(handle: Handler | undefined, request: IncomingMessage, response: ServerResponse): Promise<void> {
-	if (!handle || request.method !== 'POST') return send(response, 404, { Err: 'birthmark: there is no such call [not-found]' });
-	send(response, 200, await handle(await read(request)));
+type Handler = (body: Buffer) => Buffer | Promise<Buffer>;
+
+const ACTIVATION = encodeAnswer(200, { Implements: ['VolumeDriver', 'authz'] });
+const ALLOWED = encodeAnswer(200, { Allow: true });
+const NO_SUCH_CALL = encodeAnswer(404, { Err: 'birthmark: there is no such call [not-found]' });
+/** The engine opens a connection for each call that it makes at the same time; one that is not accepted costs it a second. */
+const BACKLOG = 4096;
+
+export function createPluginServer(deps: PluginServerDeps): PluginServer {
+	const { passes, authorizeRequest, authorizeResponse, volumeDriver, logger } = deps;
+	const handlers = new Map<string, Handler>([
+		['/Plugin.Activate', () => ACTIVATION],
+		['/AuthZPlugin.AuthZReq', (body) => (passes.request(body) ? ALLOWED : verdict(authorizeRequest, body))],
+		['/AuthZPlugin.AuthZRes', (body) => (passes.response(body) ? ALLOWED : verdict(authorizeResponse, body))],
+	]);
+	for (const [method, handle] of Object.entries(volumeDriver)) handlers.set('/' + method, (body) => volumeCall(logger, method, handle, body));
+
+	const answer = ({ method, route, body }: Message): Buffer | Promise<Buffer> => (method === 'POST' ? handlers.get(route)?.(body) : undefined) ?? NO_SUCH_CALL;
+	const open = new Set<Socket>();
+	const server = createServer((socket) => {
+		open.add(socket);
+		socket.on('close', () => open.delete(socket));
+		serveConnection(socket, answer, logger);
+	});
+
+	return {
+		async listen(socketPath) {
+			await listenUnix(server, socketPath, 0o600, BACKLOG);
+			// Without a listener an accept that fails, e.g. for want of file descriptors, would end the plugin.
+			server.on('error', (error) => logger.error('a connection of the engine could not be accepted', { error }));
+		},
+		async close() {
+			const closed = closeServer(server);
+			for (const socket of open) socket.destroy();
+			await closed;
+		},
+	};
+}
+
+async function verdict(authorize: (call: EngineCall) => Promise<Verdict>, body: Buffer): Promise<Buffer> {
+	return encodeAnswer(200, await authorize(parseEngineCall(body.toString('utf8'))));
 }
 
 /** Refusals of the volume driver are a 200 with `Err`. */
-async function volumeCall(logger: Logger, method: string, handle: (request: VolumeRequest) => Promise<object>, body: string): Promise<object> {
-	const request = parseVolumeRequest(body, method);
+async function volumeCall(logger: Logger, method: string, handle: (request: VolumeRequest) => Promise<object>, body: Buffer): Promise<Buffer> {
+	const request = parseVolumeRequest(body.toString('utf8'), method);
 	try {
-		return { ...(await handle(request)), Err: '' };
+		return encodeAnswer(200, { ...(await handle(request)), Err: '' });
 	} catch (error) {
 		// Before it creates a volume, the engine asks whether it is there.
-		if (errorCode(error) === 'volume-unknown' && method === 'VolumeDriver.Get') return { Err: refusalText(error) };
-		if (error instanceof BirthmarkError) logger.info('refused', { route: method, code: error.code, reason: error.message });
-		else logger.error('refused', { route: method, error });
-		return { Err: refusalText(error) };
+		const isQuestion = errorCode(error) === 'volume-unknown' && method === 'VolumeDriver.Get';
+		if (error instanceof BirthmarkError && !isQuestion) logger.info('refused', { route: method, code: error.code, reason: error.message });
+		else if (!isQuestion) logger.error('refused', { route: method, error });
+		return encodeAnswer(200, { Err: refusalText(error) });
 	}
 }
 
@@ -71,24 +93,4 @@ function parseVolumeRequest(body: string, method: string): VolumeRequest {
 	const value: unknown = JSON.parse(body);
 	if (typeof value !== 'object' || value === null) throw new BirthmarkError('request-malformed', `the engine sent no object to ${method}`);
 	return value;
-}
-
-function read(request: IncomingMessage): Promise<string> {
-	return new Promise((resolve, reject) => {
-		const chunks: Buffer[] = [];
-		let size = 0;
-		request.on('data', (chunk: Buffer) => {
-			size += chunk.length;
-			if (size > MAX_BYTES) reject(new BirthmarkError('request-too-large'));
-			else chunks.push(chunk);
-		});
-		request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-		request.on('error', reject);
-	});
-}
-
-function send(response: ServerResponse, status: number, value: object): void {
-	const body = JSON.stringify(value);
-	response.writeHead(status, { 'content-type': CONTENT_TYPE, 'content-length': Buffer.byteLength(body) });
-	response.end(body);
 }

@@ -22,14 +22,15 @@ export function listenTcp(server: Server, port: number, host: string): Promise<A
  * and nobody who may write to the directory can put a link in the socket's place in between.
  *
  * @param mode permission bits of the socket: who may connect
+ * @param backlog how many may wait to be accepted, up to the system's own bound (listen(2)); Node's default when absent
  */
-export function listenUnix(server: Server, path: string, mode: number): Promise<void> {
+export function listenUnix(server: Server, path: string, mode: number, backlog?: number): Promise<void> {
 	return new Promise((resolve, reject) => {
 		if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
 		const before = process.umask(0o777 & ~mode);
 		try {
 			server.once('error', reject);
-			server.listen({ path }, () => {
+			server.listen({ path, ...(backlog !== undefined && { backlog }) }, () => {
 				server.off('error', reject);
 				resolve();
 			});

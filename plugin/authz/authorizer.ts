@@ -8,8 +8,8 @@ import { refusalText } from '../refusal.ts';
 import { parseCreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { bindIdentity } from './identity-create.ts';
-import type { AuthorizerDeps, Rule } from './rule.ts';
-import { CREATE, RULES } from './rules.ts';
+import type { AuthorizerDeps } from './rule.ts';
+import { concerns, CREATE, isWatched, REMOVALS, ruleFor } from './rules.ts';
 import { refuseForm } from './unseen-body.ts';
 
 export interface Verdict {
@@ -21,7 +21,6 @@ const ALLOW: Verdict = { Allow: true };
 /** The engine writes it to its log. */
 const REFUSED_PROOF: Verdict = { Allow: false, Msg: 'birthmark: the plugin asked for this refusal itself, to see that the engine obeys' };
 const CREATED = 201;
-const REMOVALS = /^(?:DELETE \/containers\/[^/]+|POST \/containers\/prune)$/;
 
 /** AuthZReq: before the engine acts. Never throws for a call that it understood. */
 export async function authorizeRequest(deps: AuthorizerDeps, call: EngineCall): Promise<Verdict> {
@@ -29,7 +28,7 @@ export async function authorizeRequest(deps: AuthorizerDeps, call: EngineCall): 
 		const nonce = deps.ownCalls.proofOf(call.headers);
 		return nonce === undefined || deps.onProof(nonce) ? ALLOW : REFUSED_PROOF;
 	}
-	const rule = RULES.find((candidate) => concerns(candidate, call));
+	const rule = ruleFor(call);
 	try {
 		refuseForm(call);
 		if (!rule) return ALLOW;
@@ -43,8 +42,8 @@ export async function authorizeRequest(deps: AuthorizerDeps, call: EngineCall): 
 /** AuthZRes: after the engine acted. Refusing here hides the answer, it undoes nothing. */
 export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall): Promise<Verdict> {
 	const { response } = call;
-	if (!response || response.status < 200 || response.status > 299) return ALLOW;
-	if (REMOVALS.test(`${call.method} ${call.path}`)) deps.onContainersRemoved();
+	if (!isWatched(call) || !response || response.status < 200 || response.status > 299) return ALLOW;
+	if (REMOVALS.some((pattern) => concerns(pattern, call))) deps.onContainersRemoved();
 	if (response.status !== CREATED || !concerns(CREATE, call)) return ALLOW;
 	const containerId = createdId(response.body);
 	try {
@@ -56,10 +55,6 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 		const sentence = `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
 		return refuse(deps, CREATE.path.source, call, new BirthmarkError(errorCode(cause), sentence, { cause }));
 	}
-}
-
-function concerns({ method, path }: Rule, call: EngineCall): boolean {
-	return method.test(call.method) && path.test(call.path);
 }
 
 function refuse({ logger }: AuthorizerDeps, route: string, { method }: EngineCall, error: unknown): Verdict {

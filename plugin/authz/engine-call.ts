@@ -6,6 +6,8 @@
 import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 
+export type MethodAndPath = Pick<EngineCall, 'method' | 'path'>;
+
 export interface EngineCall {
 	readonly method: string;
 	/** decoded once, cleaned, without version prefix, query and authority: `/containers/create` */

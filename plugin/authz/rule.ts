@@ -15,10 +15,14 @@ export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger'>, Isol
 	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
-export interface Rule {
+/** Which calls; without flags, so that matching leaves no trace in it. */
+export interface Pattern {
 	readonly method: RegExp;
 	/** anchored; matched against the decoded path without its version */
 	readonly path: RegExp;
+}
+
+export interface Rule extends Pattern {
 	/** @param subject first group of `path` @throws BirthmarkError to refuse */
 	check(deps: AuthorizerDeps, call: EngineCall, subject: string): Promise<void> | void;
 }

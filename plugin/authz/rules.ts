@@ -1,12 +1,13 @@
 /**
  * Every call to the engine that may concern an identity, with methods and paths as the engine routes
- * them (moby, api/server/router). Anything else passes.
+ * them (moby, api/server/router). Anything else passes, unread as a rule (`unconcerned.ts`).
  */
 
 import { checkCommit, refuseLabelled } from './labelled-containers.ts';
 import { checkCreate } from './container-create.ts';
 import { checkOldCopy, checkStart } from './old-api.ts';
-import type { Rule } from './rule.ts';
+import type { Pattern, Rule } from './rule.ts';
+import type { MethodAndPath } from './engine-call.ts';
 import { checkService } from './services.ts';
 import { checkVolumeCreate } from './volume-create.ts';
 
@@ -23,3 +24,25 @@ export const RULES: readonly Rule[] = [
 	{ method: /^POST$/, path: /^\/volumes\/create$/, check: checkVolumeCreate },
 	{ method: /^POST$/, path: /^\/services\/(?:create|[^/]+\/update)$/, check: checkService },
 ];
+
+/** Calls that may have taken containers away. */
+export const REMOVALS: readonly Pattern[] = [
+	{ method: /^DELETE$/, path: /^\/containers\/[^/]+$/ },
+	{ method: /^POST$/, path: /^\/containers\/prune$/ },
+];
+
+/** Every call whose answer is looked at on the way back. */
+const WATCHED: readonly Pattern[] = [CREATE, ...REMOVALS];
+
+/** @returns undefined for a call that concerns nothing of ours */
+export function ruleFor(call: MethodAndPath): Rule | undefined {
+	return RULES.find((rule) => concerns(rule, call));
+}
+
+export function isWatched(call: MethodAndPath): boolean {
+	return WATCHED.some((pattern) => concerns(pattern, call));
+}
+
+export function concerns({ method, path }: Pattern, call: MethodAndPath): boolean {
+	return method.test(call.method) && path.test(call.path);
+}

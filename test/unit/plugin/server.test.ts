@@ -4,13 +4,13 @@ import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { listenUnix } from '#common/runtime/listen.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { createPluginServer, type PluginServerDeps } from '../../../plugin/server.ts';
 
 async function served(t: ExecutionContext, overrides: Partial<PluginServerDeps> = {}) {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
 	const server = createPluginServer({
+		passes: { request: () => false, response: () => false },
 		authorizeRequest: async () => ({ Allow: true }),
 		authorizeResponse: async () => ({ Allow: true }),
 		volumeDriver: {
@@ -22,15 +22,14 @@ async function served(t: ExecutionContext, overrides: Partial<PluginServerDeps> 
 		...overrides,
 	});
 	const socketPath = join(directory.name, 's');
-	await listenUnix(server, socketPath, 0o600);
-	t.teardown(() => {
-		server.closeAllConnections();
-		server.close();
+	await server.listen(socketPath);
+	t.teardown(async () => {
+		await server.close();
 		directory.removeCallback();
 	});
 	return (path: string, body = '', method = 'POST') =>
 		new Promise<{ status: number; value: Record<string, unknown> }>((resolve, reject) => {
-			const call = request({ socketPath, path, method }, (answer) => void text(answer).then((body) => resolve({ status: answer.statusCode!, value: JSON.parse(body) as Record<string, unknown> }), reject));
+			const call = request({ socketPath, path, method, headers: { 'content-length': Buffer.byteLength(body) } }, (answer) => void text(answer).then((body) => resolve({ status: answer.statusCode!, value: JSON.parse(body) as Record<string, unknown> }), reject));
 			call.on('error', reject);
 			call.end(body);
 		});
