@@ -16,6 +16,10 @@ const DEADLINE_MS = 3_000;
 /** Removing a container's volume waits for the engine's own locks. */
 const REMOVE_DEADLINE_MS = 20_000;
 const MAX_BYTES = 16 * 1024 * 1024;
+/** Lays out a file system. */
+const CREATE_DEADLINE_MS = 20_000;
+/** Headers and padding of an archive of one file. */
+const ARCHIVE_BYTES = 16 * 1024;
 
 export interface EngineInfo {
 	readonly Name: string;
@@ -29,7 +33,7 @@ export interface EnginePlugin {
 export interface EngineImage {
 	readonly Id: string;
 	readonly RepoDigests?: readonly string[] | null;
-	readonly Config?: { readonly User?: string; readonly Labels?: Readonly<Record<string, string>> | null } | null;
+	readonly Config?: { readonly User?: string; readonly Labels?: Readonly<Record<string, string>> | null; readonly Volumes?: Readonly<Record<string, unknown>> | null } | null;
 }
 export interface EngineContainer {
 	readonly Id: string;
@@ -42,6 +46,13 @@ export interface EngineContainer {
 	readonly Mounts: readonly { readonly Type?: string; readonly Name?: string; readonly Driver?: string; readonly Destination: string }[] | null;
 }
 
+/** A file of a container as a tar archive, one character for each byte. */
+export interface FileInContainer {
+	readonly archive: string;
+	/** where a symbolic link leads in the end; empty for anything else */
+	readonly linkTarget: string;
+}
+
 export type Engine = ReturnType<typeof createEngine>;
 
 /**
@@ -49,11 +60,11 @@ export type Engine = ReturnType<typeof createEngine>;
  * @param ownHeaders sent with every call
  */
 export function createEngine(socketPath: string, ownHeaders: Readonly<Record<string, string>>) {
-	async function call(method: string, path: string, options: { body?: unknown; headers?: Record<string, string>; deadlineMs?: number } = {}): Promise<Answer> {
+	async function call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
 		const body = options.body === undefined ? undefined : JSON.stringify(options.body);
 		const contentHeaders = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
 		const requestOptions = { socketPath, method, path, headers: { ...ownHeaders, ...options.headers, host: 'docker', ...contentHeaders }, agent: false } as const;
-		const limits = { deadlineMs: options.deadlineMs ?? DEADLINE_MS, maxBytes: MAX_BYTES };
+		const limits = { deadlineMs: options.deadlineMs ?? DEADLINE_MS, maxBytes: options.maxBytes ?? MAX_BYTES, ...(options.encoding && { encoding: options.encoding }) };
 		try {
 			return await exchange((signal, onAnswer) => httpRequest({ ...requestOptions, signal }, onAnswer), body, limits);
 		} catch (cause) {
@@ -94,6 +105,25 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		async containersOf(volume: string): Promise<EngineContainer[]> {
 			return (await containers({ volume: [volume] })).filter(({ Mounts }) => Mounts?.some(({ Name }) => Name === volume));
 		},
+		/** A container that nobody starts, to look into its image. @param emptyPaths where nothing of the image is to be copied to @returns its id */
+		async createUnstarted(image: string, labels: Readonly<Record<string, string>>, emptyPaths: readonly string[]): Promise<string> {
+			const Tmpfs = Object.fromEntries(emptyPaths.map((path) => [path, '']));
+			const body = { Image: image, Entrypoint: ['/nothing'], Labels: labels, NetworkDisabled: true, HostConfig: { NetworkMode: 'none', Tmpfs } };
+			const answer = await call('POST', '/containers/create', { body, deadlineMs: CREATE_DEADLINE_MS });
+			if (answer.status !== 201) throw refused('/containers/create', answer);
+			return (JSON.parse(answer.body) as { Id: string }).Id;
+		},
+		/** @returns undefined when it is not there */
+		async fileIn(containerId: string, path: string, maxBytes: number): Promise<FileInContainer | undefined> {
+			const answer = await call('GET', `/containers/${containerId}/archive?path=${encodeURIComponent(path)}`, { maxBytes: maxBytes + ARCHIVE_BYTES, encoding: 'latin1' });
+			if (answer.status === 404) return undefined;
+			if (answer.status !== 200) throw refused('/archive', answer);
+			return { archive: answer.body, linkTarget: linkTargetOf(answer.headers['x-docker-container-path-stat']) };
+		},
+		async removeContainer(containerId: string): Promise<void> {
+			const answer = await call('DELETE', `/containers/${containerId}?force=1&v=1`, { deadlineMs: REMOVE_DEADLINE_MS });
+			if (answer.status !== 204 && answer.status !== 404) throw refused('/containers', answer);
+		},
 		/** Succeeds when the volume is there already. */
 		async createVolume(name: string, driver: string): Promise<void> {
 			const answer = await call('POST', '/volumes/create', { body: { Name: name, Driver: driver } });
@@ -107,6 +137,20 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 			return true;
 		},
 	};
+}
+
+interface CallOptions {
+	readonly body?: unknown;
+	readonly headers?: Record<string, string>;
+	readonly deadlineMs?: number;
+	readonly maxBytes?: number;
+	readonly encoding?: BufferEncoding;
+}
+
+/** @param header `X-Docker-Container-Path-Stat` of an archive call */
+function linkTargetOf(header: string | string[] | undefined): string {
+	if (typeof header !== 'string') return '';
+	return (JSON.parse(Buffer.from(header, 'base64').toString('utf8')) as { linkTarget?: string }).linkTarget ?? '';
 }
 
 function refused(path: string, answer: Answer): BirthmarkError {

@@ -26,6 +26,8 @@ import { createSelf, findPluginId } from './self.ts';
 import { createPluginServer } from './server.ts';
 import { pluginStatus } from './status.ts';
 import { startSweep } from './sweep.ts';
+import { createImageFiles } from './users/image-files.ts';
+import { createImageUsers } from './users/image-users.ts';
 import { createVolumeDriver } from './volume/driver.ts';
 import { IdentityVolumes } from './volume/identity-volumes.ts';
 import { openRelay } from './volume/relay.ts';
@@ -62,6 +64,7 @@ const self = createSelf({
 	unmanagedPaths: [config.DATA_DIRECTORY, join(config.RUN_DIRECTORY, 'birthmark')],
 	runMountName: RUN_MOUNT,
 });
+const imageFiles = createImageFiles({ engine, logger });
 const tmpfs = await openTmpfs({
 	hostDirectory: join(config.RUN_DIRECTORY, 'birthmark', pluginId?.slice(0, 12) ?? 'unmanaged'),
 	volumesDirectory: join(config.DATA_DIRECTORY, 'volumes'),
@@ -72,7 +75,10 @@ const tmpfs = await openTmpfs({
 const enforcement = startEnforcement({
 	call: (nonce, deadlineMs) => engine.ping(ownCalls.proofHeaders(nonce), deadlineMs),
 	onAnswer: (again) => {
-		if (again) sweep.wake();
+		if (again) {
+			sweep.wake();
+			imageFiles.cleanUp().catch((error: unknown) => logger.debug('what looked into images could not be cleaned away', { error }));
+		}
 		if (again || !records.hasVolume(SENTINEL_VOLUME)) void makeSentinel();
 	},
 	logger,
@@ -114,6 +120,7 @@ const authorizer: AuthorizerDeps = {
 	engine,
 	ca,
 	records,
+	ownerOf: createImageUsers(imageFiles),
 	ownCalls,
 	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 	onProof: enforcement.saw,

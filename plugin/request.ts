@@ -12,6 +12,8 @@ export interface ExchangeLimits {
 	/** for the whole exchange, connecting included */
 	readonly deadlineMs: number;
 	readonly maxBytes: number;
+	/** of the answer; UTF-8 when absent */
+	readonly encoding?: BufferEncoding;
 }
 
 type StartRequest = (signal: AbortSignal, onAnswer: (answer: IncomingMessage) => void) => ClientRequest;
@@ -40,7 +42,7 @@ function attempt(start: StartRequest, body: string | undefined, limits: Exchange
 				request.destroy();
 			});
 			const { statusCode: status = 0, headers } = answer;
-			answer.on('end', () => resolve({ status, headers, body: Buffer.concat(chunks).toString('utf8') }));
+			answer.on('end', () => resolve({ status, headers, body: Buffer.concat(chunks).toString(limits.encoding ?? 'utf8') }));
 			answer.on('error', reject);
 		});
 		request.on('error', (error: NodeJS.ErrnoException) => {

@@ -15,7 +15,8 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
-import { parseContainerUser, type Owner } from './container-user.ts';
+import type { OwnerOf } from '../users/image-users.ts';
+import type { Owner } from '../users/user-lookup.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
@@ -31,6 +32,7 @@ export interface IdentityCreateDeps {
 	};
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
 	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'beginBirth' | 'abandonBirth' | 'addIdentity'>;
+	readonly ownerOf: OwnerOf;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
 	/** the records hold something for the CA */
@@ -66,7 +68,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 	const volume = checkIdentityMount(self, body, isOurs);
 	if (volume !== '') await checkOwner(deps, volume, identity);
 	if (!image) return;
-	ownerOf(identity, body, image);
+	await ownerOf(deps, identity, body, image);
 	await deps.ca.authorize({ ...request(identity, body, image), dryRun: true, ...(containerName !== '' && { containerName }) });
 }
 
@@ -92,7 +94,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
-	const owner = ownerOf(identity, body, image);
+	const owner = await ownerOf(deps, identity, body, image);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	const asked = { ...request(identity, body, image), containerId, ...(containerName !== '' && { containerName }) };
 	deps.records.beginBirth(asked);
@@ -138,8 +140,8 @@ function request(identity: IdentityLabels, body: CreateBody, image: EngineImage)
 }
 
 /** Labels first, then the user of the request, then that of the image. */
-function ownerOf({ uid, gid }: IdentityLabels, body: CreateBody, image: EngineImage): Owner {
+async function ownerOf(deps: Pick<IdentityCreateDeps, 'ownerOf'>, { uid, gid }: IdentityLabels, body: CreateBody, image: EngineImage): Promise<Owner> {
 	if (uid !== undefined) return { uid, gid: gid ?? 0 };
-	const owner = parseContainerUser(body.user || image.Config?.User || '');
+	const owner = await deps.ownerOf(body.user, image);
 	return { uid: owner.uid, gid: gid ?? owner.gid };
 }

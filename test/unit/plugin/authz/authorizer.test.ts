@@ -10,6 +10,7 @@ import { findLabelledContainer } from '../../../../plugin/authz/labelled-contain
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
 import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
+import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
@@ -56,6 +57,7 @@ function world() {
 		},
 		forgetContainer: async (volume) => void forgotten.push(volume),
 		onEnded: () => void ends++,
+		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 		ownCalls,
 		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 		onProof: (nonce) => proofs.push(nonce) === 1,
@@ -162,7 +164,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a bind below the identity', labelledWith({}, { Binds: ['/etc:/run/birthmark/bin'] }), 'mount-illegal', /nothing else/],
 	['a tmpfs over the identity', labelledWith({}, { Tmpfs: { '/run/../run/birthmark/': '' } }), 'mount-illegal', /nothing else/],
 	['a volume below the identity', labelledWith({ Volumes: { '/run/birthmark/x': {} } }), 'mount-illegal', /nothing else/],
-	['a user whose number only the image knows', labelledWith({ User: 'www-data' }), 'label-missing', /birthmark\.uid/],
+	['a user that the image does not know', labelledWith({ User: 'mail' }), 'label-missing', /\/etc\/passwd/],
 	['an image with such a user', labelledWith({ Image: 'named-user' }), 'label-missing', /nobody/],
 	['labels of the wrong type', create({ Labels: { 'birthmark.cn': 1 } }), 'request-malformed'],
 ];
@@ -308,7 +310,7 @@ test('labels decide the owner over the user of the container', async (t) => {
 	const { deps, engine, identities } = world();
 	const Labels = { ...named, 'birthmark.uid': '7', 'birthmark.gid': '8', 'birthmark.mode': '0750', 'birthmark.size': '4m', 'birthmark.inodes': '500', 'birthmark.ca': 'network' };
 	engine.list.push(newContainer(Labels));
-	await authorizeResponse(deps, created({ ...labelled, User: 'nobody', Labels }));
+	await authorizeResponse(deps, created({ ...labelled, User: 'www-data', Labels }));
 	t.like(identities[0], { uid: 7, gid: 8, mode: 0o750, sizeBytes: 4 * 1024 * 1024, inodes: 500, caWay: 'network' });
 });
 

@@ -5,12 +5,12 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
-import { parseContainerUser } from '../../../../plugin/authz/container-user.ts';
 import { parseCreateBody } from '../../../../plugin/authz/create-body.ts';
 import { parseEngineCall, splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { structFields } from '../../../../plugin/authz/go-struct.ts';
 import { parseIdentityLabels } from '../../../../plugin/authz/labels.ts';
 import { JsonObject, parseStrictJson, type JsonValue } from '../../../../plugin/authz/strict-json.ts';
+import { lookUpUser, plainOwner } from '../../../../plugin/users/user-lookup.ts';
 import { mutated } from '../../../support/mutation.ts';
 import { holds } from '../../../support/property.ts';
 
@@ -107,9 +107,11 @@ test('labels are an identity with legal names, no identity, or refused', (t) => 
 });
 
 test('the user of a container is two numbers or refused', (t) => {
-	holds(t, 500, fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[0-9a-z]{0,11}(:[0-9a-z]{0,11})?$/)), (user) => {
-		const owner = attempt(() => parseContainerUser(user));
-		if (owner) for (const id of [owner.uid, owner.gid]) ok(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1);
+	const field = fc.oneof(fc.constantFrom('', 'root', 'app', '0', '1000', '99999999999'), fc.stringMatching(/^[0-9a-z]{0,11}$/));
+	const file = fc.array(fc.array(field, { maxLength: 5 }).map((fields) => fields.join(':'))).map((lines) => lines.join('\n'));
+	holds(t, 500, fc.property(fc.oneof(fc.string(), fc.tuple(field, field).map((fields) => fields.join(':'))), file, file, (user, passwd, group) => {
+		const owners = [attempt(() => plainOwner(user)), attempt(() => lookUpUser(user, { passwd, group }))];
+		for (const owner of owners) if (owner) for (const id of [owner.uid, owner.gid]) ok(Number.isInteger(id) && id >= 0 && id < 2 ** 31);
 	}));
 });
 
