@@ -14,9 +14,10 @@ import { chosenEngines, installEngine, newerEngines } from './engines.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER } from './set-up.ts';
-import { runMain, Steps } from './steps.ts';
+import { runMain, StepError, Steps } from './steps.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import { withTestEngine } from './test-engine.ts';
+import { whichTurns, type Turn } from './turns.ts';
 
 const logFile = join(BUILD, 'logs/test.log');
 /** What became of each abuse, a line of JSON for each test. */
@@ -31,21 +32,9 @@ const ON_POSTGRES = [
 	'test/unit/ca/bundle.test.ts',
 ];
 
-/** What a newer engine could break: the road of every call, of the volume, and of the chain. */
-const CORE = '{abuses,container-death,enrol,engine-restart,named-volume,plugin-crash,restart-policy,secrets,unlabelled-container,wrong-name}';
-
 interface Count {
 	readonly passed: number;
 	readonly failed: number;
-}
-
-interface Turn {
-	/** as in ENGINE; empty for the distribution's own */
-	readonly engine: string;
-	/** a glob over the folders of stories; all when absent */
-	readonly stories: string | undefined;
-	/** nobody asked for it by name: where its packages cannot be had, that is told and no failure */
-	readonly optional: boolean;
 }
 
 async function main(): Promise<void> {
@@ -53,7 +42,7 @@ async function main(): Promise<void> {
 	const counts: Count[] = [];
 	rmSync(abuseFile, { force: true });
 	const report: string[] = [];
-	const turns = whichTurns(flag !== '--integration', story);
+	const turns = whichTurns({ everything: flag !== '--integration', story, chosen: chosenEngines(), newer: newerEngines });
 	if (flag !== '--integration') counts.push(await ava([]), await onPostgres());
 	for (const turn of turns) {
 		try {
@@ -61,8 +50,10 @@ async function main(): Promise<void> {
 			counts.push(count);
 			report.push(`stories on engine ${engineVersion}: ${count.passed} passed, ${count.failed} failed`);
 		} catch (error) {
-			if (!(error instanceof MissingEngine)) throw error;
-			report.push(error.message);
+			const remedy = error instanceof StepError ? `; ${error.remedy}` : `; the details are in ${logFile}`;
+			report.push(`stories on ${turn.engine === '' ? 'the distribution\'s engine' : `engine ${turn.engine}`}: not run, ${(error as Error).message}${remedy}`);
+			// What the other engines show is worth knowing all the same.
+			if (!(error instanceof MissingEngine)) counts.push({ passed: 0, failed: 1 });
 		}
 	}
 	const sum = (pick: (count: Count) => number): number => counts.reduce((total, count) => total + pick(count), 0);
@@ -81,21 +72,15 @@ async function onPostgres(): Promise<Count> {
 	}
 }
 
-function whichTurns(everything: boolean, story: string | undefined): Turn[] {
-	const chosen = chosenEngines().map((engine) => ({ engine, stories: story, optional: false }));
-	if (chosen.length > 0) return chosen;
-	const own = { engine: '', stories: story, optional: false };
-	return everything ? [own, ...newerEngines().map((engine) => ({ engine, stories: CORE, optional: true }))] : [own];
-}
-
-class MissingEngine extends Error {}
+/** An engine that nobody asked for, and that cannot be had. */
+class MissingEngine extends StepError {}
 
 async function integration(steps: Steps, { engine, stories, optional }: Turn): Promise<{ count: Count; engineVersion: string }> {
 	// Whatever starts an engine from here on starts this one, in the stories too.
 	process.env['ENGINE'] = engine;
 	if (engine !== '') {
-		await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)).catch((error: Error) => {
-			throw optional ? new MissingEngine(`stories on engine ${engine}: not run, ${error.message}`) : error;
+		await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)).catch((error: unknown) => {
+			throw optional && error instanceof StepError ? new MissingEngine(error.message, error.remedy) : error;
 		});
 	}
 	return withTestEngine(steps, async ({ paths, caUrl, engineVersion }) => {
