@@ -18,6 +18,7 @@ const schema = z.strictObject({
 	ENGINE_SOCKET: z.string().regex(/^[^/].*$/, 'use a path relative to the run mount').default('docker.sock'),
 	START_GRACE_SECONDS: z.coerce.number().int().min(0).max(100, 'the engine waits for two minutes at most').default(30),
 	LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+	GUARD_OF: optional(z.string().regex(/^[0-9a-f]{64}$/, 'use the id of a plugin, 64 hexadecimal digits; birthmark plugin upgrade sets it')),
 	// Where things are inside the plugin; other values serve development and tests.
 	DATA_DIRECTORY: absolutePath.default('/data'),
 	RUN_DIRECTORY: absolutePath.default('/host/run'),

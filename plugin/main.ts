@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
+import { PERMIT_FILE } from '#common/protocol/plugin-upgrade.ts';
 import { hostAndPort } from '#common/protocol/ca-urls.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createFailOver } from '#common/runtime/fail-over.ts';
@@ -12,12 +13,14 @@ import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
 import { findLabelledContainer } from './authz/labelled-containers.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
+import { isPermitted } from './authz/permit.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
 import { passesRequest, passesResponse } from './authz/unconcerned.ts';
 import { createCaClient } from './ca-client.ts';
 import { readConfig, type PluginConfig } from './config.ts';
 import { createEngine } from './docker.ts';
 import { startEnforcement } from './enforcement.ts';
+import { runGuard, type SharedDeps } from './guard/guard.ts';
 import { startMembership } from './membership.ts';
 import { createNodeIdentityStore } from './node-identity.ts';
 import { startOutbox } from './outbox.ts';
@@ -65,6 +68,17 @@ const self = createSelf({
 	runMountName: RUN_MOUNT,
 });
 const imageFiles = createImageFiles({ engine, logger });
+/** What a stand-in judges by as well. */
+const shared: SharedDeps = {
+	hostRoot,
+	engine,
+	ownCalls,
+	isPermitted: (call) => isPermitted({ path: join(config.RUN_DIRECTORY, PERMIT_FILE), now: Date.now, uid: 0 }, call),
+	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
+};
+if (config.GUARD_OF !== undefined && pluginId !== undefined) {
+	await runGuard({ shared, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });
+}
 const tmpfs = await openTmpfs({
 	hostDirectory: join(config.RUN_DIRECTORY, 'birthmark', pluginId?.slice(0, 12) ?? 'unmanaged'),
 	volumesDirectory: join(config.DATA_DIRECTORY, 'volumes'),
@@ -115,14 +129,11 @@ if (!existsSync(`${hostRoot}/`)) logger.warn('the root of the host is not readab
 await volumes.restore();
 
 const authorizer: AuthorizerDeps = {
+	...shared,
 	self,
-	hostRoot,
-	engine,
 	ca,
 	records,
 	ownerOf: createImageUsers(imageFiles),
-	ownCalls,
-	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 	onProof: enforcement.saw,
 	onContainersRemoved: sweep.wake,
 	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),

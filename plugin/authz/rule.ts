@@ -8,6 +8,8 @@ import type { OwnCalls } from './own-calls.ts';
 
 export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger'>, IsolationDeps {
 	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;
+	/** does the call carry what only root on the host can know? (permit.ts) */
+	readonly isPermitted: (call: EngineCall) => Promise<boolean>;
 	/** a call of our own came by, with this nonce @returns whether to let it through */
 	readonly onProof: (nonce: string) => boolean;
 	/** containers may have gone */

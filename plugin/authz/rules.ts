@@ -10,6 +10,7 @@ import type { Pattern, Rule } from './rule.ts';
 import type { MethodAndPath } from './engine-call.ts';
 import { checkService } from './services.ts';
 import { checkVolumeCreate } from './volume-create.ts';
+import { checkVolumeRemove } from './volume-remove.ts';
 
 export const CREATE: Rule = { method: /^POST$/, path: /^\/containers\/create$/, check: checkCreate };
 
@@ -22,6 +23,7 @@ export const RULES: readonly Rule[] = [
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/, check: refuseLabelled('a checkpoint would write its key to the disk') },
 	{ method: /^POST$/, path: /^\/commit$/, check: checkCommit },
 	{ method: /^POST$/, path: /^\/volumes\/create$/, check: checkVolumeCreate },
+	{ method: /^DELETE$/, path: /^\/volumes\/(.+)$/, check: checkVolumeRemove },
 	{ method: /^POST$/, path: /^\/services\/(?:create|[^/]+\/update)$/, check: checkService },
 ];
 

@@ -9,22 +9,22 @@ import { dirname, join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { guardSentinel, type GuardStatus } from '#common/protocol/plugin-upgrade.ts';
 import { VERSION } from '#common/protocol/version.ts';
-import { closeServer, listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from '../authz/authorizer.ts';
 import type { OwnCalls } from '../authz/own-calls.ts';
 import type { AuthorizerDeps } from '../authz/rule.ts';
+import { passesRequest, passesResponse } from '../authz/unconcerned.ts';
 import type { Engine } from '../docker.ts';
 import { startEnforcement } from '../enforcement.ts';
-import { openRecords, type Records } from '../records.ts';
+import type { Records } from '../records.ts';
 import { createSelf, type Self } from '../self.ts';
 import { createPluginServer } from '../server.ts';
 import { createGuardDriver } from './guard-driver.ts';
 import { createRecordsCopy, type RecordsCopy } from './records-copy.ts';
 
 /** What both have in common is made for both. */
-export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'ca' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
+export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'ca' | 'ownerOf' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
 
 export interface GuardDeps {
 	readonly shared: SharedDeps;
@@ -34,6 +34,8 @@ export interface GuardDeps {
 	readonly guardOf: string;
 	/** its own */
 	readonly pluginId: string;
+	/** its own */
+	readonly records: Records;
 	readonly runMountName: string;
 	readonly stateDirectory: string;
 	readonly socket: string;
@@ -46,7 +48,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 	const naming = { engine, fallbackName: '', unmanagedPaths: [], runMountName: deps.runMountName };
 	const main = createSelf({ ...naming, pluginId: deps.guardOf });
 	const guard = createSelf({ ...naming, pluginId: deps.pluginId });
-	const own = openRecords(join(deps.stateDirectory, 'records.db'));
+	const own = deps.records;
 	let copy: RecordsCopy | undefined;
 	let sentinel = '';
 	let recordsProblem = 'not read yet';
@@ -89,6 +91,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 		...deps.shared,
 		self: prepare,
 		ca: { authorize: async () => upgrading() },
+		ownerOf: async () => upgrading(),
 		records: {
 			hasVolume: (name) => current().hasVolume(name),
 			identitiesOf: (name) => current().identitiesOf(name),
@@ -105,21 +108,20 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 	};
 	const status = (): GuardStatus => ({ version: VERSION, guardOf: deps.guardOf, inChain: enforcement.inChain(), records: recordsProblem });
 	const server = createPluginServer({
+		passes: { request: passesRequest, response: passesResponse },
 		authorizeRequest: (call) => authorizeRequest(authorizer, call),
 		authorizeResponse: (call) => authorizeResponse(authorizer, call),
 		volumeDriver: createGuardDriver({ records: own, get sentinel() { return sentinel; }, status }),
 		logger,
 	});
 	mkdirSync(dirname(deps.socket), { recursive: true });
-	await listenUnix(server, deps.socket, 0o600);
+	await server.listen(deps.socket);
 	logger.info('ready, as a stand-in', { path: deps.socket });
 
 	await new Promise<void>(() => {
 		onShutdown(logger, async () => {
 			enforcement.close();
-			const closed = closeServer(server);
-			server.closeAllConnections();
-			await closed;
+			await server.close();
 			copy?.close();
 			own.close();
 		});

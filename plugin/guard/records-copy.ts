@@ -73,10 +73,11 @@ export function createRecordsCopy({ source, directory, now }: RecordsCopyDeps): 
 }
 
 function look(source: string): { state: string; changedMs: number; hasWal: boolean } {
-	const stats = [source, `${source}-wal`].map((path) => statSync(path, { bigint: true, throwIfNoEntry: path !== source }));
+	const database = statSync(source, { bigint: true });
+	const wal = statSync(`${source}-wal`, { bigint: true, throwIfNoEntry: false });
 	return {
-		state: stats.map((stat) => (stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs}` : 'none')).join(', '),
-		changedMs: Math.max(...stats.map((stat) => Number(stat?.mtimeMs ?? 0))),
-		hasWal: stats[1] !== undefined,
+		state: [database, wal].map((stat) => (stat ? `${stat.ino} ${stat.size} ${stat.mtimeNs}` : 'none')).join(', '),
+		changedMs: Math.max(Number(database.mtimeMs), Number(wal?.mtimeMs ?? 0)),
+		hasWal: wal !== undefined,
 	};
 }

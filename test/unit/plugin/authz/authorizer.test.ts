@@ -59,6 +59,7 @@ function world() {
 		onEnded: () => void ends++,
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 		ownCalls,
+		isPermitted: async ({ headers }) => headers['X-Birthmark-Permit'] === 'good',
 		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
@@ -265,6 +266,16 @@ test('our own calls pass, and only with our key', async (t) => {
 	t.deepEqual(proofs, ['n1']);
 	const asksForRefusal = call('GET', '/_ping', undefined, { headers: { ...ownCalls.headers, ...ownCalls.proofHeaders('n3') } });
 	t.false((await authorizeRequest(deps, asksForRefusal)).Allow, 'a proof may ask to be refused');
+});
+
+test('the sentinel volume is not removed, and other volumes are', async (t) => {
+	const { deps } = world();
+	await refused(t, deps, call('DELETE', '/v1.41/volumes/birthmark-sentinel?force=1'), 'sentinel-needed', /daemon\.json/);
+	await refused(t, deps, call('DELETE', '/volumes/birthmark%2dsentinel'), 'sentinel-needed');
+	await refused(t, deps, call('DELETE', '/volumes/birthmark-guard-sentinel'), 'sentinel-needed');
+	t.true((await authorizeRequest(deps, call('DELETE', '/volumes/data'))).Allow);
+	t.true((await authorizeRequest(deps, call('POST', '/volumes/prune?filters={"all":["true"]}'))).Allow);
+	t.true((await authorizeRequest(deps, call('DELETE', '/volumes/birthmark-guard-sentinel', undefined, { headers: { 'X-Birthmark-Permit': 'good' } }))).Allow, 'root on the host may');
 });
 
 const created = (body: object = labelled, status = 201) => ({ ...create(body), response: { status, body: Buffer.from(JSON.stringify({ Id: NEW, Warnings: [] })) } });

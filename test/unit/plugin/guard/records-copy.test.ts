@@ -1,0 +1,78 @@
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import test, { type ExecutionContext } from 'ava';
+import tmp from 'tmp';
+import { createRecordsCopy } from '../../../../plugin/guard/records-copy.ts';
+import { openRecords } from '../../../../plugin/records.ts';
+
+/** As the first release has it; the last statement of it is a volume. */
+const VERSION_1 = `
+	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
+	CREATE TABLE identities (
+		position INTEGER PRIMARY KEY AUTOINCREMENT, volume TEXT NOT NULL, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL,
+		common_name TEXT NOT NULL, organizational_unit TEXT NOT NULL, dns_names TEXT NOT NULL,
+		uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL, ca_way TEXT NOT NULL, start_id TEXT
+	) STRICT;
+	CREATE INDEX identities_by_volume ON identities (volume, position);
+	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
+	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
+	PRAGMA user_version=1;
+	INSERT INTO volumes VALUES ('old');
+`;
+
+function world(t: ExecutionContext, now = () => Date.now() + 1000) {
+	const directory = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(() => directory.removeCallback());
+	const source = join(directory.name, 'records.db');
+	const copy = createRecordsCopy({ source, directory: join(directory.name, 'copy'), now });
+	t.teardown(() => copy.close());
+	return { source, copy, copies: () => readdirSync(join(directory.name, 'copy')).filter((name) => name.endsWith('.db')) };
+}
+
+test('it shows what the other plugin has written, while that one is open and after', (t) => {
+	const { source, copy, copies } = world(t);
+	const theirs = openRecords(source);
+	theirs.addVolume('one');
+	t.true(copy.current().hasVolume('one'));
+	t.false(copy.current().hasVolume('two'));
+	theirs.addVolume('two');
+	t.true(copy.current().hasVolume('two'));
+	theirs.close();
+	t.false(existsSync(`${source}-wal`));
+	t.true(copy.current().hasVolume('two'));
+	t.is(copies().length, 1, 'old copies are removed');
+});
+
+test('what has not changed is not copied again', (t) => {
+	const { source, copy } = world(t);
+	openRecords(source).close();
+	t.is(copy.current(), copy.current());
+});
+
+test('what has just changed may change within the same tick of the clock, and is copied again', (t) => {
+	const { source, copy } = world(t, Date.now);
+	const theirs = openRecords(source);
+	t.teardown(() => theirs.close());
+	theirs.addVolume('one');
+	t.not(copy.current(), copy.current());
+});
+
+test('records of an older version are brought to this one in the copy only', (t) => {
+	const { source, copy } = world(t);
+	const old = new DatabaseSync(source);
+	old.exec(VERSION_1);
+	t.true(copy.current().hasVolume('old'));
+	t.is((old.prepare('PRAGMA user_version').get() as { user_version: number }).user_version, 1);
+	old.close();
+});
+
+test('records that cannot be read are an error, never an empty list', (t) => {
+	const { source, copy } = world(t);
+	t.throws(() => copy.current(), { code: 'engine-unavailable', message: /--resume/ } as never);
+	writeFileSync(source, 'something else');
+	t.throws(() => copy.current());
+	rmSync(source);
+	openRecords(source).close();
+	t.false(copy.current().hasVolume('one'));
+});
