@@ -113,7 +113,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 });
 const revocationLists = startRevocationLists({ ca, isWanted: () => volumes.mountedCount() > 0, onChange: (text) => volumes.writeRevocationList(text), logger });
 const outbox = startOutbox({ records, ca, onDelivered: revocationLists.wake, logger });
-const sweep = startSweep({ records, engine, volumes, logger });
+const sweep = startSweep({ records, engine, volumes, now: () => performance.now(), logger });
 const membership = startMembership({
 	store: nodeIdentity,
 	ca,

@@ -10,6 +10,10 @@ import type { IdentityRecord } from './records.ts';
 import { isAnonymousVolume } from './volume/volume-name.ts';
 
 const INTERVAL_MS = 60_000;
+/** Until its first instruction runs, a container that is being started looks like one that stopped. */
+const SETTLE_MS = 5_000;
+/** A timer may be a moment early. */
+const LOOK_AGAIN_MS = SETTLE_MS + 100;
 const RUNNING: readonly string[] = ['running', 'paused', 'restarting'];
 
 export interface SweepDeps {
@@ -21,11 +25,16 @@ export interface SweepDeps {
 	readonly volumes: {
 		forget(volume: string, containerId: string): Promise<void>;
 		/** true for a start whose end may have been missed, e.g. one from before this process */
-		mayHaveEnded(startId: string): boolean;
+		mayHaveEnded(volume: string, startId: string): boolean;
 		endStart(volume: string, startId: string): Promise<void>;
 	};
+	/** milliseconds that only grow */
+	readonly now: () => number;
 	readonly logger: Logger;
 }
+
+/** Start ids of containers that did not run when they were looked at, with the time of the first look. */
+export type Suspects = Map<string, number>;
 
 export interface Sweep {
 	/** Looks soon; never throws. */
@@ -39,6 +48,7 @@ export function startSweep(deps: SweepDeps): Sweep {
 	let again = false;
 	let timer: NodeJS.Timeout | undefined;
 	let closed = false;
+	const suspects: Suspects = new Map();
 
 	async function run(): Promise<void> {
 		again = true;
@@ -47,10 +57,10 @@ export function startSweep(deps: SweepDeps): Sweep {
 		clearTimeout(timer);
 		while (again && !closed) {
 			again = false;
-			await sweepOnce(deps).catch((error: unknown) => deps.logger.debug('the engine could not be asked for its containers', { code: errorCode(error) }));
+			await sweepOnce(deps, suspects).catch((error: unknown) => deps.logger.debug('the engine could not be asked for its containers', { code: errorCode(error) }));
 		}
 		sweeping = false;
-		if (!closed) timer = setTimeout(() => void run(), INTERVAL_MS);
+		if (!closed) timer = setTimeout(() => void run(), suspects.size > 0 ? LOOK_AGAIN_MS : INTERVAL_MS);
 	}
 
 	return {
@@ -63,17 +73,19 @@ export function startSweep(deps: SweepDeps): Sweep {
 }
 
 /**
- * Ends the authorizations of containers that no longer exist, with their volumes, and the starts of
- * those that no longer run. Other starts of this process are never ended here: until its first
- * instruction runs, a container that is being started looks like one that stopped.
+ * Ends the authorizations of containers that no longer exist, with their volumes, and the starts whose
+ * end may have been missed and whose containers do not run, now and {@link SETTLE_MS} ago.
  *
+ * @param suspects kept from one call to the next
  * @throws BirthmarkError `engine-unavailable`
  */
-export async function sweepOnce({ records, engine, volumes, logger }: SweepDeps): Promise<void> {
+export async function sweepOnce({ records, engine, volumes, now, logger }: SweepDeps, suspects: Suspects): Promise<void> {
 	// Read first: a container that is born in between is in neither.
 	const identities = records.identities();
 	if (identities.length === 0) return;
 	const containers = new Map((await engine.containers({})).map((container) => [container.Id, container]));
+	const before = new Map(suspects);
+	suspects.clear();
 	for (const { volume, containerId, commonName, startId } of identities) {
 		const container = containers.get(containerId);
 		try {
@@ -81,8 +93,10 @@ export async function sweepOnce({ records, engine, volumes, logger }: SweepDeps)
 				logger.info('the container is gone', { containerId, commonName, volume });
 				await volumes.forget(volume, containerId);
 				if (isAnonymousVolume(volume)) await engine.removeVolume(volume);
-			} else if (startId !== undefined && volumes.mayHaveEnded(startId) && !RUNNING.includes(container.State)) {
-				await volumes.endStart(volume, startId);
+			} else if (startId !== undefined && volumes.mayHaveEnded(volume, startId) && !RUNNING.includes(container.State)) {
+				const since = before.get(startId) ?? now();
+				if (now() - since >= SETTLE_MS) await volumes.endStart(volume, startId);
+				else suspects.set(startId, since);
 			}
 		} catch (error) {
 			logger.warn('what a container left could not be cleaned away whole', { containerId, commonName, volume, error });

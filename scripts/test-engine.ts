@@ -21,8 +21,8 @@ export interface TestEngine {
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Short, so that a token that expires can be waited for. */
-const TOKEN_TTL_SECONDS = 6;
+/** So short that it can be waited for, so long that a container starts within it on a loaded machine. */
+const TOKEN_TTL_SECONDS = 20;
 
 /** @param use gets the engine ready; when it returns or throws the engine is removed */
 export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) => Promise<T>): Promise<T> {

@@ -19,6 +19,8 @@ import { writeVolumeFile } from './volume-files.ts';
 
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 2_000;
+/** How many starts may wait for a CA that is away; more fail at once. */
+export const MAX_WAITING = 200;
 
 export interface IdentityVolumesDeps {
 	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume'>;
@@ -44,9 +46,11 @@ export class IdentityVolumes {
 	readonly #deps: IdentityVolumesDeps;
 	readonly #relays = new Map<string, Relay>();
 	readonly #mounted = new Set<string>();
-	/** starts whose end may have been missed */
-	readonly #doubtful = new Set<string>();
+	/** volume → its start whose end may have been missed */
+	readonly #doubtful = new Map<string, string>();
 	readonly #lock = createKeyedLock();
+	/** starts that wait for a CA that is away */
+	readonly #waiting = new Set<string>();
 
 	constructor(deps: IdentityVolumesDeps) {
 		this.#deps = deps;
@@ -54,17 +58,17 @@ export class IdentityVolumes {
 
 	/**
 	 * `VolumeDriver.Mount`. The same id again while the container runs is `docker cp`: it shares the
-	 * mount and gets no token. Any other id is a new start.
+	 * mount and gets no token. Any other id is a new start, and so is the same one of a container that
+	 * does not run: the engine keeps the id of an unmount that failed.
 	 *
 	 * @returns the mount point
 	 * @throws BirthmarkError with everything undone
 	 */
 	mount(volume: string, mountId: string): Promise<string> {
-		const { records, tmpfs, enforcement } = this.#deps;
+		const { records, tmpfs } = this.#deps;
 		return this.#lock(volume, async () => {
 			const identity = records.identity(volume);
-			// Before the API answered for the first time the engine is starting, and what it held before is void.
-			if (identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && enforcement.engineAnswered()) {
+			if (identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && (await this.#isRunning(identity))) {
 				records.hold(volume, mountId);
 				return tmpfs.path(volume);
 			}
@@ -85,7 +89,7 @@ export class IdentityVolumes {
 			} catch (error) {
 				// A full disk; the engine will not ask again.
 				const startId = records.identity(volume)?.startId;
-				if (startId !== undefined) this.#doubtful.add(startId);
+				if (startId !== undefined) this.#doubtful.set(volume, startId);
 				throw error;
 			}
 			await this.#tearDown(volume);
@@ -125,7 +129,7 @@ export class IdentityVolumes {
 			const spoilt = (error: unknown): void => logger.error('an identity could not be taken up whole', { volume, commonName, error });
 			if (await tmpfs.restore(volume).catch(spoilt)) {
 				this.#mounted.add(volume);
-				this.#doubtful.add(startId!);
+				this.#doubtful.set(volume, startId!);
 				if (caWay === 'relay') await this.#openRelay(volume).catch(spoilt);
 			} else {
 				logger.info('the identity did not outlive a stop of the plugin or the host', { volume, commonName, startId: startId! });
@@ -139,8 +143,8 @@ export class IdentityVolumes {
 	}
 
 	/** True for a start that {@link restore} took up, and for one whose end could not be recorded. */
-	mayHaveEnded(startId: string): boolean {
-		return this.#doubtful.has(startId);
+	mayHaveEnded(volume: string, startId: string): boolean {
+		return this.#doubtful.get(volume) === startId;
 	}
 
 	isMounted(volume: string): boolean {
@@ -149,6 +153,11 @@ export class IdentityVolumes {
 
 	mountedCount(): number {
 		return this.#mounted.size;
+	}
+
+	/** How many starts wait for a CA that is away. */
+	waitingCount(): number {
+		return this.#waiting.size;
 	}
 
 	/** Replaces the revocation list in every mounted volume; a full or spoilt volume is its container's own loss. */
@@ -205,6 +214,17 @@ export class IdentityVolumes {
 		return owner;
 	}
 
+	/**
+	 * Whether the start that the records know is under way. Where its end may have been missed the engine
+	 * tells; one that does not answer is starting itself, and what it held before is void.
+	 */
+	async #isRunning({ volume, containerId, startId = '' }: IdentityRecord): Promise<boolean> {
+		const { containersOf, enforcement } = this.#deps;
+		if (enforcement.engineAnswered() && !this.mayHaveEnded(volume, startId)) return true;
+		const containers = await containersOf(volume).catch(() => []);
+		return containers.some(({ Id, State }) => Id === containerId && ['running', 'paused'].includes(State));
+	}
+
 	async #forget(volume: string, containerId: string): Promise<void> {
 		const { records, onEnded } = this.#deps;
 		const hadVolume = records.identity(volume)?.containerId === containerId;
@@ -235,7 +255,9 @@ export class IdentityVolumes {
 		} catch (error) {
 			await this.#tearDown(volume).catch((cause: unknown) => logger.error('a failed start could not be undone', { volume, error: cause }));
 			logger.error('no identity for this start', { commonName, authorizationId, startId, volume, code: errorCode(error), error });
+			this.#doubtful.set(volume, startId);
 			records.endStart(volume);
+			this.#doubtful.delete(volume);
 			onEnded();
 			throw error;
 		}
@@ -252,18 +274,24 @@ export class IdentityVolumes {
 	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. */
 	async #askForToken(authorizationId: string, startId: string): Promise<string> {
 		const { ca, revocationList, startGraceMs } = this.#deps;
+		if (this.#waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
 		const deadline = performance.now() + startGraceMs;
-		for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
-			try {
-				await revocationList();
-				return (await ca.mintToken(authorizationId, { startId })).token;
-			} catch (error) {
-				const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
-				if (!mayPass || performance.now() + delayMs > deadline) throw error;
+		try {
+			for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
+				try {
+					await revocationList();
+					return (await ca.mintToken(authorizationId, { startId })).token;
+				} catch (error) {
+					const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
+					if (!mayPass || performance.now() + delayMs > deadline) throw error;
+				}
+				this.#waiting.add(startId);
+				await sleep(delayMs);
+				// The proof that the start began with is old now.
+				await this.#prove();
 			}
-			await sleep(delayMs);
-			// The proof that the start began with is old now.
-			await this.#prove();
+		} finally {
+			this.#waiting.delete(startId);
 		}
 	}
 
@@ -277,6 +305,7 @@ export class IdentityVolumes {
 		const relay = this.#relays.get(volume);
 		this.#relays.delete(volume);
 		this.#mounted.delete(volume);
+		this.#doubtful.delete(volume);
 		await relay?.close();
 		await this.#deps.tmpfs.unmount(volume);
 	}

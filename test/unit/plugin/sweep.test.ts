@@ -17,19 +17,20 @@ function world(identities: IdentityRecord[], outlived = true) {
 		endStart: async (_: string, startId: string) => void done.push(`end ${startId}`),
 		mayHaveEnded: () => outlived,
 	};
-	return { engine, done, deps: { records: { identities: () => identities }, engine, volumes, logger: silentLogger } };
+	const clock = { now: 0 };
+	return { engine, done, clock, suspects: new Map<string, number>(), deps: { records: { identities: () => identities }, engine, volumes, now: () => clock.now, logger: silentLogger } };
 }
 
 test('a container that is gone is ended, its volume removed', async (t) => {
 	const { engine, done, deps } = world([identity]);
-	await sweepOnce(deps);
+	await sweepOnce(deps, new Map());
 	t.deepEqual(done, ['forget aa cc']);
 	t.deepEqual(engine.removedVolumes, [VOLUME]);
 });
 
 test('a volume that a person named outlives its container', async (t) => {
 	const { engine, done, deps } = world([{ ...identity, volume: 'project_identity' }]);
-	await sweepOnce(deps);
+	await sweepOnce(deps, new Map());
 	t.deepEqual(done, ['forget pr cc']);
 	t.deepEqual(engine.removedVolumes, []);
 });
@@ -38,25 +39,38 @@ for (const State of ['running', 'paused', 'restarting']) {
 	test(`a container that is ${State} is left alone`, async (t) => {
 		const { engine, done, deps } = world([identity]);
 		engine.list.push(engineContainer({ Id: CONTAINER, State }));
-		await sweepOnce(deps);
+		await sweepOnce(deps, new Map());
 		t.deepEqual(done, []);
 	});
 }
 
 for (const State of ['exited', 'dead', 'created']) {
 	test(`a container that is ${State} since before the plugin started loses its start, not its authorization`, async (t) => {
-		const { engine, done, deps } = world([identity]);
+		const { engine, done, deps, clock, suspects } = world([identity]);
 		engine.list.push(engineContainer({ Id: CONTAINER, State }));
-		await sweepOnce(deps);
+		await sweepOnce(deps, suspects);
+		t.deepEqual(done, [], 'it may be about to run');
+		clock.now += 5000;
+		await sweepOnce(deps, suspects);
 		t.deepEqual(done, ['end start-1']);
 		t.deepEqual(engine.removedVolumes, []);
 	});
 }
 
+test('a container that was being started when the plugin crashed, and runs at the next look, keeps its identity', async (t) => {
+	const { engine, done, deps, clock, suspects } = world([identity]);
+	for (const State of ['created', 'running', 'created']) {
+		engine.list.splice(0, 1, engineContainer({ Id: CONTAINER, State }));
+		await sweepOnce(deps, suspects);
+		clock.now += 5000;
+	}
+	t.deepEqual(done, []);
+});
+
 test('a container that is being started now is left alone', async (t) => {
 	const { engine, done, deps } = world([identity], false);
 	engine.list.push(engineContainer({ Id: CONTAINER, State: 'exited' }));
-	await sweepOnce(deps);
+	await sweepOnce(deps, new Map());
 	t.deepEqual(done, []);
 });
 
@@ -72,21 +86,21 @@ test('a container that is born during the sweep is left alone', async (t) => {
 		before.push({ ...identity, containerId: 'd'.repeat(64), volume: 'b'.repeat(64) });
 		return containers;
 	};
-	await sweepOnce({ ...deps, records });
+	await sweepOnce({ ...deps, records }, new Map());
 	t.deepEqual(done, []);
 });
 
 test('a volume that cannot be removed does not keep the others from being swept', async (t) => {
 	const { engine, done, deps } = world([identity, { ...identity, volume: 'b'.repeat(64), containerId: 'd'.repeat(64) }]);
 	engine.removeVolume = () => Promise.reject(new Error('busy'));
-	await sweepOnce(deps);
+	await sweepOnce(deps, new Map());
 	t.deepEqual(done, ['forget aa cc', 'forget bb dd']);
 });
 
 test('without identities the engine is not asked', async (t) => {
 	const { engine, deps } = world([]);
 	engine.containers = () => Promise.reject(new Error('asked'));
-	await t.notThrowsAsync(sweepOnce(deps));
+	await t.notThrowsAsync(sweepOnce(deps, new Map()));
 });
 
 test('one that cannot be cleaned away does not keep the others', async (t) => {
@@ -96,6 +110,6 @@ test('one that cannot be cleaned away does not keep the others', async (t) => {
 		if (volume === VOLUME) throw new Error('busy');
 		await forget(volume, containerId);
 	};
-	await sweepOnce(deps);
+	await sweepOnce(deps, new Map());
 	t.deepEqual(done, ['forget bb dd']);
 });

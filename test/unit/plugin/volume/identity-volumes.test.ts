@@ -6,7 +6,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { OUT_OF_CHAIN } from '../../../../plugin/enforcement.ts';
 import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
-import { IdentityVolumes, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
+import { IdentityVolumes, MAX_WAITING, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 import { FakeMounts } from '../../../fakes/mounts.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
@@ -84,12 +84,12 @@ test('the same id again shares the mount and mints nothing', async (t) => {
 test('an end that could not be recorded is left to the sweep', async (t) => {
 	const it = world(t);
 	await it.volumes.mount(VOLUME, 'm1');
-	t.false(it.volumes.mayHaveEnded('start-1'));
+	t.false(it.volumes.mayHaveEnded(VOLUME, 'start-1'));
 	it.records.release = () => {
 		throw new Error('the disk is full');
 	};
 	await t.throwsAsync(it.volumes.unmount(VOLUME, 'm1'), { message: /full/ });
-	t.true(it.volumes.mayHaveEnded('start-1'));
+	t.true(it.volumes.mayHaveEnded(VOLUME, 'start-1'));
 	await it.volumes.endStart(VOLUME, 'start-1');
 	t.false(existsSync(it.path));
 	t.like(it.records.nextInOutbox(), { startId: 'start-1' });
@@ -215,13 +215,54 @@ test('after a restart of the plugin what is still mounted is taken up', async (t
 	await before.volumes.mount(VOLUME, 'm1');
 	await before.volumes.close();
 	t.is(before.relays.size, 0);
-	const volumes = new IdentityVolumes(before.deps);
+	const volumes = new IdentityVolumes({ ...before.deps, containersOf: async () => [{ Id: IDENTITY.containerId, State: 'running', ImageID: IDENTITY.imageId }] });
 	await volumes.restore();
 	t.true(volumes.isMounted(VOLUME));
 	t.true(before.relays.has(before.path));
-	t.true(volumes.mayHaveEnded('start-1'));
+	t.true(volumes.mayHaveEnded(VOLUME, 'start-1'));
 	await volumes.mount(VOLUME, 'm1');
 	t.is(before.ca.minted.length, 1);
+});
+
+test('files are copied out of a running container before the plugin, which was started again, has proof', async (t) => {
+	const before = world(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false }, containersOf: async () => [{ Id: IDENTITY.containerId, State: 'running', ImageID: IDENTITY.imageId }] });
+	await before.volumes.mount(VOLUME, 'm1');
+	const volumes = new IdentityVolumes(before.deps);
+	await volumes.restore();
+	await volumes.mount(VOLUME, 'm1');
+	t.is(before.ca.minted.length, 1);
+	await volumes.unmount(VOLUME, 'm1');
+	t.is(before.file('token'), 'token of start-1');
+});
+
+test('the id of an unmount that failed is another start when it comes again: the engine keeps it', async (t) => {
+	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId }] });
+	await volumes.mount(VOLUME, 'm1');
+	const { release } = records;
+	records.release = () => {
+		throw new Error('the disk is full');
+	};
+	await t.throwsAsync(volumes.unmount(VOLUME, 'm1'));
+	records.release = release;
+	await volumes.mount(VOLUME, 'm1');
+	t.deepEqual(ca.minted, ['start-1', 'start-2']);
+	await volumes.unmount(VOLUME, 'm1');
+	t.false(volumes.isMounted(VOLUME));
+});
+
+test('only so many starts wait for a CA that is away; another one fails at once', async (t) => {
+	const { volumes, ca, records } = world(t, { startGraceMs: 3_600_000, containersOf: async (volume) => [{ Id: volume, State: 'created', ImageID: IDENTITY.imageId }] });
+	ca.failure = new BirthmarkError('ca-unavailable');
+	const names = Array.from({ length: MAX_WAITING + 1 }, (_, index) => index.toString(16).padStart(64, '0'));
+	for (const name of names) records.addIdentity({ ...IDENTITY, volume: name, containerId: name });
+	const starts = names.slice(1).map((name) => volumes.mount(name, 'm1'));
+	// A start waits once its first attempt has failed.
+	while (volumes.waitingCount() < MAX_WAITING) await new Promise((resolve) => setImmediate(resolve));
+	await t.throwsAsync(volumes.mount(names[0]!, 'm1'), { code: 'ca-unavailable', message: /200 starts/ });
+	ca.failure = undefined;
+	await Promise.all(starts);
+	t.is(volumes.waitingCount(), 0);
+	await volumes.mount(names[0]!, 'm1');
 });
 
 test('after a restart of the plugin what is gone is revoked, and what is left over removed', async (t) => {
