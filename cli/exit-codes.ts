@@ -8,11 +8,11 @@ export const ExitCode = {
 	failed: 1,
 	/** the command line was not understood */
 	usage: 2,
-	/** doctor found something wrong */
+	/** something was looked at, and it is faulty: by doctor, by audit verify, a policy */
 	unhealthy: 3,
 	/** the CA or the engine could not be reached */
 	unavailable: 4,
-	/** this operator may not do that */
+	/** this operator may not do that; policy test: the policy does not permit it */
 	refused: 5,
 	/** there is no such identity, node or CA */
 	notFound: 6,
@@ -22,12 +22,14 @@ export function exitCodeFor(code: ErrorCode): number {
 	switch (code) {
 		case 'usage':
 		case 'config-invalid':
+		case 'policy-invalid':
 			return ExitCode.usage;
 		case 'ca-unavailable':
 		case 'engine-unavailable':
 		case 'source-shut-out':
 		case 'upstream-unavailable':
 			return ExitCode.unavailable;
+		case 'policy-refused':
 		case 'forbidden':
 		case 'unauthenticated':
 		case 'certificate-revoked':

@@ -17,6 +17,7 @@ const schema = z.strictObject({
 	NODE_NAME: optional(z.string().refine(isNodeName, 'use a host name in lower case')),
 	ENGINE_SOCKET: z.string().regex(/^[^/].*$/, 'use a path relative to the run mount').default('docker.sock'),
 	START_GRACE_SECONDS: z.coerce.number().int().min(0).max(100, 'the engine waits for two minutes at most').default(30),
+	POLICY_FILE: absolutePath.default('/etc/birthmark/policy.cedar'),
 	LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 	GUARD_OF: optional(z.string().regex(/^[0-9a-f]{64}$/, 'use the id of a plugin, 64 hexadecimal digits; birthmark plugin upgrade sets it')),
 	// Where things are inside the plugin; other values serve development and tests.

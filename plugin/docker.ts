@@ -32,6 +32,7 @@ export interface EnginePlugin {
 }
 export interface EngineImage {
 	readonly Id: string;
+	/** `REPOSITORY@sha256:…` */
 	readonly RepoDigests?: readonly string[] | null;
 	readonly Config?: { readonly User?: string; readonly Labels?: Readonly<Record<string, string>> | null; readonly Volumes?: Readonly<Record<string, unknown>> | null } | null;
 }

@@ -3,6 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { loadCedar, type Cedar } from '#common/policy/cedar.ts';
+import { createPolicy } from '#common/policy/policy.ts';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { PERMIT_FILE } from '#common/protocol/plugin-upgrade.ts';
 import { hostAndPort } from '#common/protocol/ca-urls.ts';
@@ -24,6 +26,8 @@ import { runGuard, type SharedDeps } from './guard/guard.ts';
 import { startMembership } from './membership.ts';
 import { createNodeIdentityStore } from './node-identity.ts';
 import { startOutbox } from './outbox.ts';
+import { createJudge } from './policy/judge.ts';
+import { createPolicyFile } from './policy/policy-file.ts';
 import { openRecords } from './records.ts';
 import { createSelf, findPluginId } from './self.ts';
 import { createPluginServer } from './server.ts';
@@ -68,10 +72,19 @@ const self = createSelf({
 	runMountName: RUN_MOUNT,
 });
 const imageFiles = createImageFiles({ engine, logger });
+let cedar: Promise<Cedar> | undefined;
+const policyFile = createPolicyFile({
+	path: config.POLICY_FILE,
+	hostRoot,
+	markerPath: join(stateDirectory, 'policy-file'),
+	load: async (file) => createPolicy(await (cedar ??= loadCedar()), file),
+});
 /** What a stand-in judges by as well. */
 const shared: SharedDeps = {
 	hostRoot,
 	engine,
+	policy: createJudge({ file: policyFile }),
+	environment: () => nodeIdentity.current()?.environment ?? '',
 	ownCalls,
 	isPermitted: (call) => isPermitted({ path: join(config.RUN_DIRECTORY, PERMIT_FILE), now: Date.now, uid: 0 }, call),
 	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
@@ -140,7 +153,7 @@ const authorizer: AuthorizerDeps = {
 	onEnded: outbox.wake,
 	logger,
 };
-const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, tmpfs });
+const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, policyFile, tmpfs });
 const server = createPluginServer({
 	passes: { request: passesRequest, response: passesResponse },
 	authorizeRequest: (call) => authorizeRequest(authorizer, call),

@@ -12,10 +12,11 @@ export interface StatusDeps {
 	readonly membership: { problem(): string | undefined };
 	readonly ca: { isReachable(): boolean | undefined; clockSkewSeconds(): number | undefined };
 	readonly records: { outboxLength(): number };
+	readonly policyFile: { state(): string | undefined };
 	readonly tmpfs: { readonly abilities: MountAbilities };
 }
 
-export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records, tmpfs }: StatusDeps): PluginStatus {
+export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records, policyFile, tmpfs }: StatusDeps): PluginStatus {
 	const node = nodeIdentity.current();
 	return {
 		version: VERSION,
@@ -27,6 +28,7 @@ export function pluginStatus({ enforcement, nodeIdentity, membership, ca, record
 		ca: membership.problem() ?? (ca.isReachable() === false ? 'the last call did not reach it' : 'reachable'),
 		clockSkewSeconds: ca.clockSkewSeconds() ?? null,
 		pendingRevocations: records.outboxLength(),
+		policy: policyFile.state() ?? null,
 		tmpfs: tmpfs.abilities.problem ?? 'ok',
 	};
 }

@@ -12,6 +12,9 @@ export const BUNDLES = {
 	service: { entry: 'demo/service.ts', output: join(BUILD, 'bundles/service.mjs') },
 } as const;
 
+/** What bundles find beside themselves: the code of Cedar (common/policy/cedar.ts). */
+export const CEDAR_CODE = join(PROJECT, 'node_modules/@cedar-policy/cedar-wasm/web/cedar_wasm_bg.wasm');
+
 /** Native add-ons that ssh2, a dependency of dockerode, works without. */
 const OPTIONAL_NATIVE = ['cpu-features', '*.node'];
 

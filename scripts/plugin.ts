@@ -1,8 +1,8 @@
 /** The managed plugin: packaged from config.json and a root file system, set up, put into the chain. */
 
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { BUNDLES } from './bundle.ts';
+import { basename, join } from 'node:path';
+import { BUNDLES, CEDAR_CODE } from './bundle.ts';
 import { contentId, nodeVersion, type Docker } from './images.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { linkOrCopy, nodeExecutable, rootFsVersion } from './root-fs.ts';
@@ -18,7 +18,7 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
 	const directory = join(BUILD, 'plugin');
 	const root = join(directory, 'rootfs');
 	const agent = join(BUILD, 'agent/bin');
-	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(mountRootFs)]);
+	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(CEDAR_CODE), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(mountRootFs)]);
 	const stamp = join(BUILD, 'plugin.id');
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
 	rmSync(stamp, { force: true });
@@ -27,6 +27,7 @@ export function layOutPlugin(mountRootFs: string): { directory: string; id: stri
 	cpSync(mountRootFs, root, { recursive: true, verbatimSymlinks: true });
 	linkOrCopy(nodeExecutable(), join(root, 'usr/bin/node'));
 	cpSync(BUNDLES.plugin.output, join(root, 'app/plugin.mjs'));
+	cpSync(CEDAR_CODE, join(root, 'app', basename(CEDAR_CODE)));
 	cpSync(agent, join(root, 'agent'), { recursive: true });
 	mkdirSync(join(root, 'data'));
 	cpSync(join(PROJECT, 'config.json'), join(directory, 'config.json'));

@@ -57,12 +57,14 @@ export interface PluginOptions {
 	/** the socket's name in it */
 	readonly socket: string;
 	readonly logLevel?: string;
+	/** on the host; the plugin's own default when absent */
+	readonly policyFile?: string;
 }
 
 /** Sets and enables the plugin. Over the API, so that the token is on no command line. */
 export async function enablePlugin(host: string, options: PluginOptions): Promise<void> {
 	const plugin = engineApi(host).getPlugin(options.name, options.name);
-	const settings = [`CA_URL=${options.caUrl}`, `JOIN_TOKEN=${options.joinToken}`, `ENGINE_SOCKET=${options.socket}`, `run.source=${options.run}`, `LOG_LEVEL=${options.logLevel ?? 'info'}`];
+	const settings = [`CA_URL=${options.caUrl}`, `JOIN_TOKEN=${options.joinToken}`, `ENGINE_SOCKET=${options.socket}`, `run.source=${options.run}`, `LOG_LEVEL=${options.logLevel ?? 'info'}`, ...(options.policyFile === undefined ? [] : [`POLICY_FILE=${options.policyFile}`])];
 	// `_body` is docker-modem's way to send something that is not an object.
 	await plugin.configure({ _body: settings });
 	await plugin.enable({ timeout: 30 });

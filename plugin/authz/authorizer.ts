@@ -47,7 +47,7 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 	if (response.status !== CREATED || !concerns(CREATE, call)) return ALLOW;
 	const containerId = createdId(response.body);
 	try {
-		await bindIdentity(deps, parseCreateBody(call.body), containerId);
+		await bindIdentity(deps, call, parseCreateBody(call.body), containerId);
 		return ALLOW;
 	} catch (cause) {
 		const id = containerId.slice(0, 12);

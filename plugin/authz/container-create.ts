@@ -14,5 +14,5 @@ export async function checkCreate(deps: AuthorizerDeps, call: EngineCall): Promi
 	await checkIsolation(deps, body);
 	// The engine will refuse an image that it does not have; the client then pulls it and asks again.
 	const image = body.image === '' ? undefined : await deps.engine.image(body.image);
-	await checkIdentityCreate(deps, body, image, call.query.get('name') ?? '');
+	await checkIdentityCreate(deps, call, body, image, call.query.get('name') ?? '');
 }

@@ -31,6 +31,10 @@ export interface CreateBody {
 	readonly privileged: boolean;
 	/** capabilities added, as written: `SYS_ADMIN`, `cap_sys_admin`, `ALL` */
 	readonly capAdd: readonly string[];
+	/** `bridge`, `host`, `none`, `container:…` or the name of a network; empty for the engine's choice */
+	readonly networkMode: string;
+	/** names of the networks that it joins at once */
+	readonly networks: readonly string[];
 	/** where `Volumes` and `Tmpfs` mount */
 	readonly otherTargets: readonly string[];
 }
@@ -57,6 +61,7 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 		}
 	}
 	const host = structFields(top.get('hostconfig'), 'HostConfig');
+	const networking = structFields(top.get('networkingconfig'), 'NetworkingConfig');
 	return {
 		image: asString(top.get('image'), 'Image'),
 		user: asString(top.get('user'), 'User'),
@@ -67,6 +72,8 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 		volumesFrom: strings(host, 'volumesfrom'),
 		privileged: isSet(host.get('privileged')),
 		capAdd: [...strings(host, 'capadd'), ...strings(host, 'capabilities')],
+		networkMode: asString(host.get('networkmode'), 'HostConfig.NetworkMode'),
+		networks: [...mapEntries(networking.get('endpointsconfig'), 'NetworkingConfig.EndpointsConfig').keys()],
 		otherTargets: [...mapEntries(top.get('volumes'), 'Volumes').keys(), ...mapEntries(host.get('tmpfs'), 'HostConfig.Tmpfs').keys()],
 	};
 }

@@ -4,11 +4,14 @@
  */
 
 import { posix } from 'node:path';
+import { LOCAL_CALLER } from '#common/policy/request.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 
 export type MethodAndPath = Pick<EngineCall, 'method' | 'path'>;
 
 export interface EngineCall {
+	/** {@link LOCAL_CALLER}, or the common name of the TLS client's certificate, which the engine has verified */
+	readonly caller: string;
 	readonly method: string;
 	/** decoded once, cleaned, without version prefix, query and authority: `/containers/create` */
 	readonly path: string;
@@ -44,12 +47,19 @@ export function parseEngineCall(message: string): EngineCall {
 		throw new BirthmarkError('request-malformed', 'the engine sent an authorization request without method or address');
 	}
 	return {
+		caller: callerOf(fields),
 		method,
 		...splitUri(uri),
 		...(typeof body === 'string' && body !== '' && { body: Buffer.from(body, 'base64') }),
 		headers: typeof headers === 'object' && headers !== null ? (headers as Record<string, string>) : {},
 		...(typeof status === 'number' && { response: { status, body: Buffer.from(typeof answer === 'string' ? answer : '', 'base64') } }),
 	};
+}
+
+/** A certificate without a name, or with the one that stands for none, does not make its holder a caller of the socket. */
+function callerOf({ User: name, UserAuthNMethod: way }: Record<string, unknown>): string {
+	if (way !== 'TLS') return LOCAL_CALLER;
+	return typeof name !== 'string' || name === '' || name === LOCAL_CALLER ? `tls/${String(name ?? '')}` : name;
 }
 
 /** Path, version and query of a request target in origin or absolute form (RFC 9112 §3.2). */

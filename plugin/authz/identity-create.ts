@@ -13,6 +13,8 @@ import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
+import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
+import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import type { OwnerOf } from '../users/image-users.ts';
@@ -20,6 +22,7 @@ import type { Owner } from '../users/user-lookup.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
+import type { EngineCall } from './engine-call.ts';
 import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
@@ -33,6 +36,9 @@ export interface IdentityCreateDeps {
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
 	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'beginBirth' | 'abandonBirth' | 'addIdentity'>;
 	readonly ownerOf: OwnerOf;
+	readonly policy: Judge;
+	/** O of every name on this node; empty before it has joined */
+	readonly environment: () => string;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
 	/** the records hold something for the CA */
@@ -47,7 +53,7 @@ export interface IdentityCreateDeps {
  * @param containerName the one asked for; empty when the engine is to choose
  * @throws BirthmarkError when the container may not be created
  */
-export async function checkIdentityCreate(deps: IdentityCreateDeps, body: CreateBody, image: EngineImage | undefined, containerName: string): Promise<void> {
+export async function checkIdentityCreate(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined, containerName: string): Promise<void> {
 	const self = await deps.self();
 	const identity = parseIdentityLabels(withImageLabels(body.labels, image));
 	const isOurs = (volume: string): boolean => deps.records.hasVolume(volume);
@@ -69,6 +75,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
 	if (volume !== '') await checkOwner(deps, volume, identity);
 	if (!image) return;
 	await ownerOf(deps, identity, body, image);
+	await checkRun(deps, call, identity, body, image, containerName);
 	await deps.ca.authorize({ ...request(identity, body, image), dryRun: true, ...(containerName !== '' && { containerName }) });
 }
 
@@ -77,7 +84,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, body: Create
  *
  * @throws BirthmarkError when the identity could not be given; the container exists and stays without
  */
-export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, containerId: string): Promise<void> {
+export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, containerId: string): Promise<void> {
 	const self = await deps.self();
 	const asksByMount = identityMounts(self, body, (volume) => deps.records.hasVolume(volume)).length > 0;
 	if (!asksByMount && !hasIdentityLabels(body.labels)) return;
@@ -96,6 +103,8 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
 	const owner = await ownerOf(deps, identity, body, image);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
+	// Decided on before, perhaps by rules that have changed.
+	await checkRun(deps, call, identity, body, image, containerName, containerId);
 	const asked = { ...request(identity, body, image), containerId, ...(containerName !== '' && { containerName }) };
 	deps.records.beginBirth(asked);
 	try {
@@ -110,6 +119,11 @@ export async function bindIdentity(deps: IdentityCreateDeps, body: CreateBody, c
 		deps.onEnded();
 		throw error;
 	}
+}
+
+/** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */
+async function checkRun(deps: IdentityCreateDeps, call: EngineCall, identity: IdentityLabels, body: CreateBody, image: EngineImage, name: string, id = ''): Promise<void> {
+	await deps.policy.check(call, 'run', { container: factsOfCreate(body, image, { ...namesFacts(identity.names), organization: deps.environment(), name, id }) });
 }
 
 /**

@@ -4,9 +4,12 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { EngineCall } from './engine-call.ts';
 import type { IdentityCreateDeps } from './identity-create.ts';
 import type { IsolationDeps } from './isolation.ts';
+import type { Judge } from '../policy/judge.ts';
 import type { OwnCalls } from './own-calls.ts';
 
 export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger'>, IsolationDeps {
+	/** where people have a say; `call` is the one that is judged */
+	readonly policy: Judge;
 	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;
 	/** does the call carry what only root on the host can know? (permit.ts) */
 	readonly isPermitted: (call: EngineCall) => Promise<boolean>;

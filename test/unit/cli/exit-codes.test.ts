@@ -6,9 +6,9 @@ import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
 import { ExitCode, exitCodeFor } from '../../../cli/exit-codes.ts';
 
 const EXPECTED: Readonly<Partial<Record<ErrorCode, number>>> = {
-	'usage': 2, 'config-invalid': 2,
+	'usage': 2, 'config-invalid': 2, 'policy-invalid': 2,
 	'ca-unavailable': 4, 'engine-unavailable': 4, 'source-shut-out': 4, 'upstream-unavailable': 4,
-	'unauthenticated': 5, 'forbidden': 5, 'certificate-revoked': 5,
+	'unauthenticated': 5, 'forbidden': 5, 'certificate-revoked': 5, 'policy-refused': 5,
 	'not-found': 6, 'node-unknown': 6, 'user-unknown': 6, 'certificate-unknown': 6, 'authorization-unknown': 6, 'ca-missing': 6,
 };
 

@@ -12,6 +12,7 @@ import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
 import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
+import { FakeJudge } from '../../../fakes/judge.ts';
 import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
@@ -35,6 +36,7 @@ function world() {
 	engine.images.set(IMAGE_ID, { Id: IMAGE_ID, Config: { User: '1000:1001' } });
 	engine.images.set('named-user', { Id: IMAGE_ID, Config: { User: 'nobody' } });
 	const ca = new FakePluginCa();
+	const policy = new FakeJudge();
 	const ownCalls = createOwnCalls();
 	const identities: IdentityRecord[] = [];
 	const proofs: string[] = [];
@@ -60,17 +62,19 @@ function world() {
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 		ownCalls,
 		isPermitted: async ({ headers }) => headers['X-Birthmark-Permit'] === 'good',
+		policy,
+		environment: () => 'test',
 		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
 	};
-	return { deps, engine, ca, ownCalls, identities, proofs, forgotten, births, abandoned, ends: () => ends, removals: () => removals };
+	return { deps, engine, policy, ca, ownCalls, identities, proofs, forgotten, births, abandoned, ends: () => ends, removals: () => removals };
 }
 
 function call(method: string, uri: string, body?: object | string, more: Partial<EngineCall> = {}): EngineCall {
 	const text = typeof body === 'object' ? JSON.stringify(body) : body;
-	return { method, ...splitUri(uri), ...(text !== undefined && { body: Buffer.from(text) }), headers: {}, ...more };
+	return { caller: 'local', method, ...splitUri(uri), ...(text !== undefined && { body: Buffer.from(text) }), headers: {}, ...more };
 }
 
 async function refused(t: ExecutionContext, deps: AuthorizerDeps, request: EngineCall, code: ErrorCode, sentence?: RegExp): Promise<void> {

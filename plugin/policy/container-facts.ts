@@ -1,0 +1,66 @@
+/** What a policy is told about a container: from the request that makes it, from our records, from the engine's list. */
+
+import { parseImageName } from '#common/policy/image-name.ts';
+import { NO_FACTS, NO_IMAGE, type ContainerFacts, type ImageFacts } from '#common/policy/request.ts';
+import type { Names } from '#common/protocol/messages.ts';
+import type { CreateBody } from '../authz/create-body.ts';
+import type { EngineContainer, EngineImage } from '../docker.ts';
+import type { IdentityRecord } from '../records.ts';
+
+/** Of a container that is to be made. @param more names of an identity, name of the container, powers, … */
+export function factsOfCreate(body: CreateBody, image: EngineImage | undefined, more: Partial<ContainerFacts> = {}): ContainerFacts {
+	const network = body.networkMode || 'default';
+	return {
+		...NO_FACTS,
+		image: imageFacts(body.image, image),
+		user: userName(body.user || image?.Config?.User || ''),
+		network,
+		networks: [...new Set([network, ...body.networks])],
+		binds: [...body.binds.map((bind) => bind.split(':')[0]!).filter(isPath), ...body.mounts.map(({ source }) => source).filter(isPath)],
+		volumes: [...body.binds.map((bind) => bind.split(':')[0]!).filter(isVolume), ...body.mounts.map(({ source }) => source).filter(isVolume)],
+		capabilities: [...new Set(body.capAdd.map((name) => name.toUpperCase().replace(/^CAP_/, '')))],
+		...more,
+	};
+}
+
+/** Of one with an identity that we gave it. @param container as the engine lists it, where that is known */
+export function factsOfIdentity(record: Pick<IdentityRecord, keyof Names | 'containerId'>, container?: EngineContainer): ContainerFacts {
+	return { ...(container ? factsOfContainer(container) : NO_FACTS), ...namesFacts(record), id: record.containerId };
+}
+
+/** Of one in the engine's list; its labels say which identity it asked for. */
+export function factsOfContainer({ Id, Names: names, Image, ImageID, Labels }: EngineContainer): ContainerFacts {
+	return {
+		...NO_FACTS,
+		commonName: Labels?.['birthmark.cn'] ?? '',
+		organizationalUnit: Labels?.['birthmark.ou'] ?? '',
+		dnsNames: (Labels?.['birthmark.dns'] ?? '').split(',').map((name) => name.trim()).filter(Boolean),
+		name: names?.[0]?.replace(/^\//, '') ?? '',
+		id: Id,
+		image: { ...NO_IMAGE, reference: Image, ...parseImageName(Image), id: ImageID },
+	};
+}
+
+export function namesFacts({ commonName, organizationalUnit, dnsNames }: Names): Pick<ContainerFacts, 'commonName' | 'organizationalUnit' | 'dnsNames'> {
+	return { commonName, organizationalUnit, dnsNames };
+}
+
+function imageFacts(reference: string, image: EngineImage | undefined): ImageFacts {
+	const { repository, tag, digests } = parseImageName(reference);
+	const known = image?.RepoDigests?.map((name) => name.slice(name.indexOf('@') + 1)) ?? [];
+	return { reference, repository, tag, id: image?.Id ?? '', digests: [...new Set([...digests, ...known])] };
+}
+
+/** `root` whichever way it is written: the engine takes `0`, `+0` and `00` for a number. */
+function userName(user: string): string {
+	const name = user.split(':')[0]!;
+	return name === '' || /^[+-]?0+$/.test(name) ? 'root' : name;
+}
+
+function isPath(source: string): boolean {
+	return source.startsWith('/');
+}
+
+function isVolume(source: string): boolean {
+	return source !== '' && !isPath(source);
+}
