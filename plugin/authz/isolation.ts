@@ -45,16 +45,27 @@ export async function checkIsolation(deps: IsolationDeps, body: CreateBody): Pro
 export async function checkMounts(deps: IsolationDeps, mounts: readonly MountSpec[]): Promise<void> {
 	for (const mount of mounts) {
 		await checkHostPath(deps, mount.source);
-		await checkVolumeOptions(deps, mount.driverOptions);
+		await checkVolumeOptions(deps, mount.driver, mount.driverOptions);
 	}
 }
+
+/**
+ * File systems that show nothing of the host but the directories that are named. `proc` is the host's
+ * own, with the root of every process in it; a disk holds the keys of the node and of the engine.
+ */
+const SAFE_TYPES = ['', 'none', 'tmpfs', 'overlay', 'nfs', 'nfs4', 'cifs', 'smb3', 'ceph', 'glusterfs', '9p', 'virtiofs'];
 
 /**
  * Options of the local driver can bind any directory of the host (26): every path in them counts. What
  * would be read otherwise than it is written is refused: a relative path starts at the engine's
  * directory, overlayfs takes backslashes away, Swarm fills in templates (`{{…}}`).
  */
-export async function checkVolumeOptions(deps: IsolationDeps, options: ReadonlyMap<string, string>): Promise<void> {
+export async function checkVolumeOptions(deps: IsolationDeps, driver: string, options: ReadonlyMap<string, string>): Promise<void> {
+	const type = options.get('type') ?? '';
+	// Other drivers have types of their own.
+	if ((driver === '' || driver === 'local') && !SAFE_TYPES.includes(type)) {
+		throw new BirthmarkError('identity-isolated', `a volume of type ${quote(type)} could show the host's processes or disks; use one of ${SAFE_TYPES.filter((name) => name !== '').join(', ')}`);
+	}
 	const flags = options.get('o') ?? '';
 	const directories = [...flags.matchAll(/dir\+?=([^,]*)/g)].flatMap(([, paths]) => paths!.split(':')).filter((path) => path !== '');
 	if (/(?:^|,)r?bind(?:,|$)/.test(flags)) directories.push(options.get('device') ?? '');

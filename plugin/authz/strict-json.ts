@@ -101,7 +101,11 @@ class Parser {
 		this.#match(WHITESPACE);
 		const quoted = this.#match(STRING);
 		if (!quoted) throw malformed(`there is no string at character ${this.#position}`);
-		return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+		if (!quoted.includes('\\')) return quoted.slice(1, -1);
+		const text = JSON.parse(quoted) as string;
+		// Go puts U+FFFD for half of a surrogate pair.
+		if (!text.isWellFormed()) throw malformed(`half of a surrogate pair stands before character ${this.#position}`);
+		return text;
 	}
 
 	#take(character: string): boolean {

@@ -15,6 +15,7 @@ import type { AuthorizerDeps } from './rule.ts';
 export async function checkVolumeCreate(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
 	const fields = structFields(parseBody(call.body, 'create a volume'), 'the request');
 	const options = stringMap(fields.get('driveropts'), 'DriverOpts');
-	if (!namesUs(await deps.self(), asString(fields.get('driver'), 'Driver'))) return checkVolumeOptions(deps, options);
+	const driver = asString(fields.get('driver'), 'Driver');
+	if (!namesUs(await deps.self(), driver)) return checkVolumeOptions(deps, driver, options);
 	if (options.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels on the container');
 }

@@ -44,6 +44,13 @@ test('a loop of links has no end, hence no answer', async (t) => {
 	t.is(await resolveOnHost(root, '/home/a'), undefined);
 });
 
+test('what leads through the directory of a process is another directory for everybody who looks', async (t) => {
+	const root = host(t);
+	symlinkSync('/proc/self/cwd', join(root, 'home/here'));
+	for (const path of ['/proc/self/root/etc', '/proc/thread-self/cwd', '/proc/1/root', '/home/here/x', '/proc/self']) t.is(await resolveOnHost(root, path), undefined, path);
+	for (const path of ['/proc', '/proc/sys/kernel', '/proc/selfish']) t.is(await resolveOnHost(root, path), path);
+});
+
 test('a directory overlaps with itself, what is above and what is below, not with its neighbours', (t) => {
 	for (const path of ['/', '/run', '/run/birthmark', '/run/birthmark/x']) t.true(overlaps(path, '/run/birthmark'), path);
 	for (const path of ['/run/birthmark2', '/run/birth', '/var']) t.false(overlaps(path, '/run/birthmark'), path);

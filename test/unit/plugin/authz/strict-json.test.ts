@@ -36,6 +36,7 @@ const refused: readonly (readonly [what: string, bytes: string | Buffer])[] = [
 	['a leading zero', '01'],
 	['a plus sign', '+1'],
 	['a control character in a string', '"a\nb"'],
+	['half of a surrogate pair', '"\\ud800"'],
 	['an unknown escape', '"\\x41"'],
 	['a comment', '{}/* */'],
 	['NaN', 'NaN'],
