@@ -19,7 +19,7 @@ import type Docker from 'dockerode';
 import type { ErrorCode } from '#common/protocol/errors.ts';
 import type { AbuseOutcome } from '../../scripts/abuse-report.ts';
 import { chunked, exchangeRaw, json, message, type RawAnswer } from './raw-http.ts';
-import { eventually, openWorld, type World } from './world.ts';
+import { DIRECTORY, eventually, openWorld, type World } from './world.ts';
 
 export { chunked, json, message };
 
@@ -52,11 +52,15 @@ export interface Victim {
 
 export interface Scene {
 	readonly world: World;
-	/** A victim whose agent has enrolled; removed after the test, which also checks that its identity stayed what it was. */
+	/** A victim whose agent has enrolled; removed after the test. The test fails if its identity is another one at its end. */
 	victim(t: ExecutionContext): Promise<Victim>;
+	/** The same, for tests that leave it as it is: one for all tests of the file. */
+	sharedVictim(t: ExecutionContext): Promise<Victim>;
 	send(request: Uint8Array): Promise<RawAnswer>;
 	/** Sends; fails unless it is refused by the plugin with this code, or with one of those declared. */
 	refuses(t: ExecutionContext, request: Uint8Array, code?: ErrorCode): Promise<RawAnswer>;
+	/** Fails unless this is a refusal of the plugin with this code, or with one of those declared. */
+	wasRefused(t: ExecutionContext, answer: RawAnswer, code?: ErrorCode): void;
 	/**
 	 * Sends a create; fails unless it is refused and there is no such container afterwards.
 	 *
@@ -110,28 +114,28 @@ function openScene(verdict: AbuseVerdict, seen: Set<ErrorCode>): Scene {
 	const declared = verdict.kind === 'refused' ? verdict.codes : [];
 	const send = (request: Uint8Array): Promise<RawAnswer> => exchangeRaw(world.paths.socket, request);
 
+	const wasRefused: Scene['wasRefused'] = (t, answer, code) => {
+		for (const given of expectRefusal(t, answer, code === undefined ? declared : [code])) seen.add(given);
+	};
+
 	const scene: Scene = {
 		world,
 		send,
+		wasRefused,
 		victim: async (t) => {
-			const name = world.name('web');
-			const container = await world.start(t, { commonName: name, organizationalUnit: 'web' }, { Image: IMAGE, name, Entrypoint: ['sleep'], Cmd: ['600'] });
-			const identity = await eventually('the victim has its identity', () => world.identity(name), 60);
-			const { Mounts } = await container.inspect();
-			const volume = Mounts.find(({ Destination }) => Destination === '/run/birthmark')?.Name ?? '';
-			// Between them stands the beginning of the plugin's id.
-			const identities = join(world.paths.run, 'birthmark');
-			const directory = await eventually('the identity is published', async () => readdirSync(identities).map((plugin) => join(identities, plugin, volume)).find((path) => existsSync(join(path, 'identity.pem'))), 60);
-			t.teardown(async () => {
-				// Nothing that was refused may have disturbed it, unless the test itself ended it.
-				const now = await world.identity(name);
-				if (now && now.serial !== identity.serial) throw new Error(`the identity of the victim ${name} changed`);
-			});
-			return { container, id: container.id, name, volume, directory };
+			const [victim, serial] = await makeVictim(world, t);
+			t.teardown(() => isUnchanged(world, victim, serial));
+			return victim;
+		},
+		sharedVictim: async (t) => {
+			shared ??= makeVictim(world, { teardown: (clean) => afterAll.push(clean) });
+			const [victim, serial] = await shared;
+			t.teardown(() => isUnchanged(world, victim, serial));
+			return victim;
 		},
 		refuses: async (t, request, code) => {
 			const answer = await send(request);
-			expectRefusal(t, answer, code === undefined ? declared : [code]).forEach((known) => seen.add(known));
+			wasRefused(t, answer, code);
 			return answer;
 		},
 		refusesCreate: async (t, body, options = {}) => {
@@ -140,7 +144,7 @@ function openScene(verdict: AbuseVerdict, seen: Set<ErrorCode>): Scene {
 			const line = (options.line ?? 'POST /containers/create?name=NAME').replace('NAME', name);
 			t.teardown(() => world.docker.getContainer(name).remove({ force: true, v: true }).catch(() => {}));
 			const answer = await send((options.build ?? json)(line, text));
-			expectRefusal(t, answer, options.code === undefined ? declared : [options.code]).forEach((known) => seen.add(known));
+			wasRefused(t, answer, options.code);
 			const { status } = await send(message(`GET /containers/${name}/json`));
 			t.is(status, 404, 'no container was created');
 			return answer;
@@ -159,6 +163,31 @@ function openScene(verdict: AbuseVerdict, seen: Set<ErrorCode>): Scene {
 		secrets: ({ directory }) => ['identity.pem', 'tls.key', 'token'].map((file) => join(directory, file)).filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8').trim()),
 	};
 	return scene;
+}
+
+let shared: Promise<[Victim, string]> | undefined;
+const afterAll: (() => unknown)[] = [];
+test.after.always(async () => {
+	for (const clean of afterAll.reverse()) await clean();
+});
+
+/** @returns the victim and the serial number of its certificate */
+async function makeVictim(world: World, t: Pick<ExecutionContext, 'teardown'>): Promise<[Victim, string]> {
+	const name = world.name('web');
+	const container = await world.start(t as ExecutionContext, { commonName: name, organizationalUnit: 'web' }, { Image: IMAGE, name, Entrypoint: ['sleep'], Cmd: ['600'] });
+	const { serial } = await eventually('the victim has its identity', () => world.identity(name), 60);
+	const { Mounts } = await container.inspect();
+	const volume = Mounts.find(({ Destination }) => Destination === DIRECTORY)?.Name ?? '';
+	// Between them stands the beginning of the plugin's id.
+	const identities = join(world.paths.run, 'birthmark');
+	const directory = await eventually('the identity is published', async () => readdirSync(identities).map((plugin) => join(identities, plugin, volume)).find((path) => existsSync(join(path, 'identity.pem'))), 60);
+	return [{ container, id: container.id, name, volume, directory }, serial];
+}
+
+/** Nothing that was refused may have disturbed it; the test itself may have ended it. */
+async function isUnchanged(world: World, { name }: Victim, serial: string): Promise<void> {
+	const now = await world.identity(name);
+	if (now && now.serial !== serial) throw new Error(`the identity of the victim ${name} changed`);
 }
 
 /** @returns the code that was given */
