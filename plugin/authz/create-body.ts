@@ -49,6 +49,9 @@ const NEVER_AT_TOP = [
 	'cgroup', 'runtime', 'groupadd', 'links', 'sysctls', 'maskedpaths', 'readonlypaths', 'isolation',
 ];
 
+/** An empty list of paths of /proc to hide hides none. */
+const MEANS_MUCH_WHEN_EMPTY = ['maskedpaths', 'readonlypaths'];
+
 /**
  * @param bytes the body as the engine showed it
  * @throws BirthmarkError `engine-request-unseen`, `engine-request-ambiguous` or `request-malformed`
@@ -56,7 +59,7 @@ const NEVER_AT_TOP = [
 export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 	const top = structFields(parseBody(bytes, 'create a container'), 'the request');
 	for (const name of NEVER_AT_TOP) {
-		if (isSet(top.get(name))) {
+		if (isSet(top.get(name)) || (MEANS_MUCH_WHEN_EMPTY.includes(name) && top.has(name))) {
 			throw new BirthmarkError('engine-request-ambiguous', `"${name}" stands at the top of the request; put it into HostConfig`);
 		}
 	}

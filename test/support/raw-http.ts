@@ -40,7 +40,7 @@ export function chunked(body: string | Uint8Array): Buffer {
 }
 
 /**
- * Sends bytes and reads until the other side closes.
+ * Sends bytes and reads one answer.
  *
  * @throws Error when there is no answer within a minute, or none that is HTTP
  */
@@ -63,6 +63,7 @@ function readAll(socketPath: string, bytes: Uint8Array): Promise<Buffer> {
 		const timer = setTimeout(end, DEADLINE_MS);
 		socket.on('data', (chunk: Buffer) => {
 			chunks.push(chunk);
+			if (isWhole(Buffer.concat(chunks))) end();
 		});
 		socket.on('end', end);
 		socket.on('error', end);
@@ -102,17 +103,34 @@ export function exchangeHttp2(socketPath: string, method: string, path: string, 
 	});
 }
 
+/** Not every server closes when it is asked to. */
+function isWhole(bytes: Buffer): boolean {
+	const head = splitHead(bytes);
+	if (!head) return false;
+	const { status, headers, rest } = head;
+	if (headers.get('transfer-encoding') === 'chunked') return rest.toString('latin1').endsWith('0\r\n\r\n');
+	const length = headers.get('content-length');
+	return status === 204 || status === 304 || (length !== undefined && rest.length >= Number(length));
+}
+
 function parseAnswer(bytes: Buffer): RawAnswer {
+	const head = splitHead(bytes);
+	if (!head) throw new Error(`no HTTP answer: ${bytes.toString('latin1', 0, 200)}`);
+	const { status, headers, rest } = head;
+	return { status, headers, body: (headers.get('transfer-encoding') === 'chunked' ? unchunk(rest) : rest).toString() };
+}
+
+/** @returns undefined before the head is whole, or when it is none */
+function splitHead(bytes: Buffer): { status: number; headers: Map<string, string>; rest: Buffer } | undefined {
 	const text = bytes.toString('latin1');
 	const end = text.indexOf('\r\n\r\n');
 	const [first = '', ...lines] = text.slice(0, Math.max(end, 0)).split('\r\n');
 	const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(first)?.[1]);
-	if (!(status > 0)) throw new Error(`no HTTP answer: ${text.slice(0, 200)}`);
+	if (!(status > 0)) return undefined;
+	const rest = bytes.subarray(end + 4);
 	// "100 Continue" and the like announce the answer.
-	if (status < 200 && status !== 101) return parseAnswer(bytes.subarray(end + 4));
-	const headers = new Map(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
-	const body = bytes.subarray(end + 4);
-	return { status, headers, body: (headers.get('transfer-encoding') === 'chunked' ? unchunk(body) : body).toString() };
+	if (status < 200 && status !== 101) return splitHead(rest);
+	return { status, headers: new Map(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()])), rest };
 }
 
 function unchunk(body: Buffer): Buffer {
