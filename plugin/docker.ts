@@ -16,6 +16,8 @@ const DEADLINE_MS = 3_000;
 /** Removing a container's volume waits for the engine's own locks. */
 const REMOVE_DEADLINE_MS = 20_000;
 const MAX_BYTES = 16 * 1024 * 1024;
+/** What the engine answers where it is no manager of a swarm. */
+const NO_MANAGER = 503;
 /** Lays out a file system. */
 const CREATE_DEADLINE_MS = 20_000;
 /** Headers and padding of an archive of one file. */
@@ -45,6 +47,13 @@ export interface EngineContainer {
 	readonly ImageID: string;
 	readonly Labels: Readonly<Record<string, string>> | null;
 	readonly Mounts: readonly { readonly Type?: string; readonly Name?: string; readonly Driver?: string; readonly Destination: string }[] | null;
+}
+
+/** As far as it tells a real one. */
+export interface EngineTask {
+	readonly ServiceID: string;
+	readonly DesiredState?: string;
+	readonly Status?: { readonly ContainerStatus?: { readonly ContainerID?: string } | null };
 }
 
 /** A file of a container as a tar archive, one character for each byte. */
@@ -124,6 +133,27 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		async removeContainer(containerId: string): Promise<void> {
 			const answer = await call('DELETE', `/containers/${containerId}?force=1&v=1`, { deadlineMs: REMOVE_DEADLINE_MS });
 			if (answer.status !== 204 && answer.status !== 404) throw refused('/containers', answer);
+		},
+		/** @returns undefined when there is no such service, or this node manages no swarm */
+		async serviceId(reference: string): Promise<string | undefined> {
+			const answer = await call('GET', `/services/${encodeURIComponent(reference)}`);
+			if (answer.status === 404 || answer.status === NO_MANAGER) return undefined;
+			if (answer.status !== 200) throw refused('/services', answer);
+			return (JSON.parse(answer.body) as { ID: string }).ID;
+		},
+		/** @returns undefined when this node manages no swarm, and cannot tell */
+		async serviceIds(): Promise<string[] | undefined> {
+			const answer = await call('GET', '/services');
+			if (answer.status === NO_MANAGER) return undefined;
+			if (answer.status !== 200) throw refused('/services', answer);
+			return (JSON.parse(answer.body) as { ID: string }[]).map(({ ID }) => ID);
+		},
+		/** @returns undefined when there is no such task, or this node manages no swarm */
+		async task(id: string): Promise<EngineTask | undefined> {
+			const answer = await call('GET', `/tasks/${encodeURIComponent(id)}`);
+			if (answer.status === 404 || answer.status === NO_MANAGER) return undefined;
+			if (answer.status !== 200) throw refused('/tasks', answer);
+			return JSON.parse(answer.body) as EngineTask;
 		},
 		/** Succeeds when the volume is there already. */
 		async createVolume(name: string, driver: string): Promise<void> {

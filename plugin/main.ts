@@ -32,6 +32,7 @@ import { openRecords } from './records.ts';
 import { createSelf, findPluginId } from './self.ts';
 import { createPluginServer } from './server.ts';
 import { pluginStatus } from './status.ts';
+import { bindTask } from './swarm/task-birth.ts';
 import { startSweep } from './sweep.ts';
 import { createImageFiles } from './users/image-files.ts';
 import { createImageUsers } from './users/image-users.ts';
@@ -118,6 +119,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], logger }, directory),
 	enforcement,
 	containersOf: (volume) => engine.containersOf(volume),
+	bindTask: (volume) => bindTask({ self, engine, ca, records, policy: shared.policy, onEnded: () => outbox.wake(), logger }, volume),
 	onEnded: () => outbox.wake(),
 	caUrls: config.CA_URL ?? [],
 	startGraceMs: config.START_GRACE_SECONDS * 1000,

@@ -9,6 +9,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { AuthorizeRequest, Names } from '#common/protocol/messages.ts';
 import { migrateRecords } from './records-schema.ts';
+import { ServiceRecords } from './records-services.ts';
 
 export interface IdentityRecord extends Names {
 	readonly volume: string;
@@ -60,9 +61,11 @@ export function openRecords(path: string): Records {
 export class Records {
 	readonly #database: DatabaseSync;
 	readonly #statements = new Map<string, ReturnType<DatabaseSync['prepare']>>();
+	readonly services: ServiceRecords;
 
 	constructor(database: DatabaseSync) {
 		this.#database = database;
+		this.services = new ServiceRecords(database);
 	}
 
 	addVolume(name: string): void {

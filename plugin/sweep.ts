@@ -7,6 +7,7 @@ import { errorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from './docker.ts';
 import type { IdentityRecord } from './records.ts';
+import type { ServiceRecords } from './records-services.ts';
 import { isAnonymousVolume } from './volume/volume-name.ts';
 
 const INTERVAL_MS = 60_000;
@@ -17,10 +18,12 @@ const LOOK_AGAIN_MS = SETTLE_MS + 100;
 const RUNNING: readonly string[] = ['running', 'paused', 'restarting'];
 
 export interface SweepDeps {
-	readonly records: { identities(): IdentityRecord[] };
+	readonly records: { identities(): IdentityRecord[]; volumes(): string[]; readonly services: Pick<ServiceRecords, 'ids' | 'remove'> };
 	readonly engine: {
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 		removeVolume(name: string): Promise<boolean>;
+		/** undefined when it cannot tell */
+		serviceIds(): Promise<readonly string[] | undefined>;
 	};
 	readonly volumes: {
 		forget(volume: string, containerId: string): Promise<void>;
@@ -49,6 +52,7 @@ export function startSweep(deps: SweepDeps): Sweep {
 	let timer: NodeJS.Timeout | undefined;
 	let closed = false;
 	const suspects: Suspects = new Map();
+	let unused: ReadonlyMap<string, number> = new Map();
 
 	async function run(): Promise<void> {
 		again = true;
@@ -57,7 +61,10 @@ export function startSweep(deps: SweepDeps): Sweep {
 		clearTimeout(timer);
 		while (again && !closed) {
 			again = false;
-			await sweepOnce(deps, suspects).catch((error: unknown) => deps.logger.debug('the engine could not be asked for its containers', { code: errorCode(error) }));
+			const failed = (error: unknown): void => deps.logger.debug('the engine could not be asked what it has', { code: errorCode(error) });
+			await sweepOnce(deps, suspects).catch(failed);
+			await forgetServices(deps).catch(failed);
+			unused = (await removeUnused(deps, unused, performance.now()).catch(failed)) ?? unused;
 		}
 		sweeping = false;
 		if (!closed) timer = setTimeout(() => void run(), suspects.size > 0 ? LOOK_AGAIN_MS : INTERVAL_MS);
@@ -102,4 +109,32 @@ export async function sweepOnce({ records, engine, volumes, now, logger }: Sweep
 			logger.warn('what a container left could not be cleaned away whole', { containerId, commonName, volume, error });
 		}
 	}
+}
+
+/** Forgets services that the engine no longer has. @throws BirthmarkError `engine-unavailable` */
+export async function forgetServices({ records, engine }: Pick<SweepDeps, 'records' | 'engine'>): Promise<void> {
+	// Read first: a service that is created in between is in neither.
+	const ids = records.services.ids();
+	if (ids.length === 0) return;
+	const there = await engine.serviceIds();
+	for (const id of ids) if (there && !there.includes(id)) records.services.remove(id);
+}
+
+/**
+ * Removes volumes without a name that no container has, as the engine leaves one behind for each task
+ * of a service. One that was found only now may be that of a container which is being created.
+ *
+ * @param before those that were found before, and when, in milliseconds
+ * @param now on the same clock
+ * @returns those that were found now, and when for the first time
+ * @throws BirthmarkError `engine-unavailable`
+ */
+export async function removeUnused({ records, engine }: Pick<SweepDeps, 'records' | 'engine'>, before: ReadonlyMap<string, number>, now: number): Promise<Map<string, number>> {
+	const owned = new Set(records.identities().map(({ volume }) => volume));
+	const ownerless = records.volumes().filter((volume) => isAnonymousVolume(volume) && !owned.has(volume));
+	if (ownerless.length === 0) return new Map();
+	const used = new Set((await engine.containers({})).flatMap(({ Mounts }) => Mounts?.map(({ Name }) => Name) ?? []));
+	const unused = new Map(ownerless.filter((volume) => !used.has(volume)).map((volume) => [volume, before.get(volume) ?? now]));
+	for (const [volume, since] of unused) if (now - since >= INTERVAL_MS) await engine.removeVolume(volume);
+	return unused;
 }

@@ -30,6 +30,8 @@ export interface LogFields {
 	/** an entry of `cfssl.clients` */
 	readonly client?: string;
 	readonly containerId?: string;
+	/** of a swarm */
+	readonly serviceId?: string;
 	readonly image?: string;
 	readonly volume?: string;
 	readonly address?: string;
@@ -52,7 +54,7 @@ export interface LogFields {
 const LINE_FIELDS = Object.keys({
 	time: true, level: true, component: true, message: true,
 	code: true, reason: true, method: true, route: true, status: true, durationMs: true, role: true, node: true, commonName: true, serial: true,
-	authorizationId: true, startId: true, user: true, client: true, containerId: true, image: true, volume: true, address: true, source: true, path: true, count: true, seconds: true,
+	authorizationId: true, startId: true, user: true, client: true, containerId: true, serviceId: true, image: true, volume: true, address: true, source: true, path: true, count: true, seconds: true,
 	signal: true, version: true, digest: true, settings: true, head: true,
 	error: true, stack: true, cause: true,
 } satisfies Record<keyof LogFields | 'time' | 'level' | 'component' | 'message' | 'stack' | 'cause', true>);

@@ -8,8 +8,9 @@ import { refusalText } from '../refusal.ts';
 import { parseCreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { bindIdentity } from './identity-create.ts';
-import type { AuthorizerDeps } from './rule.ts';
-import { concerns, CREATE, isWatched, REMOVALS, ruleFor } from './rules.ts';
+import type { AuthorizerDeps, Rule } from './rule.ts';
+import { concerns, CREATE, isWatched, REMOVALS, ruleFor, SERVICE } from './rules.ts';
+import { recordService } from './services.ts';
 import { refuseForm } from './unseen-body.ts';
 
 export interface Verdict {
@@ -21,6 +22,8 @@ const ALLOW: Verdict = { Allow: true };
 /** The engine writes it to its log. */
 const REFUSED_PROOF: Verdict = { Allow: false, Msg: 'birthmark: the plugin asked for this refusal itself, to see that the engine obeys' };
 const CREATED = 201;
+const CONTAINER_ID = /"Id":"([0-9a-f]{64})"/;
+const SERVICE_ID = /"ID":"([0-9a-z]{25})"/;
 
 /** AuthZReq: before the engine acts. Never throws for a call that it understood. */
 export async function authorizeRequest(deps: AuthorizerDeps, call: EngineCall): Promise<Verdict> {
@@ -44,16 +47,29 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 	const { response } = call;
 	if (!isWatched(call) || !response || response.status < 200 || response.status > 299) return ALLOW;
 	if (REMOVALS.some((pattern) => concerns(pattern, call))) deps.onContainersRemoved();
-	if (response.status !== CREATED || !concerns(CREATE, call)) return ALLOW;
-	const containerId = createdId(response.body);
+	if (response.status !== CREATED) return ALLOW;
+	if (concerns(CREATE, call)) {
+		const containerId = createdId(response.body, CONTAINER_ID);
+		const id = containerId.slice(0, 12);
+		const sentence = (why: string): string => `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
+		return unless(deps, CREATE, call, sentence, () => bindIdentity(deps, call, parseCreateBody(call.body), containerId));
+	}
+	if (concerns(SERVICE, call)) {
+		const id = createdId(response.body, SERVICE_ID);
+		const sentence = (why: string): string => `the service ${id} was created but its tasks get no identity (${why}); remove it with docker service rm ${id} and try again`;
+		return unless(deps, SERVICE, call, sentence, () => recordService(deps, call, id));
+	}
+	return ALLOW;
+}
+
+/** @param sentence says what became of it, from why the work failed */
+async function unless(deps: AuthorizerDeps, rule: Rule, call: EngineCall, sentence: (why: string) => string, work: () => Promise<void>): Promise<Verdict> {
 	try {
-		await bindIdentity(deps, call, parseCreateBody(call.body), containerId);
+		await work();
 		return ALLOW;
 	} catch (cause) {
-		const id = containerId.slice(0, 12);
 		const why = cause instanceof BirthmarkError ? cause.message : 'something unexpected went wrong in the plugin';
-		const sentence = `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
-		return refuse(deps, CREATE.path.source, call, new BirthmarkError(errorCode(cause), sentence, { cause }));
+		return refuse(deps, rule.path.source, call, new BirthmarkError(errorCode(cause), sentence(why), { cause }));
 	}
 }
 
@@ -65,8 +81,8 @@ function refuse({ logger }: AuthorizerDeps, route: string, { method }: EngineCal
 	return { Allow: false, Msg };
 }
 
-function createdId(body: Buffer): string {
-	const id = /"Id":"([0-9a-f]{64})"/.exec(body.toString('utf8'))?.[1];
-	if (!id) throw new BirthmarkError('request-malformed', 'the engine created a container without saying which');
+function createdId(body: Buffer, pattern: RegExp): string {
+	const id = pattern.exec(body.toString('utf8'))?.[1];
+	if (!id) throw new BirthmarkError('request-malformed', 'the engine created a container or a service without saying which');
 	return id;
 }

@@ -7,18 +7,16 @@
  * was asked leaves a record that it was, and what it authorized is ended.
  */
 
-import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
-import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import type { OwnerOf } from '../users/image-users.ts';
-import type { Owner } from '../users/user-lookup.ts';
+import { authorizeRequestOf, giveBirth, ownerOfIdentity, type BirthDeps } from './birth.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
@@ -27,23 +25,19 @@ import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
-export interface IdentityCreateDeps {
+export interface IdentityCreateDeps extends BirthDeps {
 	readonly self: () => Promise<Self>;
 	readonly engine: {
 		image(reference: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 	};
-	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
-	readonly records: Pick<Records, 'hasVolume' | 'identitiesOf' | 'beginBirth' | 'abandonBirth' | 'addIdentity'>;
+	readonly records: BirthDeps['records'] & Pick<Records, 'hasVolume' | 'identitiesOf'>;
 	readonly ownerOf: OwnerOf;
 	readonly policy: Judge;
 	/** O of every name on this node; empty before it has joined */
 	readonly environment: () => string;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
-	/** the records hold something for the CA */
-	readonly onEnded: () => void;
-	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
 /**
@@ -74,9 +68,9 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 	const volume = checkIdentityMount(self, body, isOurs);
 	if (volume !== '') await checkOwner(deps, volume, identity);
 	if (!image) return;
-	await ownerOf(deps, identity, body, image);
+	await ownerOfIdentity(deps.ownerOf, identity, body.user, image);
 	await checkRun(deps, call, identity, body, image, containerName);
-	await deps.ca.authorize({ ...request(identity, body, image), dryRun: true, ...(containerName !== '' && { containerName }) });
+	await deps.ca.authorize({ ...authorizeRequestOf(identity, body.image, image.Id), dryRun: true, ...(containerName !== '' && { containerName }) });
 }
 
 /**
@@ -101,24 +95,13 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
-	const owner = await ownerOf(deps, identity, body, image);
+	const owner = await ownerOfIdentity(deps.ownerOf, identity, body.user, image);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);
-	const asked = { ...request(identity, body, image), containerId, ...(containerName !== '' && { containerName }) };
-	deps.records.beginBirth(asked);
-	try {
-		const { id: authorizationId } = await deps.ca.authorize(asked);
-		if (authorizationId === undefined) throw new BirthmarkError('ca-protocol', 'the CA authorized the container without saying under which id');
-		const { names, mode, sizeBytes, inodes, caWay } = identity;
-		deps.records.addIdentity({ volume: mount.Name, containerId, containerName, imageId: container.ImageID, authorizationId, ...names, ...owner, mode, sizeBytes, inodes, caWay });
-		deps.logger.info('container authorized', { commonName: names.commonName, containerId, authorizationId, volume: mount.Name, image: body.image });
-	} catch (error) {
-		// The CA may have it, also when its answer was lost; without a record nobody would ever report its end.
-		deps.records.abandonBirth(containerId);
-		deps.onEnded();
-		throw error;
-	}
+	const asked = { ...authorizeRequestOf(identity, body.image, image.Id), containerId, ...(containerName !== '' && { containerName }) };
+	const { names, mode, sizeBytes, inodes, caWay } = identity;
+	await giveBirth(deps, asked, { volume: mount.Name, containerName, imageId: container.ImageID, ...names, ...owner, mode, sizeBytes, inodes, caWay });
 }
 
 /** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */
@@ -140,22 +123,4 @@ async function checkOwner(deps: IdentityCreateDeps, volume: string, { names }: I
 			);
 		}
 	}
-}
-
-function request(identity: IdentityLabels, body: CreateBody, image: EngineImage): AuthorizeRequest {
-	const { names, profile, lifetimeSeconds } = identity;
-	return {
-		...names,
-		image: body.image,
-		imageId: image.Id,
-		...(profile !== undefined && { profile }),
-		...(lifetimeSeconds !== undefined && { lifetimeSeconds }),
-	};
-}
-
-/** Labels first, then the user of the request, then that of the image. */
-async function ownerOf(deps: Pick<IdentityCreateDeps, 'ownerOf'>, { uid, gid }: IdentityLabels, body: CreateBody, image: EngineImage): Promise<Owner> {
-	if (uid !== undefined) return { uid, gid: gid ?? 0 };
-	const owner = await deps.ownerOf(body.user, image);
-	return { uid: owner.uid, gid: gid ?? owner.gid };
 }

@@ -52,6 +52,11 @@ export function withImageLabels(own: ReadonlyMap<string, string>, image: { reado
 	return new Map([...Object.entries(image?.Config?.Labels ?? {}), ...own]);
 }
 
+/** Those that begin with `birthmark.`, sorted by name: what is compared of a container. */
+export function identityLabelsOf(labels: ReadonlyMap<string, string>): Array<readonly [name: string, value: string]> {
+	return [...labels].filter(([name]) => name.startsWith(PREFIX)).sort(([one], [other]) => (one < other ? -1 : 1));
+}
+
 export function hasIdentityLabels(labels: ReadonlyMap<string, string>): boolean {
 	return [...labels.keys()].some((name) => name.startsWith(PREFIX));
 }

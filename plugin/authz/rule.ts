@@ -1,13 +1,17 @@
 /** What a rule of the authorization is, and what rules may use. */
 
 import type { Logger } from '#common/runtime/log.ts';
+import type { Engine } from '../docker.ts';
+import type { ServiceRecords } from '../records-services.ts';
 import type { EngineCall } from './engine-call.ts';
 import type { IdentityCreateDeps } from './identity-create.ts';
 import type { IsolationDeps } from './isolation.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { OwnCalls } from './own-calls.ts';
 
-export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger'>, IsolationDeps {
+export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'engine' | 'records'>, IsolationDeps {
+	readonly engine: IdentityCreateDeps['engine'] & Pick<Engine, 'serviceId'>;
+	readonly records: IdentityCreateDeps['records'] & { readonly services: Pick<ServiceRecords, 'add'> };
 	/** where people have a say; `call` is the one that is judged */
 	readonly policy: Judge;
 	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;

@@ -14,6 +14,9 @@ import { checkVolumeRemove } from './volume-remove.ts';
 
 export const CREATE: Rule = { method: /^POST$/, path: /^\/containers\/create$/, check: checkCreate };
 
+/** Group 1 names the service, of an update. */
+export const SERVICE: Rule = { method: /^POST$/, path: /^\/services\/(?:create|([^/]+)\/update)$/, check: checkService };
+
 export const RULES: readonly Rule[] = [
 	CREATE,
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/start$/, check: checkStart },
@@ -24,17 +27,18 @@ export const RULES: readonly Rule[] = [
 	{ method: /^POST$/, path: /^\/commit$/, check: checkCommit },
 	{ method: /^POST$/, path: /^\/volumes\/create$/, check: checkVolumeCreate },
 	{ method: /^DELETE$/, path: /^\/volumes\/(.+)$/, check: checkVolumeRemove },
-	{ method: /^POST$/, path: /^\/services\/(?:create|[^/]+\/update)$/, check: checkService },
+	SERVICE,
 ];
 
-/** Calls that may have taken containers away. */
+/** Calls that may have taken containers or services away. */
 export const REMOVALS: readonly Pattern[] = [
 	{ method: /^DELETE$/, path: /^\/containers\/[^/]+$/ },
 	{ method: /^POST$/, path: /^\/containers\/prune$/ },
+	{ method: /^DELETE$/, path: /^\/services\/[^/]+$/ },
 ];
 
 /** Every call whose answer is looked at on the way back. */
-const WATCHED: readonly Pattern[] = [CREATE, ...REMOVALS];
+const WATCHED: readonly Pattern[] = [CREATE, SERVICE, ...REMOVALS];
 
 /** @returns undefined for a call that concerns nothing of ours */
 export function ruleFor(call: MethodAndPath): Rule | undefined {

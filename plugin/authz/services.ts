@@ -4,16 +4,21 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { namesUs } from '../self.ts';
+import { judgeService } from '../swarm/service-birth.ts';
 import { parseBody, parseMounts } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
-import { structFields } from './go-struct.ts';
+import { structFields, type Fields } from './go-struct.ts';
 import { checkMounts } from './isolation.ts';
 import type { AuthorizerDeps } from './rule.ts';
 
-/** @throws BirthmarkError to refuse */
-export async function checkService(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
-	const service = structFields(parseBody(call.body, 'change a service'), 'the request');
+/**
+ * What is decided of an update is recorded at once: the engine makes the first task of it before it answers.
+ *
+ * @param subject the service, of an update
+ * @throws BirthmarkError to refuse
+ */
+export async function checkService(deps: AuthorizerDeps, call: EngineCall, subject: string): Promise<void> {
+	const service = bodyOf(call);
 	const task = structFields(service.get('tasktemplate'), 'TaskTemplate');
 	const container = structFields(task.get('containerspec'), 'ContainerSpec');
 	const mounts = parseMounts(container.get('mounts'), 'ContainerSpec.Mounts');
@@ -22,8 +27,19 @@ export async function checkService(deps: AuthorizerDeps, call: EngineCall): Prom
 		throw new BirthmarkError('mount-illegal', 'a template in a bind cannot be judged before the task is made; write it out');
 	}
 	await checkMounts(deps, mounts);
-	const self = await deps.self();
-	if (mounts.some((mount) => namesUs(self, mount.driver) || deps.records.hasVolume(mount.source))) {
-		throw new BirthmarkError('mount-illegal', 'tasks of a service cannot have identities; run it as a container');
-	}
+	const spec = await judgeService(deps, service, call);
+	const id = spec && subject !== '' ? await deps.engine.serviceId(subject) : undefined;
+	if (spec && id !== undefined) deps.records.services.add(id, spec);
+}
+
+/** After the engine created a service: decides again, and records it under its id. */
+export async function recordService(deps: AuthorizerDeps, call: EngineCall, id: string): Promise<void> {
+	const spec = await judgeService(deps, bodyOf(call), call);
+	if (!spec) return;
+	deps.records.services.add(id, spec);
+	deps.logger.info('service authorized', { commonName: spec.names.commonName, serviceId: id, image: spec.image });
+}
+
+function bodyOf(call: EngineCall): Fields {
+	return structFields(parseBody(call.body, 'change a service'), 'the request');
 }

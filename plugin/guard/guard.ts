@@ -95,6 +95,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 		records: {
 			hasVolume: (name) => current().hasVolume(name),
 			identitiesOf: (name) => current().identitiesOf(name),
+			services: { add: upgrading },
 			beginBirth: upgrading,
 			abandonBirth: upgrading,
 			addIdentity: upgrading,

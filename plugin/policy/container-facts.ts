@@ -7,8 +7,11 @@ import type { CreateBody } from '../authz/create-body.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
 import type { IdentityRecord } from '../records.ts';
 
+/** What a request tells, to make a container or the tasks of a service. */
+export type AskedContainer = Pick<CreateBody, 'image' | 'user' | 'networkMode' | 'networks' | 'binds' | 'mounts' | 'capAdd'>;
+
 /** Of a container that is to be made. @param more names of an identity, name of the container, powers, … */
-export function factsOfCreate(body: CreateBody, image: EngineImage | undefined, more: Partial<ContainerFacts> = {}): ContainerFacts {
+export function factsOfCreate(body: AskedContainer, image: EngineImage | undefined, more: Partial<ContainerFacts> = {}): ContainerFacts {
 	const network = body.networkMode || 'default';
 	return {
 		...NO_FACTS,

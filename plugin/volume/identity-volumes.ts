@@ -31,6 +31,8 @@ export interface IdentityVolumesDeps {
 	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
 	/** every container that has the volume, running or not; throws when the engine does not answer */
 	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID'>[]>;
+	/** gives a volume that belongs to nobody to the task of a service whose it is @returns false when there is none */
+	readonly bindTask: (volume: string) => Promise<boolean>;
 	/** the records hold something for the CA */
 	readonly onEnded: () => void;
 	/** for containers that reach the CA over the network, in their order */
@@ -67,12 +69,14 @@ export class IdentityVolumes {
 	mount(volume: string, mountId: string): Promise<string> {
 		const { records, tmpfs } = this.#deps;
 		return this.#lock(volume, async () => {
-			const identity = records.identity(volume);
+			let identity = records.identity(volume);
 			if (identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && (await this.#isRunning(identity))) {
 				records.hold(volume, mountId);
 				return tmpfs.path(volume);
 			}
 			const proof = await this.#prove();
+			// A task of a service is made inside the engine, without a call; while the engine starts, nobody can be asked about it.
+			if (!identity && proof !== null && (await this.#deps.bindTask(volume))) identity = records.identity(volume);
 			if (!identity) throw volumeUnknown();
 			// The engine itself starts and cannot tell whose volume it is; what it starts has run before, so it had its turn.
 			await this.#start(proof === null ? identity : await this.#starting(volume, identity), mountId);

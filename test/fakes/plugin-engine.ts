@@ -1,11 +1,13 @@
 /** The engine's API as the plugin asks it, with containers and images that a test puts there. */
 
-import type { EngineContainer, EngineImage, EngineInfo, EnginePlugin } from '../../plugin/docker.ts';
+import type { EngineContainer, EngineImage, EngineInfo, EnginePlugin, EngineTask } from '../../plugin/docker.ts';
 
 export class FakeEngine {
 	readonly list: EngineContainer[] = [];
 	readonly images = new Map<string, EngineImage>();
 	readonly installed: EnginePlugin[] = [];
+	readonly services: { readonly ID: string; readonly name: string }[] = [];
+	readonly tasks = new Map<string, EngineTask>();
 	readonly removedVolumes: string[] = [];
 
 	async info(): Promise<EngineInfo> {
@@ -22,6 +24,22 @@ export class FakeEngine {
 
 	async containers({ id, label }: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
 		return this.list.filter((container) => (!id || id.includes(container.Id)) && (!label || label.every((name) => Object.hasOwn(container.Labels ?? {}, name))));
+	}
+
+	async serviceId(reference: string): Promise<string | undefined> {
+		return this.services.find(({ ID, name }) => ID === reference || name === reference)?.ID;
+	}
+
+	async serviceIds(): Promise<string[] | undefined> {
+		return this.services.map(({ ID }) => ID);
+	}
+
+	async task(id: string): Promise<EngineTask | undefined> {
+		return this.tasks.get(id);
+	}
+
+	async containersOf(volume: string): Promise<EngineContainer[]> {
+		return this.list.filter(({ Mounts }) => Mounts?.some(({ Name }) => Name === volume));
 	}
 
 	async removeVolume(name: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { silentLogger } from '#common/runtime/log.ts';
 import type { IdentityRecord } from '../../../plugin/records.ts';
-import { sweepOnce } from '../../../plugin/sweep.ts';
+import { forgetServices, removeUnused, sweepOnce } from '../../../plugin/sweep.ts';
 import { identityRecord } from '../../fakes/identity-record.ts';
 import { engineContainer, FakeEngine } from '../../fakes/plugin-engine.ts';
 
@@ -12,13 +12,16 @@ const identity = identityRecord({ volume: VOLUME, containerId: CONTAINER, startI
 function world(identities: IdentityRecord[], outlived = true) {
 	const engine = new FakeEngine();
 	const done: string[] = [];
+	const volumeNames: string[] = [];
+	const services = { ids: (): string[] => [], remove: (id: string) => void done.push(`service ${id}`) };
 	const volumes = {
 		forget: async (volume: string, containerId: string) => void done.push(`forget ${volume.slice(0, 2)} ${containerId.slice(0, 2)}`),
 		endStart: async (_: string, startId: string) => void done.push(`end ${startId}`),
 		mayHaveEnded: () => outlived,
 	};
 	const clock = { now: 0 };
-	return { engine, done, clock, suspects: new Map<string, number>(), deps: { records: { identities: () => identities }, engine, volumes, now: () => clock.now, logger: silentLogger } };
+	const deps = { records: { identities: () => identities, volumes: () => volumeNames, services }, engine, volumes, now: () => clock.now, logger: silentLogger };
+	return { engine, done, volumeNames, services, clock, suspects: new Map<string, number>(), deps };
 }
 
 test('a container that is gone is ended, its volume removed', async (t) => {
@@ -80,7 +83,7 @@ test('a container that is born during the sweep is left alone', async (t) => {
 	engine.list.push(engineContainer({ Id: CONTAINER }));
 	const list = engine.containers.bind(engine);
 	const before = [...identities];
-	const records = { identities: () => before.slice() };
+	const records = { ...deps.records, identities: () => before.slice() };
 	engine.containers = async (filters) => {
 		const containers = await list(filters);
 		before.push({ ...identity, containerId: 'd'.repeat(64), volume: 'b'.repeat(64) });
@@ -112,4 +115,28 @@ test('one that cannot be cleaned away does not keep the others', async (t) => {
 	};
 	await sweepOnce(deps, new Map());
 	t.deepEqual(done, ['forget bb dd']);
+});
+
+test('a service that the engine no longer has is forgotten, unless the engine cannot tell', async (t) => {
+	const { engine, done, services, deps } = world([]);
+	services.ids = () => ['service1', 'service2'];
+	engine.services.push({ ID: 'service2', name: 'api' });
+	await forgetServices(deps);
+	t.deepEqual(done, ['service service1']);
+	engine.serviceIds = async () => undefined;
+	await forgetServices(deps);
+	t.is(done.length, 1);
+});
+
+test('volumes without a name that nobody has for a minute are removed; those of people, of containers and of identities are not', async (t) => {
+	const [ofNobody, ofContainer] = ['b'.repeat(64), 'd'.repeat(64)];
+	const { engine, volumeNames, deps } = world([identity]);
+	volumeNames.push(VOLUME, ofNobody, ofContainer, 'project_identity');
+	engine.list.push(engineContainer({ Id: 'e'.repeat(64), Mounts: [{ Type: 'volume', Name: ofContainer, Destination: '/x' }] }));
+	const first = await removeUnused(deps, new Map(), 1_000);
+	t.deepEqual([...first], [[ofNobody, 1_000]]);
+	const second = await removeUnused(deps, first, 60_999);
+	t.deepEqual(engine.removedVolumes, []);
+	await removeUnused(deps, second, 61_000);
+	t.deepEqual(engine.removedVolumes, [ofNobody]);
 });

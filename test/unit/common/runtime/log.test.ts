@@ -38,7 +38,7 @@ test('a line says when, how grave, who and what', (t) => {
 
 const EVERY: Required<Omit<LogFields, 'error'>> = {
 	code: 'usage', reason: 'r', method: 'GET', route: '/v1/sign/:token', status: 200, durationMs: 1.5, role: 'node', node: 'host1', commonName: 'api01',
-	serial: 'ab', authorizationId: 'id', startId: 's', user: 'alice', client: 'swarm', containerId: 'c', image: 'i', volume: 'v', address: 'a', source: '192.0.2.7', path: '/p', count: 0, seconds: 1, signal: 'SIGTERM',
+	serial: 'ab', authorizationId: 'id', startId: 's', user: 'alice', client: 'swarm', containerId: 'c', serviceId: 's', image: 'i', volume: 'v', address: 'a', source: '192.0.2.7', path: '/p', count: 0, seconds: 1, signal: 'SIGTERM',
 	version: '1', digest: 'd', settings: 'a.b', head: '1:ab',
 };
 

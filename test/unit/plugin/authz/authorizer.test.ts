@@ -10,6 +10,7 @@ import { findLabelledContainer } from '../../../../plugin/authz/labelled-contain
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
 import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
+import type { ServiceSpec } from '../../../../plugin/records-services.ts';
 import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
@@ -39,6 +40,7 @@ function world() {
 	const policy = new FakeJudge();
 	const ownCalls = createOwnCalls();
 	const identities: IdentityRecord[] = [];
+	const services: [string, ServiceSpec][] = [];
 	const proofs: string[] = [];
 	const forgotten: string[] = [];
 	const births: string[] = [];
@@ -55,6 +57,7 @@ function world() {
 			identitiesOf: (name) => (name === VICTIM_VOLUME ? [VICTIM_IDENTITY] : []),
 			beginBirth: ({ containerId }) => void births.push(containerId),
 			abandonBirth: (containerId) => void abandoned.push(containerId),
+			services: { add: (id, spec) => void services.push([id, spec]) },
 			addIdentity: (record) => void identities.push(record),
 		},
 		forgetContainer: async (volume) => void forgotten.push(volume),
@@ -69,7 +72,7 @@ function world() {
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
 	};
-	return { deps, engine, policy, ca, ownCalls, identities, proofs, forgotten, births, abandoned, ends: () => ends, removals: () => removals };
+	return { deps, engine, policy, ca, ownCalls, identities, services, proofs, forgotten, births, abandoned, ends: () => ends, removals: () => removals };
 }
 
 function call(method: string, uri: string, body?: object | string, more: Partial<EngineCall> = {}): EngineCall {
@@ -132,7 +135,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a volume of our driver by a prefix of its id, with options', call('POST', '/volumes/create', { Driver: 'feed', DriverOpts: { o: 'bind' } }), 'mount-illegal'],
 	['a volume whose body the engine did not show', call('POST', '/volumes/create'), 'engine-request-unseen'],
 	['a service with an identity volume', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Source: VICTIM_VOLUME, Target: '/x' }] } } }), 'mount-illegal'],
-	['a service with our driver', call('POST', '/services/x/update?version=1', { TaskTemplate: { ContainerSpec: { Mounts: [identityMount] } } }), 'mount-illegal'],
+	['a service with our driver and no label', call('POST', '/services/x/update?version=1', { TaskTemplate: { ContainerSpec: { Image: 'app:1', Mounts: [identityMount] } } }), 'label-missing', /--container-label/],
 	['a service that binds what a template will say', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'bind', Source: '/run/birth{{"mark"}}', Target: '/x' }] } } }), 'mount-illegal', /template/],
 	['a service with a local volume whose options a template will say', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Name: 'local', Options: { o: 'bind', device: '/run/birth{{"mark"}}' } } } }] } } }), 'identity-isolated', /braces/],
 	['a service with a local volume that becomes a bind by a template', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Mounts: [{ Type: 'volume', Target: '/x', VolumeOptions: { DriverConfig: { Name: 'local', Options: { o: '{{.Service.Name}}', device: 'run/birthmark' } } } }] } } }), 'mount-illegal', /template/],
@@ -428,4 +431,28 @@ for (const [what, fails] of [
 	t.deepEqual(births, [NEW], 'recorded before the CA was asked');
 	t.deepEqual(abandoned, [NEW]);
 	t.is(ends(), 1);
+});
+
+test('a service is recorded under the id that the engine gave it; an update at once, because its tasks do not wait', async (t) => {
+	const { deps, engine, services } = world();
+	const spec = { Name: 'api', TaskTemplate: { ContainerSpec: { Image: 'app:1', Labels: named, Mounts: [identityMount] } } };
+	const creation = call('POST', '/services/create', spec);
+	t.deepEqual(await authorizeRequest(deps, creation), { Allow: true });
+	t.deepEqual(services, []);
+	const ID = 'i5d1fu93nnghfpmx758311zij';
+	t.deepEqual(await authorizeResponse(deps, { ...creation, response: { status: 201, body: Buffer.from(`{"ID":"${ID}","Warning":""}`) } }), { Allow: true });
+	engine.services.push({ ID, name: 'api' });
+	t.deepEqual(await authorizeRequest(deps, call('POST', '/v1.41/services/api/update?version=7', spec)), { Allow: true });
+	t.deepEqual(services.map(([id, { names }]) => [id, names.commonName]), [[ID, 'api01'], [ID, 'api01']]);
+	await authorizeRequest(deps, call('POST', '/services/gone/update', spec));
+	await authorizeResponse(deps, { ...creation, body: Buffer.from('{"Name":"plain"}'), response: { status: 201, body: Buffer.from(`{"ID":"${ID}"}`) } });
+	t.is(services.length, 2);
+});
+
+test('a service that could not be recorded is named, with the remedy', async (t) => {
+	const { deps, ca } = world();
+	const creation = call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Image: 'app:1', Labels: named, Mounts: [identityMount] } } });
+	ca.failure = new BirthmarkError('ca-unavailable', 'the CA could not be reached');
+	const verdict = await authorizeResponse(deps, { ...creation, response: { status: 201, body: Buffer.from('{"ID":"i5d1fu93nnghfpmx758311zij"}') } });
+	t.regex(verdict.Msg!, /was created but its tasks get no identity \(the CA could not be reached\).*docker service rm i5d1fu93nnghfpmx758311zij.*\[ca-unavailable\]$/);
 });

@@ -37,6 +37,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 		},
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
 		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId }],
+		bindTask: async () => false,
 		onEnded: () => undefined,
 		caUrls: ['https://ca:33004', 'https://ca2:33004'],
 		startGraceMs: 1000,
