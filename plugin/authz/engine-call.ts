@@ -68,7 +68,8 @@ export function splitUri(uri: string): Pick<EngineCall, 'path' | 'apiVersion' | 
 	const mark = target.indexOf('?');
 	const decoded = decodeOnce(mark < 0 ? target : target.slice(0, mark));
 	const clean = posix.normalize('/' + decoded);
-	const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+	// A question mark at its beginning would be left out: to Go it belongs to the name.
+	const query = new URLSearchParams(mark < 0 ? '' : `&${pairsThatCount(target.slice(mark + 1))}`);
 	const version = VERSION.exec(clean);
 	if (!version) return { path: clean, query };
 	const [major, minor] = version[1]!.split('.').map(Number);
@@ -79,4 +80,10 @@ export function splitUri(uri: string): Pick<EngineCall, 'path' | 'apiVersion' | 
 function decodeOnce(path: string): string {
 	if (!path.includes('%')) return path;
 	return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+/** Go leaves out pairs with a semicolon or a percent sign that begins no byte (net/url, parseQuery). */
+function pairsThatCount(query: string): string {
+	if (!/[;%]/.test(query)) return query;
+	return query.split('&').filter((pair) => !/;|%(?![0-9a-f]{2})/i.test(pair)).join('&');
 }

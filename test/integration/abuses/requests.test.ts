@@ -86,6 +86,7 @@ abuse(18, 'repeated parameters, of which the first counts', refused('identity-is
 	const victim = await scene.sharedVictim(t);
 	await scene.refuses(t, message(`POST /commit?container=${victim.id}&container=nobody`, ['Content-Length: 0']));
 	await scene.refuses(t, message(`POST /commit?%63ontainer=${victim.name}&container=nobody`, ['Content-Length: 0']));
+	for (const left of ['?container=nobody', 'x;container=nobody', 'container=nobody%']) await scene.refuses(t, message(`POST /commit?${left}&container=${victim.id}`, ['Content-Length: 0']));
 	t.is((await scene.send(message(`POST /commit?container=nobody&container=${victim.id}`, ['Content-Length: 0']))).status, 404, 'the engine asks for the first, too');
 	const [first, second] = [world.name('first'), world.name('second')];
 	t.teardown(() => world.docker.getContainer(first).remove({ force: true }));
@@ -146,6 +147,7 @@ abuse(22, 'API before 1.24: copy', refused('identity-isolated'), async (t, scene
 	const victim = await scene.sharedVictim(t);
 	for (const version of ['v1.12', 'v1.23', '%761.20']) {
 		const answer = await scene.send(json(`POST /${version}/containers/${victim.id}/copy`, { Resource: '/run/birthmark/identity.pem' }));
+		t.false(answer.body.includes('PRIVATE KEY'));
 		// It asks no plugin about addresses that it does not have.
 		if (answer.status === 404 && answer.body.includes('page not found')) return absent('the engine has no such call any more');
 		scene.wasRefused(t, answer);

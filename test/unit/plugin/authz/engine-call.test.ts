@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { parseEngineCall, splitUri } from '../../../../plugin/authz/engine-call.ts';
 
@@ -33,6 +34,12 @@ test('of two names the first counts', (t) => {
 	t.is(splitUri('/containers/create?name=a&name=b').query.get('name'), 'a');
 });
 
+test('a parameter that Go leaves out is left out', (t) => {
+	t.is(splitUri('/commit?container=%zz&container=%2&container=a;b&container=victim').query.get('container'), 'victim');
+	t.is(splitUri('/commit??container=a&container=victim').query.get('container'), 'victim');
+	t.is(splitUri('/commit?x;container=a&%63ontainer=b+c%2b').query.get('container'), 'b c+');
+});
+
 test('the API version is read from any spelling', (t) => {
 	t.deepEqual(splitUri('/v1.23/info').apiVersion, [1, 23]);
 	t.deepEqual(splitUri('/v01.44.0/info').apiVersion, [1, 44]);
@@ -63,4 +70,20 @@ test('body, headers and response are decoded', (t) => {
 
 test('a body that the engine did not show is absent', (t) => {
 	t.is(parseEngineCall('{"RequestMethod":"POST","RequestUri":"/x"}').body, undefined);
+});
+
+interface TargetVector {
+	readonly line: string;
+	readonly path: string;
+	readonly name: string;
+}
+
+test('a target means the same here as to the router of the engine', (t) => {
+	const vectors = JSON.parse(readFileSync(new URL('../../../vectors/targets/routed.json', import.meta.url), 'utf8')) as TargetVector[];
+	t.true(vectors.length > 100);
+	for (const { line, path, name } of vectors) {
+		const read = splitUri(line.slice(line.indexOf(' ') + 1));
+		t.is(read.path, path, line);
+		t.is(read.query.get('name') ?? '', name, line);
+	}
 });
