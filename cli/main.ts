@@ -12,6 +12,7 @@ import { addLogin } from './commands/login.ts';
 import { addLs } from './commands/ls.ts';
 import { addNode } from './commands/node.ts';
 import { addOperator } from './commands/operator.ts';
+import { addPlugin } from './commands/plugin.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addRotate } from './commands/rotate.ts';
 import { addShow } from './commands/show.ts';
@@ -45,7 +46,7 @@ program.hook('preAction', (_, command) => {
 // The reader of a pipe may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
-for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
+for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addPlugin, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
 overrideExit(program);
 
 try {

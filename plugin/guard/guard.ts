@@ -112,7 +112,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 		passes: { request: passesRequest, response: passesResponse },
 		authorizeRequest: (call) => authorizeRequest(authorizer, call),
 		authorizeResponse: (call) => authorizeResponse(authorizer, call),
-		volumeDriver: createGuardDriver({ records: own, get sentinel() { return sentinel; }, status }),
+		volumeDriver: createGuardDriver({ records: own, sentinel: () => sentinel, status }),
 		logger,
 	});
 	mkdirSync(dirname(deps.socket), { recursive: true });

@@ -8,7 +8,7 @@ const STATUS = { version: '1', guardOf: 'a'.repeat(64), inChain: true, records: 
 function driver(t: ExecutionContext) {
 	const records = openRecords(':memory:');
 	t.teardown(() => records.close());
-	const methods = createGuardDriver({ records, sentinel: SENTINEL, status: () => STATUS });
+	const methods = createGuardDriver({ records, sentinel: () => SENTINEL, status: () => STATUS });
 	return (method: string, request: object = {}) => methods[`VolumeDriver.${method}`]!(request);
 }
 
