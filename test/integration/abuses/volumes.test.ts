@@ -2,7 +2,7 @@
 
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { abuse, json, refused } from '../../support/abuse.ts';
+import { absent, abuse, harmless, json, refused } from '../../support/abuse.ts';
 
 const IMAGE = 'test/busybox';
 
@@ -19,12 +19,28 @@ abuse(23, 'another container mounts the volume by name', refused('identity-isola
 	await scene.refusesCreate(t, { Labels: labels, HostConfig: { Mounts: [mount] } }, { code: 'mount-illegal' });
 });
 
+abuse(23, 'a mount of an image shows nothing of the containers made of it', harmless(), async (t, scene) => {
+	const { container } = await scene.sharedVictim(t);
+	const mounts = [{ Type: 'image', Source: IMAGE, Target: '/x' }];
+	const { answer, output } = await scene.attempt(t, { Cmd: ['find', '/x', '-name', '*.pem', '-o', '-name', 'token'], HostConfig: { Mounts: mounts } });
+	t.true((await container.inspect()).State.Running);
+	if (answer.status === 400) return absent('this engine mounts no images');
+	t.is(answer.status, 201, answer.body);
+	t.is(output, '');
+});
+
 abuse(24, 'another container takes the volumes of the victim', refused('identity-isolated'), async (t, scene) => {
 	const { id, name } = await scene.sharedVictim(t);
 	for (const reference of [name, `/${name}`, id, id.slice(0, 12), id.slice(0, 6), `${name}:ro`, `${id}:rw`]) {
 		await scene.refusesCreate(t, { HostConfig: { VolumesFrom: [reference] } });
 		await scene.refusesCreate(t, { hostconfig: { VOLUMESFROM: ['x', reference] } });
 	}
+	// A link gives it another name.
+	const linked = scene.world.name('linked');
+	t.teardown(() => scene.world.docker.getContainer(linked).remove({ force: true }).catch(() => {}));
+	const answer = await scene.send(json(`POST /containers/create?name=${linked}`, { Image: IMAGE, HostConfig: { Links: [`${name}:v`] } }));
+	t.is(answer.status, 201, answer.body);
+	for (const reference of [`${linked}/v`, `/${linked}/v:ro`]) await scene.refusesCreate(t, { HostConfig: { VolumesFrom: [reference] } });
 });
 
 abuse(25, 'another container binds the directory of the identities, or one above', refused('identity-isolated'), async (t, scene) => {
