@@ -104,16 +104,30 @@ async function forgetContainerd(paths: EnginePaths): Promise<void> {
 	rmSync(pidFile, { force: true });
 }
 
+/** What a loss of power does to it: no process and no mount is left, and what lay in the run directory. The disk is as it was. */
+export async function loseEngine(steps: Steps, paths: EnginePaths): Promise<void> {
+	const pid = enginePid(paths);
+	if (pid !== undefined) process.kill(pid, 'SIGKILL');
+	await endLeftProcesses(paths);
+	await stopEngine(paths, 'SIGKILL');
+	await unmountAll(steps, paths);
+	rmSync(paths.run, { recursive: true, force: true });
+}
+
 /** Stops the engine and removes everything that it and its plugin left: mounts, bridges, links, files. */
 export async function removeEngine(steps: Steps, paths: EnginePaths): Promise<void> {
 	await stopEngine(paths);
 	await endLeftProcesses(paths);
-	for (const target of mountsBelow(paths.state)) await steps.run('umount', ['--lazy', target], { mayFail: true });
+	await unmountAll(steps, paths);
 	const env = engineEnvironment();
 	for (const bridge of readdirSync('/sys/class/net').filter((name) => name.startsWith(paths.bridge))) await steps.run('ip', ['link', 'delete', bridge], { mayFail: true, env });
 	await steps.run('iptables', ['-D', ...bridgeRule(paths)], { mayFail: true, env });
 	rmSync(paths.shortRun, { force: true });
 	rmSync(paths.state, { recursive: true, force: true });
+}
+
+async function unmountAll(steps: Steps, paths: EnginePaths): Promise<void> {
+	for (const target of mountsBelow(paths.state)) await steps.run('umount', ['--lazy', target], { mayFail: true });
 }
 
 function prepareRunDirectory(paths: EnginePaths): void {

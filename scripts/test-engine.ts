@@ -23,12 +23,15 @@ export interface TestEngine {
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Stories enter containers of the role `web-api`; those about refusals use `web`. Names are left to the CA's allow list. */
+/** Stories enter containers of the role `web-api`; those about refusals use `web`. Files are copied from `apicopied…`. Names are left to the CA's allow list. */
 const TEST_POLICY = `@id("test-run")
 permit (principal, action == Action::"run", resource);
 
 @id("test-enter-web-api")
 permit (principal, action in [Action::"exec", Action::"attach"], resource) when { resource.ou == "web-api" };
+
+@id("test-copy")
+permit (principal, action == Action::"copy", resource) when { resource.cn like "apicopied*" };
 `;
 
 /** So short that it can be waited for, so long that a container starts within it on a loaded machine. */

@@ -40,3 +40,18 @@ function socketInode(path: string): string | undefined {
 		return undefined; // closed in between
 	}
 }
+
+/** Lines of this machine's mount table in which a volume occurs. */
+export function mountsOf(volume: string): string[] {
+	return readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(volume));
+}
+
+/** Memory of a process that is in use now (proc_pid_status(5), VmRSS). */
+export function residentBytes(pid: number): number {
+	return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
+}
+
+/** How many file descriptors a process has open. */
+export function openFiles(pid: number): number {
+	return readdirSync(`/proc/${pid}/fd`).length;
+}
