@@ -7,7 +7,8 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { EngineCall } from './engine-call.ts';
 
-const FORM = /urlencoded|multipart/i;
+/** Go folds more than ASCII before it compares: to it `multİpart/form-data` is a form. These words have no letter that others fold into. */
+const FORM = /urlencoded|form-data/i;
 
 /**
  * For every call: no client of the engine sends forms.

@@ -15,6 +15,7 @@ const FORM = 'Content-Type: application/x-www-form-urlencoded';
 abuse(13, 'parameters in a form instead of the address', refused('engine-request-unseen'), async (t, scene) => {
 	const victim = await scene.sharedVictim(t);
 	const image = `test/${scene.world.name('stolen')}`;
+	const part = `--b\r\nContent-Disposition: form-data; name="container"\r\n\r\n${victim.id}\r\n--b--\r\n`;
 	const form = (line: string, body: string, type = FORM): Promise<unknown> => scene.refuses(t, message(line, [type, `Content-Length: ${body.length}`], body));
 	await form('POST /commit?container=nobody', `container=${victim.id}&repo=${image}`);
 	await form(`POST /containers/${victim.id}/rename?name=x`, 'name=stolen');
@@ -22,7 +23,9 @@ abuse(13, 'parameters in a form instead of the address', refused('engine-request
 	await form('POST /images/create?fromImage=x', 'fromImage=test%2Fbusybox');
 	await form(`POST /plugins/${scene.world.plugin}/disable`, 'force=1', 'Content-Type: APPLICATION/x-www-Form-urlencoded; charset=utf-8');
 	await form('POST /build?remote=http%3A%2F%2F127.0.0.1%3A1%2F', `networkmode=container%3A${victim.id}`);
-	await form('POST /commit?container=nobody', `--b\r\nContent-Disposition: form-data; name="container"\r\n\r\n${victim.id}\r\n--b--\r\n`, 'Content-Type: multipart/form-data; boundary=b');
+	await form('POST /commit?container=nobody', part, 'Content-Type: multipart/form-data; boundary=b');
+	// Go folds this letter into an i. Headers are written in Latin 1: here it is two bytes of UTF-8.
+	await form(`POST /containers/${victim.id}/rename`, part, `Content-Type: mult${Buffer.from('\u0130').toString('latin1')}part/form-data; boundary=b`);
 	t.is((await victim.container.inspect()).Name, `/${victim.name}`);
 	t.deepEqual(await scene.world.docker.listImages({ filters: { reference: [image] } }), []);
 });
@@ -34,6 +37,7 @@ abuse(14, 'parameters in a form that hides behind a second media type or comes i
 	for (const type of ['application/json', 'text/plain', 'application/x-tar']) {
 		await scene.refuses(t, message('POST /commit?container=nobody', [FORM, `Content-Type: ${type}`, `Content-Length: ${body.length}`], body), 'engine-request-unseen');
 		await scene.refuses(t, message('POST /commit?container=nobody', [FORM, `Content-Type: ${type}`, 'Transfer-Encoding: chunked'], chunked(body)), 'engine-request-unseen');
+		await scene.refuses(t, message('POST /commit?container=nobody', [FORM, `Content-Type: ${type}`, 'Content-Length: 0', 'Transfer-Encoding: chunked'], chunked(body)), 'engine-request-unseen');
 		await scene.refuses(t, message(`POST /containers/${victim.id}/start`, [FORM, `Content-Type: ${type}`, 'Transfer-Encoding: chunked'], chunked('checkpoint=x')), 'engine-request-unseen');
 	}
 	await scene.refuses(t, message('POST /commit?container=nobody', [FORM, 'Transfer-Encoding: chunked'], chunked(body)), 'engine-request-unseen');

@@ -147,7 +147,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a commit of a labelled container', call('POST', '/commit?container=victim&repo=x'), 'identity-isolated'],
 	['a commit with a form', call('POST', '/commit?container=other', undefined, { headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }), 'engine-request-unseen'],
 	['a rename with a form', call('POST', '/containers/other/rename?name=x', undefined, { headers: { 'Content-Type': ' Application/X-WWW-Form-Urlencoded; a', 'Content-Length': '9' } }), 'engine-request-unseen'],
-	['the parameters of any call in a multipart form', call('POST', '/images/create', undefined, { headers: { 'Content-Type': 'multipart/form-data; boundary=x' } }), 'engine-request-unseen'],
+	['the parameters of any call in a multipart form', call('POST', '/images/create', undefined, { headers: { 'Content-Type': 'mult\u0130part/form-data; boundary=x' } }), 'engine-request-unseen'],
 	['a commit with a body that is not shown, whatever it says to be', call('POST', '/commit?container=other', undefined, { headers: { 'Content-Type': 'application/json' } }), 'engine-request-unseen'],
 	['a start with a body that is not shown', call('POST', '/containers/other/start', undefined, { headers: { 'Content-Type': 'text/plain', 'Content-Length': '12' } }), 'engine-request-unseen'],
 	['a checkpoint of a labelled container', call('POST', '/containers/victim/checkpoints', { CheckpointID: 'x' }), 'identity-isolated'],
