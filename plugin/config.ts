@@ -6,6 +6,7 @@ import { checkName } from '#common/protocol/names.ts';
 import { parseToken } from '#common/protocol/token.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 import { LOG_LEVELS } from '#common/runtime/log.ts';
+import { parseMetricsAddress, type MetricsAddress } from './metrics/listener.ts';
 
 /** An unset variable of the manifest arrives as an empty one. */
 const optional = <Schema extends z.ZodType>(schema: Schema) => z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
@@ -19,6 +20,7 @@ const schema = z.strictObject({
 	START_GRACE_SECONDS: z.coerce.number().int().min(0).max(100, 'the engine waits for two minutes at most').default(30),
 	POLICY_FILE: absolutePath.default('/etc/birthmark/policy.cedar'),
 	LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+	METRICS_ADDRESS: optional(z.string().transform(metricsAddress)),
 	GUARD_OF: optional(z.string().regex(/^[0-9a-f]{64}$/, 'use the id of a plugin, 64 hexadecimal digits; birthmark plugin upgrade sets it')),
 	// Where things are inside the plugin; other values serve development and tests.
 	DATA_DIRECTORY: absolutePath.default('/data'),
@@ -42,6 +44,13 @@ function caUrls(text: string, context: z.RefinementCtx): readonly string[] {
 	const urls = parseCaUrls(text);
 	if (urls) return urls;
 	context.addIssue('use the address of the CA, for example https://ca.example.com:33004; of one with several instances: all of them, separated by commas');
+	return z.NEVER;
+}
+
+function metricsAddress(text: string, context: z.RefinementCtx): MetricsAddress {
+	const address = parseMetricsAddress(text);
+	if (address) return address;
+	context.addIssue('use HOST:PORT, for example 127.0.0.1:9323');
 	return z.NEVER;
 }
 

@@ -14,6 +14,7 @@ import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
 import { findLabelledContainer } from './authz/labelled-containers.ts';
+import type { EngineCall } from './authz/engine-call.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import { isPermitted } from './authz/permit.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
@@ -23,6 +24,8 @@ import { readConfig, type PluginConfig } from './config.ts';
 import { createEngine } from './docker.ts';
 import { startEnforcement } from './enforcement.ts';
 import { runGuard, type SharedDeps } from './guard/guard.ts';
+import { listenForScrapers } from './metrics/listener.ts';
+import { createPluginMetrics } from './metrics/plugin-metrics.ts';
 import { startMembership } from './membership.ts';
 import { createNodeIdentityStore } from './node-identity.ts';
 import { startOutbox } from './outbox.ts';
@@ -156,19 +159,24 @@ const authorizer: AuthorizerDeps = {
 	logger,
 };
 const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, policyFile, tmpfs });
+const metrics = createPluginMetrics({ status, proofs: enforcement.counts, mounted: () => volumes.mountedCount(), now: () => clock.now(), monotonic: () => performance.now() });
+const volumeDriver = createVolumeDriver({ records, volumes, path: tmpfs.path, status });
 const server = createPluginServer({
-	passes: { request: passesRequest, response: passesResponse },
-	authorizeRequest: (call) => authorizeRequest(authorizer, call),
-	authorizeResponse: (call) => authorizeResponse(authorizer, call),
-	volumeDriver: createVolumeDriver({ records, volumes, path: tmpfs.path, status }),
+	passes: { request: metrics.passing('request', passesRequest), response: metrics.passing('response', passesResponse) },
+	authorizeRequest: metrics.judging('request', (call: EngineCall) => authorizeRequest(authorizer, call)),
+	authorizeResponse: metrics.judging('response', (call: EngineCall) => authorizeResponse(authorizer, call)),
+	volumeDriver: { ...volumeDriver, 'VolumeDriver.Mount': metrics.mounting(volumeDriver['VolumeDriver.Mount']!) },
 	logger,
 });
 mkdirSync(dirname(config.PLUGIN_SOCKET), { recursive: true });
 await server.listen(config.PLUGIN_SOCKET);
+const scraped = config.METRICS_ADDRESS && (await listenForScrapers(config.METRICS_ADDRESS, metrics.text, logger));
 logger.info('ready', { path: config.PLUGIN_SOCKET, address: config.CA_URL?.join(',') ?? 'none' });
 
 onShutdown(logger, async () => {
 	for (const part of [enforcement, membership, sweep, outbox, revocationLists]) part.close();
+	scraped?.closeAllConnections();
+	scraped?.close();
 	await volumes.close();
 	await server.close();
 	ca.close();
