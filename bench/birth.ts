@@ -8,6 +8,7 @@ import { BUILD } from '../scripts/paths.ts';
 import type { Docker } from '../scripts/images.ts';
 import { runMain, Steps } from '../scripts/steps.ts';
 import { withTestEngine } from '../scripts/test-engine.ts';
+import { quantile } from './support/quantile.ts';
 
 const ROUNDS = 30;
 const WARM_UP = 3;
@@ -25,10 +26,6 @@ async function milliseconds(docker: Docker, way: readonly string[]): Promise<num
 	const started = performance.now();
 	await docker(['run', '--rm', '--network', 'none', ...way]);
 	return performance.now() - started;
-}
-
-function quantile(values: readonly number[], fraction: number): number {
-	return values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * fraction))]!;
 }
 
 runMain(

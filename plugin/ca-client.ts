@@ -19,6 +19,9 @@ const DEADLINE_MS = 5_000;
 /** A CRL of 10 000 entries has about 400 KiB. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
+/** The CA gives each address a bounded number of connections, which the relays of all containers share (`limits.*`). */
+const MAX_CONNECTIONS = 8;
+
 /** What the connection is made of; replaced as a whole when the node's certificate is. */
 export interface NodeCredentials {
 	/** PEM, PKCS#8 */
@@ -165,7 +168,7 @@ interface CallOptions {
 }
 
 function newAgent({ key, certificate, bundle }: NodeCredentials, keepAlive: boolean): Agent {
-	return new Agent({ keepAlive, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' });
+	return new Agent({ keepAlive, maxSockets: MAX_CONNECTIONS, maxCachedSessions: 0, key, cert: certificate, ca: bundle, servername: CA_SERVER_NAME, minVersion: 'TLSv1.3' });
 }
 
 function hexDigest(bundle: string): string {

@@ -53,6 +53,8 @@ const EXIT_CONFIG = 78; // sysexits.h EX_CONFIG
 
 const config = configOrExit();
 const logger = createLogger('plugin', config.LOG_LEVEL);
+// Node would write plain text between the lines of the log, about node:ffi for one.
+process.removeAllListeners('warning').on('warning', (warning) => logger.debug('the runtime warns', { error: warning }));
 const clock = systemClock;
 const stateDirectory = join(config.DATA_DIRECTORY, 'state');
 const pluginId = findPluginId(readFileSync('/proc/self/mountinfo', 'utf8'), config.DATA_DIRECTORY);

@@ -6,19 +6,19 @@ import { buildBundles } from './bundle.ts';
 import { chosenEngines, installEngine, installTools } from './engines.ts';
 import { unpackMissing } from './packages.ts';
 import { BUILD, TOOLS } from './paths.ts';
-import { buildRootFileSystems } from './root-fs.ts';
+import { buildRootFileSystem } from './root-fs.ts';
 import { runMain, Steps } from './steps.ts';
 
-/** @returns the base root file systems */
-export async function buildAll(steps: Steps): Promise<{ base: string; mount: string }> {
+/** @returns the root file system that every image and the plugin begin with */
+export async function buildAll(steps: Steps): Promise<string> {
 	await steps.step('Fetching an engine and tools from the distribution\'s packages', () => installTools(steps));
 	for (const engine of chosenEngines()) await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine));
-	const rootFileSystems = await steps.step('Making base file systems from the distribution\'s packages', () => buildRootFileSystems(steps));
+	const rootFileSystem = await steps.step('Making a base file system from the distribution\'s packages', () => buildRootFileSystem(steps));
 	await steps.step('Compiling the agent, bundling CA, plugin and command', async () => {
 		await buildAgent(steps);
 		await buildBundles(steps);
 	});
-	return rootFileSystems;
+	return rootFileSystem;
 }
 
 /** What only the tests need: servers of PostgreSQL and cfssl, which they start themselves (test/support). */

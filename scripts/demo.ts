@@ -32,11 +32,11 @@ async function main(): Promise<void> {
 	const started = performance.now();
 
 	say('Birthmark demo: every container gets an X.509 identity at birth and loses it when it dies.\n');
-	const rootFileSystems = await buildAll(steps);
+	const rootFileSystem = await buildAll(steps);
 	await steps.step(engine.startTitle, () => engine.start(), () => `DOCKER_HOST=${engine.host}`);
-	await steps.step('Building the images, without a registry', () => buildImages(steps, docker, rootFileSystems.base), ({ built, of }) => `${built} of ${of} changed`);
+	await steps.step('Building the images, without a registry', () => buildImages(steps, docker, rootFileSystem), ({ built, of }) => `${built} of ${of} changed`);
 	await steps.step('Removing what an earlier demo left', () => removeOld(docker));
-	const layout = layOutPlugin(rootFileSystems.mount);
+	const layout = layOutPlugin(rootFileSystem);
 	const created = await steps.step('Packaging the engine plugin', () => createPlugin(docker, layout, engine.state, () => engine.release()), (fresh) => (fresh ? 'new' : 'unchanged'));
 	const port = await caPort(docker);
 	const caUrl = await steps.step('Starting the CA as a container', () => startCa(docker, { container: CA_CONTAINER, volume: DEMO.caVolume, port, settings: { BIRTHMARK_CA_TRUST_DOMAIN: 'demo.internal', BIRTHMARK_CA_ENVIRONMENT: 'demo' } }));

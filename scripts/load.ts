@@ -14,12 +14,12 @@ runMain(
 		const steps = new Steps(logFile);
 		const host = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
 		const docker = dockerCommand(steps, host);
-		const rootFileSystems = await buildAll(steps);
-		await steps.step(`Building the images on ${host}`, () => buildImages(steps, docker, rootFileSystems.base), ({ built, of }) => `${built} of ${of} changed`);
+		const rootFileSystem = await buildAll(steps);
+		await steps.step(`Building the images on ${host}`, () => buildImages(steps, docker, rootFileSystem), ({ built, of }) => `${built} of ${of} changed`);
 		const release = async (): Promise<void> => {
 			throw new StepError(`another version of the plugin ${PLUGIN} is installed on ${host}`, 'docs/operations.md tells how to replace it: take it out of the authorization chain first');
 		};
-		await steps.step(`Creating the plugin on ${host}`, () => createPlugin(docker, layOutPlugin(rootFileSystems.mount), BUILD, release), (fresh) => (fresh ? 'new, not enabled' : 'unchanged'));
+		await steps.step(`Creating the plugin on ${host}`, () => createPlugin(docker, layOutPlugin(rootFileSystem), BUILD, release), (fresh) => (fresh ? 'new, not enabled' : 'unchanged'));
 	},
 	() => logFile,
 );

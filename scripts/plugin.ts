@@ -14,17 +14,17 @@ export const PLUGIN = 'birthmark';
  *
  * @returns the directory and an id that changes with its content
  */
-export function layOutPlugin(mountRootFs: string): { directory: string; id: string } {
+export function layOutPlugin(rootFs: string): { directory: string; id: string } {
 	const directory = join(BUILD, 'plugin');
 	const root = join(directory, 'rootfs');
 	const agent = join(BUILD, 'agent/bin');
-	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(CEDAR_CODE), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(mountRootFs)]);
+	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(CEDAR_CODE), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(rootFs)]);
 	const stamp = join(BUILD, 'plugin.id');
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
 	rmSync(stamp, { force: true });
 	rmSync(directory, { recursive: true, force: true });
 	mkdirSync(join(root, 'app'), { recursive: true });
-	cpSync(mountRootFs, root, { recursive: true, verbatimSymlinks: true });
+	cpSync(rootFs, root, { recursive: true, verbatimSymlinks: true });
 	linkOrCopy(nodeExecutable(), join(root, 'usr/bin/node'));
 	cpSync(BUNDLES.plugin.output, join(root, 'app/plugin.mjs'));
 	cpSync(CEDAR_CODE, join(root, 'app', basename(CEDAR_CODE)));

@@ -1,5 +1,5 @@
 /**
- * Root file systems from the distribution's packages, distroless style: the C and C++ run-time
+ * A root file system from the distribution's packages, distroless style: the C and C++ run-time
  * libraries and the files that these look for, no shell, no package manager.
  */
 
@@ -11,21 +11,16 @@ import type { Steps } from './steps.ts';
 
 /** What Node needs at run time. */
 const RUNTIME_PACKAGES = ['libc6', 'libgcc-s1', 'libstdc++6', 'libatomic1'];
-/** What the plugin needs beside: mount and umount. */
-const MOUNT_PACKAGES = ['mount', 'libmount1', 'libblkid1', 'libselinux1', 'libpcre2-8-0'];
 /** Unprivileged user of the images, the number that distroless images use too. */
 export const NONROOT = 65532;
 
 const NEEDLESS = ['usr/share', 'usr/lib/x86_64-linux-gnu/gconv', 'usr/lib/x86_64-linux-gnu/audit', 'etc/ld.so.conf.d', 'usr/lib/systemd', 'var', '.debs'];
-const KEPT_PROGRAMS = ['mount', 'umount'];
 
-/** Builds `build/root-fs/base` and `build/root-fs/mount` unless they are there. */
-export async function buildRootFileSystems(steps: Steps): Promise<{ base: string; mount: string }> {
-	const base = join(BUILD, 'root-fs/base');
-	const mount = join(BUILD, 'root-fs/mount');
-	await buildOne(steps, base, RUNTIME_PACKAGES);
-	await buildOne(steps, mount, [...RUNTIME_PACKAGES, ...MOUNT_PACKAGES]);
-	return { base, mount };
+/** Builds `build/root-fs/base` unless it is there. @returns its path */
+export async function buildRootFileSystem(steps: Steps): Promise<string> {
+	const target = join(BUILD, 'root-fs/base');
+	await build(steps, target);
+	return target;
 }
 
 export const nodeExecutable = (): string => join(PROJECT, 'node_modules/node/bin/node');
@@ -55,16 +50,16 @@ async function mergeIntoUsr(steps: Steps, root: string, name: string): Promise<v
 	symlinkSync(`usr/${name}`, directory);
 }
 
-async function buildOne(steps: Steps, target: string, packages: readonly string[]): Promise<void> {
+async function build(steps: Steps, target: string): Promise<void> {
 	const marker = `${target}.complete`;
 	if (existsSync(marker)) return;
 	rmSync(target, { recursive: true, force: true });
 	for (const directory of ['usr/bin', 'usr/sbin', 'usr/lib', 'usr/lib64', 'etc', 'proc', 'sys', 'dev', 'run', 'tmp', 'home']) mkdirSync(join(target, directory), { recursive: true });
-	const versions = await unpackExactly(steps, packages, target);
+	const versions = await unpackExactly(steps, RUNTIME_PACKAGES, target);
 	for (const name of ['bin', 'sbin', 'lib', 'lib64']) await mergeIntoUsr(steps, target, name);
 	for (const path of NEEDLESS) rmSync(join(target, path), { recursive: true, force: true });
 	for (const directory of ['usr/bin', 'usr/sbin']) {
-		for (const name of readdirSync(join(target, directory))) if (!KEPT_PROGRAMS.includes(name)) rmSync(join(target, directory, name), { recursive: true });
+		for (const name of readdirSync(join(target, directory))) rmSync(join(target, directory, name), { recursive: true });
 	}
 	writeFileSync(join(target, 'etc/passwd'), `root:x:0:0:root:/:/sbin/nologin\nnonroot:x:${NONROOT}:${NONROOT}:nonroot:/home:/sbin/nologin\n`);
 	writeFileSync(join(target, 'etc/group'), `root:x:0:\nnonroot:x:${NONROOT}:\n`);

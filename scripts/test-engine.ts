@@ -37,23 +37,27 @@ permit (principal, action == Action::"copy", resource) when { resource.cn like "
 /** So short that it can be waited for, so long that a container starts within it on a loaded machine. */
 const TOKEN_TTL_SECONDS = 20;
 
+export interface TestEngineOptions {
+	readonly tokenTtlSeconds?: number;
+}
+
 /** @param use gets the engine ready; when it returns or throws the engine is removed */
-export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) => Promise<T>): Promise<T> {
+export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) => Promise<T>, { tokenTtlSeconds = TOKEN_TTL_SECONDS }: TestEngineOptions = {}): Promise<T> {
 	const state = tmp.dirSync({ prefix: 'birthmark-test-', unsafeCleanup: true });
 	const paths = enginePaths(state.name);
 	const remove = (): Promise<void> => removeEngine(steps, paths);
 	const end = (): void => void remove().finally(() => process.exit(1));
 	for (const signal of SIGNALS) process.once(signal, end);
 	try {
-		const rootFileSystems = await buildAll(steps);
+		const rootFileSystem = await buildAll(steps);
 		const docker = dockerCommand(steps, paths.host);
 		await steps.step('Starting an engine of its own', () => startEngine(steps, paths));
 		await steps.step('Building the images', async () => {
-			await buildImages(steps, docker, rootFileSystems.base);
+			await buildImages(steps, docker, rootFileSystem);
 			await buildTestImages(steps, docker);
 		});
-		await steps.step('Packaging the plugin', () => createPlugin(docker, layOutPlugin(rootFileSystems.mount), paths.state));
-		const caUrl = await steps.step('Starting CA and plugin', () => setUp(docker, paths));
+		await steps.step('Packaging the plugin', () => createPlugin(docker, layOutPlugin(rootFileSystem), paths.state));
+		const caUrl = await steps.step('Starting CA and plugin', () => setUp(docker, paths, tokenTtlSeconds));
 		const engineVersion = (await docker(['version', '--format', '{{.Server.Version}}'])).stdout.trim();
 		return await use({ paths, docker, caUrl, engineVersion });
 	} finally {
@@ -63,8 +67,8 @@ export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) 
 	}
 }
 
-async function setUp(docker: Docker, paths: EnginePaths): Promise<string> {
-	const settings = { BIRTHMARK_CA_TRUST_DOMAIN: 'test.internal', BIRTHMARK_CA_ENVIRONMENT: 'test', BIRTHMARK_CA_TOKEN_TTL_SECONDS: String(TOKEN_TTL_SECONDS) };
+async function setUp(docker: Docker, paths: EnginePaths, tokenTtlSeconds: number): Promise<string> {
+	const settings = { BIRTHMARK_CA_TRUST_DOMAIN: 'test.internal', BIRTHMARK_CA_ENVIRONMENT: 'test', BIRTHMARK_CA_TOKEN_TTL_SECONDS: String(tokenTtlSeconds) };
 	const caUrl = await startCa(docker, { container: CA_CONTAINER, volume: 'birthmark-ca', port: await freePort(), settings });
 	const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'test-host', '--allow', 'api*/web-api', '--allow', 'web*/web']);
 	const policyFile = join(paths.state, 'policy.cedar');

@@ -21,6 +21,7 @@ const OWNERS: Record<string, readonly string[]> = {
 	'commander': ['cli/'],
 	'dockerode': ['hook/docker.ts', 'cli/docker.ts'],
 	'testcontainers': ['hook/testcontainers.ts'],
+	'node:ffi': ['plugin/volume/mount-calls.ts'],
 	'node:sqlite': ['ca/store/', 'plugin/records'],
 };
 

@@ -46,6 +46,8 @@ export function openSqliteDatabase(path: string): Database {
 		// SQLite would wait with the whole process, which has others to answer.
 		writer.exec('PRAGMA busy_timeout = 0');
 		reader = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
+		// To undo one transaction of a large group, and to sort much, SQLite wants a file in /tmp, which a container with a read-only root does not have.
+		for (const connection of [writer, reader]) connection.exec('PRAGMA temp_store = MEMORY');
 	} catch (error) {
 		writer?.close();
 		throw describe(error);

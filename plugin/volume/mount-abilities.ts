@@ -7,7 +7,7 @@
 import { access, mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '#common/runtime/log.ts';
-import { mount, unmount } from './mount-command.ts';
+import { bind, makeReadOnly, mountTmpfs, unmount } from './mount-calls.ts';
 
 export interface MountAbilities {
 	/** the agent can be delivered */
@@ -23,7 +23,7 @@ export async function findMountAbilities(directory: string, agentDirectory: stri
 	const agent = await access(agentDirectory).then(() => true, () => false);
 	if (!agent) logger.warn('there is no agent to deliver; images have to bring their own', { path: agentDirectory });
 	try {
-		if (agent) await makeReadOnly(agentDirectory);
+		if (agent) await protect(agentDirectory);
 		const noswap = await tryTmpfs(directory, 'size=4k,noswap').then(() => true, () => false);
 		if (!noswap) {
 			await tryTmpfs(directory, 'size=4k');
@@ -37,22 +37,22 @@ export async function findMountAbilities(directory: string, agentDirectory: stri
 }
 
 /** Binds a directory over itself, read-only: a mount of its own, before anything is bound from it. */
-async function makeReadOnly(directory: string): Promise<void> {
-	await unmount(directory);
-	await mount('--bind', directory, directory);
-	await mount('-o', 'remount,bind,ro,nosuid,nodev', directory);
+async function protect(directory: string): Promise<void> {
+	unmount(directory);
+	bind(directory, directory);
+	makeReadOnly(directory);
 	const isWritable = await writeFile(join(directory, '.probe'), '').then(() => true, () => false);
 	if (isWritable) throw new Error('the agent could not be mounted read-only');
 }
 
 async function tryTmpfs(directory: string, options: string): Promise<void> {
 	const probe = join(directory, '.probe');
-	await unmount(probe);
+	unmount(probe);
 	await mkdir(probe, { recursive: true });
 	try {
-		await mount('-t', 'tmpfs', '-o', options, 'birthmark', probe);
+		mountTmpfs(probe, options);
 	} finally {
-		await unmount(probe);
+		unmount(probe);
 		await rmdir(probe);
 	}
 }

@@ -13,7 +13,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { findMountAbilities } from './mount-abilities.ts';
-import { bindOnto, mount, mountPoints, unmount } from './mount-command.ts';
+import { bind, bindOnto, bindTree, mountPoints, mountTmpfs, unmount } from './mount-calls.ts';
 
 export interface TmpfsOwner {
 	readonly uid: number;
@@ -46,12 +46,12 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 
 	async function bindIntoVolumes(volume: string): Promise<void> {
 		await mkdir(path(volume), { recursive: true, mode: 0o700 });
-		await mount('--rbind', hostPath(volume), path(volume));
+		bindTree(hostPath(volume), path(volume));
 	}
 
 	async function remove(volume: string): Promise<void> {
 		for (const directory of [path(volume), hostPath(volume)]) {
-			await unmount(directory);
+			unmount(directory);
 			await rmdir(directory).catch(ignoreAbsent);
 		}
 	}
@@ -71,13 +71,13 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 			try {
 				await remove(volume);
 				await mkdir(hostPath(volume), { mode: 0o700 });
-				const options = `noexec,nosuid,nodev,size=${sizeBytes},nr_inodes=${inodes},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
-				await mount('-t', 'tmpfs', '-o', abilities.noswap ? `${options},noswap` : options, 'birthmark', hostPath(volume));
+				const options = `size=${sizeBytes},nr_inodes=${inodes},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
+				mountTmpfs(hostPath(volume), abilities.noswap ? `${options},noswap` : options);
 				if (abilities.agent) {
 					const target = join(hostPath(volume), VolumeFile.agentDirectory);
 					await mkdir(target, { mode: 0o755 });
 					// Bound from a mount that is read-only already: a later remount would not reach the container's copy.
-					await mount('--bind', agentDirectory, target);
+					bind(agentDirectory, target);
 				}
 				await bindIntoVolumes(volume);
 			} catch (cause) {

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { DatabaseSync } from 'node:sqlite';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MIGRATIONS } from '../../../../ca/store/schema.ts';
@@ -59,6 +59,25 @@ test('transactions of one group are undone one by one', async (t) => {
 	t.true((results[1] as PromiseRejectedResult).reason instanceof RangeError);
 	const rows = await database.read((sql) => sql.all(`SELECT name, value FROM counters WHERE name IN ('one', 'two', 'four') ORDER BY name`));
 	t.deepEqual(rows.map((row) => ({ ...row })), [{ name: 'four', value: 4 }, { name: 'one', value: 1 }]);
+});
+
+test('large transactions of one group need no other file than that of the database: a container may have none', async (t) => {
+	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
+	t.teardown(() => database.close());
+	const openFiles = (): string[] => readdirSync('/proc/self/fd').flatMap((fd) => {
+		try {
+			return [readlinkSync(`/proc/self/fd/${fd}`)];
+		} catch {
+			return []; // that of the directory itself
+		}
+	});
+	const fill = database.transaction((sql) => sql.run(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO counters (name, value) SELECT printf('%0200d', i), 0 FROM n`));
+	const change = database.transaction(async (sql) => {
+		await sql.run('UPDATE counters SET value = value + 1');
+		return openFiles().filter((path) => path.includes('etilqs_'));
+	});
+	await fill;
+	t.deepEqual(await change, [], 'the names of SQLite\'s temporary files begin with etilqs_');
 });
 
 test('what a transaction has written is read by nobody before it is durable', async (t) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import anyTest, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { silentLogger } from '#common/runtime/log.ts';
-import { bindOnto, mountPoints, unmount } from '../../../../plugin/volume/mount-command.ts';
+import { bindOnto, mountPoints, unmount } from '../../../../plugin/volume/mount-calls.ts';
 import { openTmpfs, type TmpfsOwner } from '../../../../plugin/volume/tmpfs.ts';
 
 const test = process.getuid!() === 0 ? anyTest : anyTest.skip;
@@ -20,7 +20,7 @@ async function world(t: ExecutionContext) {
 	const tmpfs = await openTmpfs(deps);
 	t.teardown(async () => {
 		for (const volume of await tmpfs.present()) await tmpfs.unmount(volume);
-		await unmount(deps.agentDirectory);
+		unmount(deps.agentDirectory);
 		made.removeCallback();
 	});
 	return { tmpfs, deps, directory: made.name, path: tmpfs.path(VOLUME) };
@@ -77,8 +77,8 @@ test('what was unmounted below the plugin is bound again from the host, with the
 	const { tmpfs, path, deps } = await world(t);
 	await tmpfs.mount(VOLUME, OWNER);
 	writeFileSync(join(path, 'identity.pem'), 'x');
-	await unmount(path);
-	await unmount(join(deps.hostDirectory, VOLUME, 'bin'));
+	unmount(path);
+	unmount(join(deps.hostDirectory, VOLUME, 'bin'));
 	t.true(await tmpfs.restore(VOLUME));
 	t.is(readFileSync(join(path, 'identity.pem'), 'utf8'), 'x');
 	t.is(readFileSync(join(path, 'bin/birthmark-agent'), 'utf8'), 'agent');
@@ -98,5 +98,5 @@ test('a link in the place of the agent is not followed', async (t) => {
 	await bindOnto(deps.agentDirectory, join(directory, 'dir'));
 	t.deepEqual(readdirSync(precious), []);
 	t.deepEqual(readdirSync(join(directory, 'dir')), ['birthmark-agent']);
-	await unmount(join(directory, 'dir'));
+	unmount(join(directory, 'dir'));
 });
