@@ -4,6 +4,7 @@ import { parseImageName } from '#common/policy/image-name.ts';
 import { NO_FACTS, NO_IMAGE, type ContainerFacts, type ImageFacts } from '#common/policy/request.ts';
 import type { Names } from '#common/protocol/messages.ts';
 import type { CreateBody } from '../authz/create-body.ts';
+import { parseIdentityLabels } from '../authz/labels.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
 import type { IdentityRecord } from '../records.ts';
 
@@ -18,10 +19,10 @@ export function factsOfCreate(body: AskedContainer, image: EngineImage | undefin
 		image: imageFacts(body.image, image),
 		user: userName(body.user || image?.Config?.User || ''),
 		network,
-		networks: [...new Set([network, ...body.networks])],
+		networks: [...new Set([network, ...body.networks.filter((name) => name !== '')])],
 		binds: [...body.binds.map((bind) => bind.split(':')[0]!).filter(isPath), ...body.mounts.map(({ source }) => source).filter(isPath)],
 		volumes: [...body.binds.map((bind) => bind.split(':')[0]!).filter(isVolume), ...body.mounts.map(({ source }) => source).filter(isVolume)],
-		capabilities: [...new Set(body.capAdd.map((name) => name.toUpperCase().replace(/^CAP_/, '')))],
+		capabilities: [...new Set(body.capAdd.map((name) => name.toUpperCase().replace(/^(?:CAP_)+/, '')))],
 		...more,
 	};
 }
@@ -35,13 +36,21 @@ export function factsOfIdentity(record: Pick<IdentityRecord, keyof Names | 'cont
 export function factsOfContainer({ Id, Names: names, Image, ImageID, Labels }: EngineContainer): ContainerFacts {
 	return {
 		...NO_FACTS,
-		commonName: Labels?.['birthmark.cn'] ?? '',
-		organizationalUnit: Labels?.['birthmark.ou'] ?? '',
-		dnsNames: (Labels?.['birthmark.dns'] ?? '').split(',').map((name) => name.trim()).filter(Boolean),
+		...claimedNames(Labels ?? {}),
 		name: names?.[0]?.replace(/^\//, '') ?? '',
 		id: Id,
 		image: { ...NO_IMAGE, reference: Image, ...parseImageName(Image), id: ImageID },
 	};
+}
+
+/** What the labels claim, as far as it is a name at all: nobody judged those of a container that was made while the plugin was away. */
+function claimedNames(labels: Readonly<Record<string, string>>): Partial<ContainerFacts> {
+	try {
+		const names = parseIdentityLabels(new Map(Object.entries(labels)))?.names;
+		return names ? namesFacts(names) : {};
+	} catch {
+		return {};
+	}
 }
 
 export function namesFacts({ commonName, organizationalUnit, dnsNames }: Names): Pick<ContainerFacts, 'commonName' | 'organizationalUnit' | 'dnsNames'> {
@@ -50,8 +59,9 @@ export function namesFacts({ commonName, organizationalUnit, dnsNames }: Names):
 
 function imageFacts(reference: string, image: EngineImage | undefined): ImageFacts {
 	const { repository, tag, digests } = parseImageName(reference);
+	// What the engine has counts, not what was asked for.
 	const known = image?.RepoDigests?.map((name) => name.slice(name.indexOf('@') + 1)) ?? [];
-	return { reference, repository, tag, id: image?.Id ?? '', digests: [...new Set([...digests, ...known])] };
+	return { reference, repository, tag, id: image?.Id ?? '', digests: image ? [...new Set(known)] : digests };
 }
 
 /** `root` whichever way it is written: the engine takes `0`, `+0` and `00` for a number. */
