@@ -38,9 +38,18 @@ export function diagnoseEngine(engine: EngineView | Error, pluginName: string, n
 		const skew = Math.abs(status.clockSkewSeconds);
 		findings.push(skew <= MAX_SKEW_SECONDS ? ok('clock', `${skew.toFixed(1)} s from the CA's`) : fault('clock', `${skew.toFixed(0)} s from the CA's`, 'synchronize the clocks (chrony, systemd-timesyncd)'));
 	}
+	findings.push(policyFinding(status.policy));
 	findings.push(status.tmpfs === 'ok' ? ok('tmpfs', 'mounts, and is a tmpfs') : fault('tmpfs', status.tmpfs, 'the plugin needs CAP_SYS_ADMIN and a kernel with tmpfs'));
 	findings.push(status.pendingRevocations === 0 ? ok('revocations', 'all delivered') : warning('revocations', `${status.pendingRevocations} wait for the CA`, 'they are delivered when the CA answers'));
 	return findings;
+}
+
+/** A plugin of another version may say nothing of it. */
+function policyFinding(state: string | null | undefined): Finding {
+	if (typeof state !== 'string') return ok('policy', 'not looked at yet');
+	if (state === 'none') return ok('policy', 'built-in rules only: the allow list at the CA decides about names');
+	if (/^[0-9a-f]{64}$/.test(state)) return ok('policy', `in force, SHA-256 ${state.slice(0, 12)}…`);
+	return fault('policy', state, 'birthmark policy check shows every fault; until it is mended nothing that needs a permit is permitted');
 }
 
 export const ok = (check: string, detail: string): Finding => ({ check, verdict: 'ok', detail });

@@ -13,6 +13,7 @@ import { addLs } from './commands/ls.ts';
 import { addNode } from './commands/node.ts';
 import { addOperator } from './commands/operator.ts';
 import { addPlugin } from './commands/plugin.ts';
+import { addPolicy } from './commands/policy.ts';
 import { addRevoke } from './commands/revoke.ts';
 import { addRotate } from './commands/rotate.ts';
 import { addShow } from './commands/show.ts';
@@ -30,7 +31,7 @@ const program = new Command('birthmark')
 	.option('--json', 'print JSON')
 	.enablePositionalOptions() // what follows "ca serve" belongs to the CA
 	.showSuggestionAfterError()
-	.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 doctor or audit verify found a fault, 4 CA or engine unreachable, 5 refused, 6 not found.');
+	.addHelpText('after', '\nExit codes: 0 ok, 1 failed, 2 usage, 3 doctor, audit verify or policy check found a fault, 4 CA or engine unreachable, 5 refused, 6 not found.');
 
 const context: Context = {
 	output: createOutput(),
@@ -46,7 +47,7 @@ program.hook('preAction', (_, command) => {
 // The reader of a pipe may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
-for (const add of [addLs, addShow, addRevoke, addNode, addOperator, addPlugin, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
+for (const add of [addLs, addShow, addRevoke, addNode, addPolicy, addOperator, addPlugin, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
 overrideExit(program);
 
 try {

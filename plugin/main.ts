@@ -84,6 +84,8 @@ const policyFile = createPolicyFile({
 	hostRoot,
 	markerPath: join(stateDirectory, 'policy-file'),
 	load: async (file) => createPolicy(await (cedar ??= loadCedar()), file),
+	now: Date.now,
+	logger,
 });
 /** What a stand-in judges by as well. */
 const shared: SharedDeps = {
@@ -113,6 +115,7 @@ const enforcement = startEnforcement({
 			imageFiles.cleanUp().catch((error: unknown) => logger.debug('what looked into images could not be cleaned away', { error }));
 		}
 		if (again || !records.hasVolume(SENTINEL_VOLUME)) void makeSentinel();
+		void policyFile.refresh();
 	},
 	logger,
 });

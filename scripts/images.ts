@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { BUNDLES } from './bundle.ts';
+import { BUNDLES, CEDAR_CODE } from './bundle.ts';
 import { engineEnvironment } from './engines.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { linkOrCopy, nodeExecutable, rootFsVersion } from './root-fs.ts';
@@ -30,7 +30,7 @@ export async function buildImages(steps: Steps, docker: Docker, baseRootFs: stri
 	}
 	const agentImage = join(BUILD, 'agent-image');
 	const images = [
-		{ name: 'ca', files: [BUNDLES.ca.output, BUNDLES.birthmark.output], directories: ['state'], node: true },
+		{ name: 'ca', files: [BUNDLES.ca.output, BUNDLES.birthmark.output, CEDAR_CODE], directories: ['state'], node: true },
 		{ name: 'demo', files: [BUNDLES.service.output], directories: [], node: true },
 		{ name: 'agent', files: [], directories: [], node: false, tree: agentImage },
 	];

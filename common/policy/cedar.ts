@@ -31,5 +31,6 @@ export async function loadCedar(): Promise<Cedar> {
 /** Beside the bundle, where programs of the system keep such files, or in its package. */
 function codeFile(): string {
 	const laidOut = [`./${FILE}`, `../lib/birthmark/${FILE}`].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+	// A package manager may have put it elsewhere than the bundle.
 	return laidOut.find((path) => existsSync(path)) ?? fileURLToPath(new URL(FILE, import.meta.resolve('@cedar-policy/cedar-wasm/web')));
 }

@@ -10,6 +10,8 @@ import { SCHEMA, toCedar } from './schema.ts';
 export interface Policy {
 	/** the built-in ones first, then those of the file in its order */
 	readonly rules: readonly Rule[];
+	/** is there a file beside the built-in rules? */
+	readonly hasFile: boolean;
 	decide(request: PolicyRequest): PolicyDecision;
 }
 
@@ -35,6 +37,7 @@ export function createPolicy(cedar: Cedar, file: PolicySource | undefined, slot 
 	succeed(cedar.preparsePolicySet(slot, { staticPolicies: Object.fromEntries([...rules.values()].map(({ id, text }) => [id, text])) }));
 	return {
 		rules: [...rules.values()],
+		hasFile: file !== undefined,
 		decide(request) {
 			const { principal, action, resource, entities } = toCedar(request);
 			const answer = cedar.statefulIsAuthorized({

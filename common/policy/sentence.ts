@@ -7,13 +7,13 @@ import { ACTIONS, NO_FACTS, type PolicyDecision, type PolicyRequest } from './re
  * @param file where people keep their rules
  * @param why what the action would give away; shown where no rule speaks for itself
  */
-export function refusalSentence(request: PolicyRequest, decision: PolicyDecision, file: string, why?: string): string {
+export function refusalSentence(request: PolicyRequest, decision: PolicyDecision, { path, exists }: { path: string; exists: boolean }, why?: string): string {
 	const [rule] = decision.rules;
 	if (rule !== undefined) {
 		const reason = decision.reason ? `: ${decision.reason}` : '';
-		return `the rule ${quote(rule)} forbids ${describe(request)}${reason}; ${decision.remedy ?? `ask who keeps ${file}`}`;
+		return `the rule ${quote(rule)} forbids ${describe(request)}${reason}; ${decision.remedy ?? `ask who keeps ${path}`}`;
 	}
-	return `${why === undefined ? '' : `${why}; `}no rule permits ${describe(request)}; to permit it add this to ${file}: ${permittingRule(request)}`;
+	return `${why === undefined ? '' : `${why}; `}no rule permits ${describe(request)}; to permit it ${exists ? `add this to ${path}` : `make ${path} with birthmark policy init and add this`}: ${permittingRule(request)}`;
 }
 
 /** `caller "local" to run "api01" (web-api) from image "x:1"` */

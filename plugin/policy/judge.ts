@@ -31,9 +31,10 @@ export function createJudge({ file }: JudgeDeps): Judge {
 	return {
 		async check({ caller }, action, subject, why) {
 			const request: PolicyRequest = { caller, action, ...subject };
-			const decision = (await file.current()).decide(request);
+			const policy = await file.current();
+			const decision = policy.decide(request);
 			if (decision.allowed) return;
-			throw new BirthmarkError(codeFor(action), refusalSentence(request, decision, file.path, why));
+			throw new BirthmarkError(codeFor(action), refusalSentence(request, decision, { path: file.path, exists: policy.hasFile }, why));
 		},
 	};
 }

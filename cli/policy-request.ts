@@ -1,0 +1,84 @@
+/** What `birthmark policy test` asks a policy: from options, from a case of a table, from the body of a create. */
+
+import { z } from 'zod';
+import { parseImageName } from '#common/policy/image-name.ts';
+import { ACTIONS, isPolicyAction, LOCAL_CALLER, NO_FACTS, type ContainerFacts, type PolicyAction, type PolicyRequest } from '#common/policy/request.ts';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
+import { parseConfig } from '#common/runtime/config.ts';
+
+const text = z.string().optional();
+const texts = z.array(z.string()).optional();
+
+/** The names are those of the options. */
+export const questionShape = {
+	caller: text, action: text, cn: text, ou: text, o: text, dns: texts, name: text, service: text,
+	image: text, imageId: text, digest: texts, user: text, network: texts, bind: texts, volume: texts, cap: texts, power: texts,
+	plugin: text, own: z.boolean().optional(),
+};
+const questionSchema = z.strictObject(questionShape);
+export type Question = z.output<typeof questionSchema>;
+
+/** Of a create's body what the plugin looks at; the rest is left alone. */
+const createSchema = z.object({
+	Image: text, User: text, Labels: z.record(z.string(), z.string()).nullish(),
+	HostConfig: z.object({ NetworkMode: text, Binds: texts.nullable(), CapAdd: texts.nullable(), Mounts: z.array(z.object({ Source: text })).nullish() }).nullish(),
+	NetworkingConfig: z.object({ EndpointsConfig: z.record(z.string(), z.unknown()).nullish() }).nullish(),
+});
+
+/** @throws BirthmarkError `usage` for an action that does not exist, `name-illegal` for a name that nobody gets */
+export function toRequest({ caller = LOCAL_CALLER, action = 'run', ...question }: Question): PolicyRequest {
+	if (!isPolicyAction(action)) throw new BirthmarkError('usage', `there is no action ${quote(action)}; the actions are ${Object.keys(ACTIONS).join(', ')}`);
+	switch (ACTIONS[action].resource) {
+		case 'Engine':
+			return { caller, action };
+		case 'Plugin':
+			return { caller, action, plugin: { reference: question.plugin ?? 'birthmark', name: '', id: '', own: question.own ?? false } };
+		case 'Container':
+			return { caller, action, container: toFacts(question, action) };
+	}
+}
+
+/**
+ * @param body JSON as `POST /containers/create` takes it
+ * @returns what it asks for, without caller and name
+ * @throws BirthmarkError `config-invalid`
+ */
+export function questionOfCreate(body: unknown, path: string): Question {
+	const { Image, User, Labels, HostConfig, NetworkingConfig } = parseConfig(createSchema, body, path);
+	const labels = Labels ?? {};
+	const binds = (HostConfig?.Binds ?? []).map((bind) => bind.split(':')[0]!);
+	const sources = [...binds, ...(HostConfig?.Mounts ?? []).map(({ Source }) => Source ?? '')].filter((source) => source !== '');
+	const networks = [HostConfig?.NetworkMode ?? '', ...Object.keys(NetworkingConfig?.EndpointsConfig ?? {})].filter((name) => name !== '');
+	return {
+		cn: labels['birthmark.cn'], ou: labels['birthmark.ou'], dns: labels['birthmark.dns']?.split(',').map((name) => name.trim()),
+		image: Image, user: User, network: networks.length > 0 ? networks : undefined, cap: HostConfig?.CapAdd ?? undefined,
+		bind: sources.filter((source) => source.startsWith('/')), volume: sources.filter((source) => !source.startsWith('/')),
+	};
+}
+
+function toFacts(question: Omit<Question, 'caller' | 'action'>, action: PolicyAction): ContainerFacts {
+	const { cn = '', ou = '', dns = [], image = '', digest, user = '', network = ['default'] } = question;
+	if (cn !== '') checkName('common name', cn);
+	else if (action === 'run') throw new BirthmarkError('usage', 'whose identity? add --cn NAME and --ou ROLE');
+	if (ou !== '') checkName('role', ou);
+	const { digests, ...name } = parseImageName(image);
+	const plainUser = user.split(':')[0]!;
+	return {
+		...NO_FACTS,
+		commonName: cn,
+		organizationalUnit: ou,
+		organization: question.o ?? '',
+		dnsNames: dns.map(checkDnsName),
+		name: question.name ?? '',
+		service: question.service ?? '',
+		image: { reference: image, ...name, id: question.imageId ?? '', digests: digest ?? digests },
+		user: plainUser === '' || /^[+-]?0+$/.test(plainUser) ? 'root' : plainUser,
+		network: network[0]!,
+		networks: network,
+		binds: question.bind ?? [],
+		volumes: question.volume ?? [],
+		capabilities: (question.cap ?? []).map((capability) => capability.toUpperCase().replace(/^(?:CAP_)+/, '')),
+		powers: question.power ?? [],
+	};
+}
