@@ -19,7 +19,7 @@ const withStatus = (change: Partial<PluginStatus>): EngineView => ({ ...VIEW, st
 test('where everything is in place everything is ok, and each question is asked once', (t) => {
 	const findings = diagnose(VIEW);
 	t.deepEqual(findings.map(({ check, verdict }) => [check, verdict]), [
-		['engine', 'ok'], ['plugin', 'ok'], ['enforcement', 'ok'], ['node', 'ok'], ['node certificate', 'ok'], ['CA from the node', 'ok'], ['clock', 'ok'], ['tmpfs', 'ok'], ['revocations', 'ok'],
+		['engine', 'ok'], ['plugin', 'ok'], ['enforcement', 'ok'], ['node', 'ok'], ['node certificate', 'ok'], ['CA from the node', 'ok'], ['clock', 'ok'], ['policy', 'ok'], ['tmpfs', 'ok'], ['revocations', 'ok'],
 	]);
 	t.true(findings.every(({ remedy }) => remedy === undefined));
 });
@@ -57,6 +57,10 @@ const CASES: ReadonlyArray<readonly [string, Partial<PluginStatus>, string, Find
 	['the clock is more ahead', { clockSkewSeconds: 30.1 }, 'clock', 'fault', /^30 s/],
 	['the clock is behind', { clockSkewSeconds: -31 }, 'clock', 'fault', /^31 s/],
 	['the clock is not known', { clockSkewSeconds: null }, 'clock', undefined],
+	['there is no policy file', { policy: 'none' }, 'policy', 'ok', /built-in rules only/],
+	['a policy file is in force', { policy: 'ab'.repeat(32) }, 'policy', 'ok', /^in force, SHA-256 abababababab…$/],
+	['nobody has looked at the policy yet', { policy: null }, 'policy', 'ok', /not looked at/],
+	['the policy is faulty', { policy: 'the policy /x has a fault in line 3' }, 'policy', 'fault', /line 3/],
 	['no tmpfs can be mounted', { tmpfs: 'EPERM' }, 'tmpfs', 'fault', /^EPERM$/],
 	['revocations wait', { pendingRevocations: 2 }, 'revocations', 'warning', /^2 wait/],
 ];
