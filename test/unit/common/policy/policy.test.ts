@@ -1,8 +1,10 @@
 /** Rules decide: who may do what, by which rule; what is wrong with a file is said with its place. */
 
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { loadCedar } from '#common/policy/cedar.ts';
 import { createPolicy } from '#common/policy/policy.ts';
+import { parseRules } from '#common/policy/rules.ts';
 import { ACTIONS, NO_FACTS, type PolicyAction, type PolicyRequest } from '#common/policy/request.ts';
 
 const cedar = await loadCedar();
@@ -50,4 +52,11 @@ test('a fault is named with its line and column, and how many there are', (t) =>
 	t.regex(faulty('@id("builtin-x") permit (principal, action, resource);'), /built-in/);
 	t.regex(faulty('@id("x") permit (principal == ?principal, action, resource);'), /template/);
 	t.regex(faulty('permit (principal, action, resource) when { resource.cn lke "x" };\npermit ('), /line 1, column \d+: .*lke.* \(and \d more\)/);
+});
+
+test('the rules in docs/policy.md are in order', (t) => {
+	const page = readFileSync(new URL('../../../../docs/policy.md', import.meta.url), 'utf8');
+	const rules = page.split('\n').filter((line) => line.startsWith('    ')).join('\n').split(/^(?= *(?:\/\/|@id))/m).filter((block) => /^ *@id/.test(block)).map((block) => block.slice(0, block.indexOf(';') + 1));
+	t.true(rules.length >= 7);
+	for (const rule of rules) t.deepEqual(parseRules(cedar, rule).faults, [], rule);
 });
