@@ -23,7 +23,7 @@ export interface PluginStatus {
 	/** revocations that the CA has not taken yet */
 	readonly pendingRevocations: number;
 	/** `none`, the SHA-256 of the file in force in hexadecimal, or what is wrong with it; null before the first look */
-	readonly policy?: string | null;
+	readonly policy: string | null;
 	/** `ok`, or why a tmpfs cannot be mounted */
 	readonly tmpfs: string;
 }
