@@ -45,7 +45,18 @@ function ownSettings(paths: EnginePaths): EngineSettings {
 		'ip-forward': false,
 		'ip-masq': false,
 		'log-opts': { 'max-size': '10m' },
+		...settingsForAll(),
 	};
+}
+
+/** ENGINE_SETTINGS: JSON for the daemon.json of every engine that is started, to see everything run under it. */
+function settingsForAll(): EngineSettings {
+	const text = process.env['ENGINE_SETTINGS'] || '{}';
+	try {
+		return JSON.parse(text) as EngineSettings;
+	} catch (cause) {
+		throw new StepError(`ENGINE_SETTINGS=${text} is no JSON`, 'give what daemon.json is to hold, e.g. {"live-restore":true}', { cause });
+	}
 }
 
 export function engineIsRunning(paths: EnginePaths): boolean {
@@ -68,7 +79,7 @@ export async function startEngine(steps: Steps, paths: EnginePaths, options: { s
 	await admitBridgedTraffic(steps, paths);
 	writeDaemonJson(paths, readDaemonJson(paths)['authorization-plugins'] ?? [], options.settings);
 	// The root of a user namespace is a stranger on the host, and has to pass here to get to its containers.
-	if (options.settings?.['userns-remap'] !== undefined) chmodSync(paths.state, 0o711);
+	if (readDaemonJson(paths)['userns-remap'] !== undefined) chmodSync(paths.state, 0o711);
 	rmSync(paths.pidFile, { force: true });
 	mkdirSync(join(paths.state, 'logs'), { recursive: true });
 	const log = openSync(paths.log, 'a');
