@@ -15,6 +15,8 @@ export interface MountSpec {
 	/** of an inline volume; empty when none is named */
 	readonly driver: string;
 	readonly driverOptions: ReadonlyMap<string, string>;
+	/** the directory of the volume that is mounted instead of all of it (API ≥ 1.45) */
+	readonly subpath: string;
 }
 
 export interface CreateBody {
@@ -104,6 +106,7 @@ export function parseMounts(value: JsonValue | undefined, where: string): MountS
 			target: asString(mount.get('target'), 'Target'),
 			driver: asString(driver.get('name'), 'DriverConfig.Name'),
 			driverOptions: stringMap(driver.get('options'), 'DriverConfig.Options'),
+			subpath: asString(options.get('subpath'), 'Subpath'),
 		};
 	});
 }

@@ -17,7 +17,7 @@ import { isWithin } from './host-paths.ts';
 export function identityMounts(self: Self, body: CreateBody, isOurs: (volume: string) => boolean): MountSpec[] {
 	const mounts = body.mounts.filter((mount) => namesUs(self, mount.driver) || (mount.source !== '' && isOurs(mount.source)));
 	const binds = body.binds.map((bind) => bind.split(':')).filter(([source = '']) => isOurs(source));
-	return [...mounts, ...binds.map(([source = '', target = '']) => ({ type: 'volume', source, target, driver: '', driverOptions: new Map() }))];
+	return [...mounts, ...binds.map(([source = '', target = '']) => ({ type: 'volume', source, target, driver: '', driverOptions: new Map(), subpath: '' }))];
 }
 
 /**
@@ -40,6 +40,8 @@ export function checkIdentityMount(self: Self, body: CreateBody, isOurs: (volume
 	}
 	if (mount.source === SENTINEL_VOLUME) throw new BirthmarkError('mount-illegal', `${SENTINEL_VOLUME} only tells about the plugin; use a volume of your own`);
 	if (mount.driverOptions.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
+	// The agent that all containers share is one of its directories, and read-only only below the volume's own mount.
+	if (mount.subpath !== '') throw new BirthmarkError('mount-illegal', `an identity is mounted whole, not its directory ${quote(mount.subpath)}; leave volume-subpath out`);
 	if (posix.resolve('/', mount.target) !== IDENTITY_DIRECTORY) {
 		throw new BirthmarkError(
 			'mount-illegal',

@@ -17,6 +17,9 @@ abuse(23, 'another container mounts the volume by name', refused('identity-isola
 	const labels = { 'birthmark.cn': scene.world.name('web'), 'birthmark.ou': 'web' };
 	await scene.refusesCreate(t, { Labels: labels, HostConfig: { Mounts: [{ ...mount, Target: '/run/birthmark' }] } }, { code: 'identity-isolated' });
 	await scene.refusesCreate(t, { Labels: labels, HostConfig: { Mounts: [mount] } }, { code: 'mount-illegal' });
+	// The directory of the agent, which all containers share.
+	const own = { Type: 'volume', Target: '/run/birthmark', VolumeOptions: { Subpath: 'bin', DriverConfig: { Name: 'birthmark' } } };
+	await scene.refusesCreate(t, { Labels: labels, HostConfig: { Mounts: [own] } }, { code: 'mount-illegal' });
 });
 
 abuse(23, 'a mount of an image shows nothing of the containers made of it', harmless(), async (t, scene) => {

@@ -172,6 +172,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['the old word for added capabilities', labelledWith({}, { Capabilities: ['CAP_SYS_MODULE'] }), 'container-too-powerful'],
 	['the sentinel as its volume', labelledWith({}, { Mounts: [], Binds: ['birthmark-sentinel:/run/birthmark'] }), 'mount-illegal', /of your own/],
 	['options for the volume', labelledWith({}, { Mounts: [{ ...identityMount, VolumeOptions: { DriverConfig: { Name: 'birthmark', Options: { size: '1g' } } } }] }), 'mount-illegal', /options/],
+	['a directory of the volume only', labelledWith({}, { Mounts: [{ ...identityMount, VolumeOptions: { ...identityMount.VolumeOptions, subPath: 'bin' } }] }), 'mount-illegal', /"bin"/],
 	['a bind below the identity', labelledWith({}, { Binds: ['/etc:/run/birthmark/bin'] }), 'mount-illegal', /nothing else/],
 	['a tmpfs over the identity', labelledWith({}, { Tmpfs: { '/run/../run/birthmark/': '' } }), 'mount-illegal', /nothing else/],
 	['a volume below the identity', labelledWith({ Volumes: { '/run/birthmark/x': {} } }), 'mount-illegal', /nothing else/],
