@@ -39,7 +39,7 @@ export function diagnoseEngine(engine: EngineView | Error, pluginName: string, n
 		findings.push(skew <= MAX_SKEW_SECONDS ? ok('clock', `${skew.toFixed(1)} s from the CA's`) : fault('clock', `${skew.toFixed(0)} s from the CA's`, 'synchronize the clocks (chrony, systemd-timesyncd)'));
 	}
 	findings.push(policyFinding(status.policy));
-	findings.push(status.tmpfs === 'ok' ? ok('tmpfs', 'mounts, and is a tmpfs') : fault('tmpfs', status.tmpfs, 'the plugin needs CAP_SYS_ADMIN and a kernel with tmpfs'));
+	findings.push(status.tmpfs === 'ok' ? ok('tmpfs', status.noswap ? 'mounts, and stays out of the swap' : 'mounts, and may go to the swap') : fault('tmpfs', status.tmpfs, 'the plugin needs CAP_SYS_ADMIN and a kernel with tmpfs'));
 	findings.push(status.pendingRevocations === 0 ? ok('revocations', 'all delivered') : warning('revocations', `${status.pendingRevocations} wait for the CA`, 'they are delivered when the CA answers'));
 	return findings;
 }

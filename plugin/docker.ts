@@ -26,6 +26,8 @@ const ARCHIVE_BYTES = 16 * 1024;
 export interface EngineInfo {
 	readonly Name: string;
 	readonly DockerRootDir: string;
+	/** e.g. `name=userns` */
+	readonly SecurityOptions?: readonly string[] | null;
 }
 export interface EnginePlugin {
 	readonly Id: string;

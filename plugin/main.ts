@@ -37,6 +37,7 @@ import { createPluginServer } from './server.ts';
 import { pluginStatus } from './status.ts';
 import { bindTask } from './swarm/task-birth.ts';
 import { startSweep } from './sweep.ts';
+import { createIdMapping } from './users/id-mapping.ts';
 import { createImageFiles } from './users/image-files.ts';
 import { createImageUsers } from './users/image-users.ts';
 import { createVolumeDriver } from './volume/driver.ts';
@@ -157,6 +158,7 @@ const authorizer: AuthorizerDeps = {
 	ca,
 	records,
 	ownerOf: createImageUsers(imageFiles),
+	onHost: createIdMapping({ engine, hostRoot }),
 	onProof: enforcement.saw,
 	onContainersRemoved: sweep.wake,
 	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),

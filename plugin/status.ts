@@ -30,5 +30,6 @@ export function pluginStatus({ enforcement, nodeIdentity, membership, ca, record
 		pendingRevocations: records.outboxLength(),
 		policy: policyFile.state() ?? null,
 		tmpfs: tmpfs.abilities.problem ?? 'ok',
+		noswap: tmpfs.abilities.noswap,
 	};
 }

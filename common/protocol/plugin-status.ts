@@ -26,4 +26,6 @@ export interface PluginStatus {
 	readonly policy: string | null;
 	/** `ok`, or why a tmpfs cannot be mounted */
 	readonly tmpfs: string;
+	/** the tmpfs of identities stay out of the swap (Linux 6.4) */
+	readonly noswap: boolean;
 }

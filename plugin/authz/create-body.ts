@@ -37,6 +37,8 @@ export interface CreateBody {
 	readonly networkMode: string;
 	/** names of the networks that it joins at once */
 	readonly networks: readonly string[];
+	/** `host` for a container that stays out of the engine's user namespaces */
+	readonly usernsMode: string;
 	/** where `Volumes` and `Tmpfs` mount */
 	readonly otherTargets: readonly string[];
 }
@@ -79,6 +81,7 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 		capAdd: [...strings(host, 'capadd'), ...strings(host, 'capabilities')],
 		networkMode: asString(host.get('networkmode'), 'HostConfig.NetworkMode'),
 		networks: [...mapEntries(networking.get('endpointsconfig'), 'NetworkingConfig.EndpointsConfig').keys()],
+		usernsMode: asString(host.get('usernsmode'), 'HostConfig.UsernsMode'),
 		otherTargets: [...mapEntries(top.get('volumes'), 'Volumes').keys(), ...mapEntries(host.get('tmpfs'), 'HostConfig.Tmpfs').keys()],
 	};
 }

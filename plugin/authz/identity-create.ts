@@ -15,8 +15,7 @@ import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
-import type { OwnerOf } from '../users/image-users.ts';
-import { authorizeRequestOf, giveBirth, ownerOfIdentity, type BirthDeps } from './birth.ts';
+import { authorizeRequestOf, giveBirth, ownerOfIdentity, type BirthDeps, type OwnerDeps } from './birth.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
@@ -25,14 +24,13 @@ import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
-export interface IdentityCreateDeps extends BirthDeps {
+export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
 	readonly self: () => Promise<Self>;
 	readonly engine: {
 		image(reference: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 	};
 	readonly records: BirthDeps['records'] & Pick<Records, 'hasVolume' | 'identitiesOf'>;
-	readonly ownerOf: OwnerOf;
 	readonly policy: Judge;
 	/** O of every name on this node; empty before it has joined */
 	readonly environment: () => string;
@@ -68,7 +66,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 	const volume = checkIdentityMount(self, body, isOurs);
 	if (volume !== '') await checkOwner(deps, volume, identity);
 	if (!image) return;
-	await ownerOfIdentity(deps.ownerOf, identity, body.user, image);
+	await ownerOfIdentity(deps, identity, body.user, image, body.usernsMode);
 	await checkRun(deps, call, identity, body, image, containerName);
 	await deps.ca.authorize({ ...authorizeRequestOf(identity, body.image, image.Id), dryRun: true, ...(containerName !== '' && { containerName }) });
 }
@@ -95,7 +93,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
-	const owner = await ownerOfIdentity(deps.ownerOf, identity, body.user, image);
+	const owner = await ownerOfIdentity(deps, identity, body.user, image, body.usernsMode);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);

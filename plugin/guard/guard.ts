@@ -24,7 +24,7 @@ import { createGuardDriver } from './guard-driver.ts';
 import { createRecordsCopy, type RecordsCopy } from './records-copy.ts';
 
 /** What both have in common is made for both. */
-export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'ca' | 'ownerOf' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
+export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'ca' | 'ownerOf' | 'onHost' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
 
 export interface GuardDeps {
 	readonly shared: SharedDeps;
@@ -92,6 +92,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 		self: prepare,
 		ca: { authorize: async () => upgrading() },
 		ownerOf: async () => upgrading(),
+		onHost: async () => upgrading(),
 		records: {
 			hasVolume: (name) => current().hasVolume(name),
 			identitiesOf: (name) => current().identitiesOf(name),

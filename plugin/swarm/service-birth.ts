@@ -9,7 +9,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
-import { authorizeRequestOf, ownerOfIdentity } from '../authz/birth.ts';
+import { authorizeRequestOf, ownerOfIdentity, type OwnerDeps } from '../authz/birth.ts';
 import { parseMounts, type MountSpec } from '../authz/create-body.ts';
 import { asList, asString, stringMap, structFields, type Fields } from '../authz/go-struct.ts';
 import { isWithin } from '../authz/host-paths.ts';
@@ -20,15 +20,13 @@ import type { EngineImage } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { mountOption, namesUs, type Self } from '../self.ts';
-import type { OwnerOf } from '../users/image-users.ts';
 import type { ServiceSpec } from '../records-services.ts';
 
-export interface ServiceBirthDeps {
+export interface ServiceBirthDeps extends OwnerDeps {
 	readonly self: () => Promise<Self>;
 	readonly engine: { image(reference: string): Promise<EngineImage | undefined> };
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
 	readonly records: { hasVolume(name: string): boolean };
-	readonly ownerOf: OwnerOf;
 	readonly policy: Judge;
 	/** O of every name on this node */
 	readonly environment: () => string;
@@ -67,7 +65,7 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	const user = asString(container.get('user'), 'User');
 	const capAdd = strings(container, 'capabilityadd');
 	checkPrivileges({ privileged: false, capAdd });
-	const owner = await ownerOfIdentity(deps.ownerOf, identity, user, image);
+	const owner = await ownerOfIdentity(deps, identity, user, image);
 	const asked = { image: reference, user, networkMode: '', networks: networksOf(service, task), binds: [], mounts, capAdd };
 	const facts = factsOfCreate(asked, image, { ...namesFacts(identity.names), organization: deps.environment(), name, service: name });
 	await deps.policy.check(call, 'run', { container: facts });

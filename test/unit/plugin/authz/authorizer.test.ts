@@ -30,7 +30,7 @@ const named = { 'birthmark.cn': 'api01', 'birthmark.ou': 'web-api' };
 const identityMount = { Type: 'volume', Target: '/run/birthmark', VolumeOptions: { DriverConfig: { Name: 'birthmark' } } };
 const labelled = { Image: 'app:1', Labels: named, HostConfig: { Mounts: [identityMount] } };
 
-function world() {
+function world(mapped = 0) {
 	const engine = new FakeEngine();
 	engine.list.push(engineContainer({ Id: VICTIM }));
 	engine.images.set('app:1', { Id: IMAGE_ID, Config: { User: '1000:1001' } });
@@ -62,6 +62,7 @@ function world() {
 		},
 		forgetContainer: async (volume) => void forgotten.push(volume),
 		onEnded: () => void ends++,
+		onHost: async (owner) => ({ uid: owner.uid + mapped, gid: owner.gid + mapped }),
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 		ownCalls,
 		isPermitted: async ({ headers }) => headers['X-Birthmark-Permit'] === 'good',
@@ -327,6 +328,15 @@ test('an image that changed its labels between decision and creation is decided 
 	engine.list.splice(1, 1, newContainer({}));
 	t.regex((await authorizeResponse(deps, created({ ...labelled, Labels: {} }))).Msg!, /\[label-missing\]$/);
 	t.is(identities.length, 1);
+});
+
+test('where the engine has user namespaces, owners are ids on the host, unless the container stays out of them', async (t) => {
+	for (const [UsernsMode, uid] of [['', 101_000], ['host', 1000]] as const) {
+		const { deps, engine, identities } = world(100_000);
+		engine.list.push(newContainer());
+		await authorizeResponse(deps, created({ ...labelled, HostConfig: { ...labelled.HostConfig, UsernsMode } }));
+		t.like(identities[0], { uid, gid: uid + 1 });
+	}
 });
 
 test('labels decide the owner over the user of the container', async (t) => {

@@ -11,6 +11,7 @@ import type { ServiceSpec } from '../../../../plugin/records-services.ts';
 import { judgeService } from '../../../../plugin/swarm/service-birth.ts';
 import { bindTask } from '../../../../plugin/swarm/task-birth.ts';
 import { createImageUsers } from '../../../../plugin/users/image-users.ts';
+import type { Owner } from '../../../../plugin/users/user-lookup.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
@@ -40,6 +41,7 @@ function world(t: ExecutionContext) {
 	let ends = 0;
 	const deps = {
 		self: async () => SELF, engine, ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
+		onHost: async (owner: Owner) => owner,
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 	};
 	const judge = (body: object) => judgeService(deps, structFields(parseStrictJson(Buffer.from(JSON.stringify(body))), 'the request'), CALL);
