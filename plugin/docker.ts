@@ -64,6 +64,16 @@ export interface FileInContainer {
 	/** where a symbolic link leads in the end; empty for anything else */
 	readonly linkTarget: string;
 }
+/** A part of what `docker inspect` shows. */
+export interface EngineContainerDetails {
+	readonly Config: { readonly OpenStdin: boolean };
+	readonly HostConfig: { readonly PidMode: string };
+	readonly Mounts: readonly { readonly Type: string; readonly Source?: string; readonly RW?: boolean }[] | null;
+}
+export interface EngineVolume {
+	readonly Driver: string;
+	readonly Options: Readonly<Record<string, string>> | null;
+}
 
 export type Engine = ReturnType<typeof createEngine>;
 
@@ -156,6 +166,22 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 			if (answer.status === 404 || answer.status === NO_MANAGER) return undefined;
 			if (answer.status !== 200) throw refused('/tasks', answer);
 			return JSON.parse(answer.body) as EngineTask;
+		},
+		/**
+		 * Waits for the lock of the container, so never while a volume of it is mounted or unmounted.
+		 *
+		 * @param reference by id, name or prefix of the id @returns undefined when there is none
+		 */
+		inspect(reference: string): Promise<EngineContainerDetails | undefined> {
+			return get<EngineContainerDetails>(`/containers/${encodeURIComponent(reference)}/json`, 404);
+		},
+		/** @returns the id of the container; undefined when there is no such exec */
+		async containerOfExec(execId: string): Promise<string | undefined> {
+			return (await get<{ ContainerID: string }>(`/exec/${encodeURIComponent(execId)}/json`, 404))?.ContainerID;
+		},
+		/** Waits for the lock of the volume, so never while it is being made. @returns undefined when there is none */
+		volume(name: string): Promise<EngineVolume | undefined> {
+			return get<EngineVolume>(`/volumes/${encodeURIComponent(name)}`, 404);
 		},
 		/** Succeeds when the volume is there already. */
 		async createVolume(name: string, driver: string): Promise<void> {

@@ -12,9 +12,11 @@ import { systemClock } from '#common/runtime/clock.ts';
 import { createFailOver } from '#common/runtime/fail-over.ts';
 import { createLogger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
+import { createMakers } from './authz/attach.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
-import { findLabelledContainer } from './authz/labelled-containers.ts';
 import type { EngineCall } from './authz/engine-call.ts';
+import { createContainerLookup } from './authz/container-lookup.ts';
+import { createHostZones } from './authz/host-zones.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import { isPermitted } from './authz/permit.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
@@ -77,6 +79,7 @@ const self = createSelf({
 	fallbackName: basename(config.PLUGIN_SOCKET, '.sock'),
 	unmanagedPaths: [config.DATA_DIRECTORY, join(config.RUN_DIRECTORY, 'birthmark')],
 	runMountName: RUN_MOUNT,
+	engineSocket: config.ENGINE_SOCKET,
 });
 const imageFiles = createImageFiles({ engine, logger });
 let cedar: Promise<Cedar> | undefined;
@@ -90,16 +93,16 @@ const policyFile = createPolicyFile({
 });
 /** What a stand-in judges by as well. */
 const shared: SharedDeps = {
-	hostRoot,
 	engine,
 	policy: createJudge({ file: policyFile }),
 	environment: () => nodeIdentity.current()?.environment ?? '',
 	ownCalls,
 	isPermitted: (call) => isPermitted({ path: join(config.RUN_DIRECTORY, PERMIT_FILE), now: Date.now, uid: 0 }, call),
-	findLabelled: (reference) => findLabelledContainer({ engine }, reference),
+	lookup: createContainerLookup({ engine }),
+	makers: createMakers(),
 };
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {
-	await runGuard({ shared, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });
+	await runGuard({ shared, hostRoot, policyPath: config.POLICY_FILE, engineSocket: config.ENGINE_SOCKET, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });
 }
 const tmpfs = await openTmpfs({
 	hostDirectory: join(config.RUN_DIRECTORY, 'birthmark', pluginId?.slice(0, 12) ?? 'unmanaged'),
@@ -159,6 +162,8 @@ const authorizer: AuthorizerDeps = {
 	records,
 	ownerOf: createImageUsers(imageFiles),
 	onHost: createIdMapping({ engine, hostRoot }),
+	hostZones: createHostZones({ self, hostRoot, policyPath: config.POLICY_FILE }),
+	ourPlugins: async () => [await self()],
 	onProof: enforcement.saw,
 	onContainersRemoved: sweep.wake,
 	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),

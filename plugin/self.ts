@@ -17,6 +17,10 @@ export interface Self {
 	readonly name: string;
 	/** directories on the host that hold identities, or from which they are reached */
 	readonly protectedPaths: readonly string[];
+	/** where the engine keeps everything */
+	readonly dataRoot: string;
+	/** the engine's socket, and the directory that holds it where that is the engine's own */
+	readonly runPaths: readonly string[];
 }
 
 interface SelfDeps {
@@ -28,6 +32,8 @@ interface SelfDeps {
 	/** data directory and run directory of an unmanaged plugin: it sees the host's own paths */
 	readonly unmanagedPaths: readonly string[];
 	readonly runMountName: string;
+	/** the engine's socket, relative to the source of that mount */
+	readonly engineSocket: string;
 }
 
 /** @returns a function that asks the engine once and remembers the answer */
@@ -42,14 +48,21 @@ export function createSelf(deps: SelfDeps): () => Promise<Self> {
 	};
 }
 
-async function learn({ engine, pluginId, fallbackName, unmanagedPaths, runMountName }: SelfDeps): Promise<Self> {
+async function learn({ engine, pluginId, fallbackName, unmanagedPaths, runMountName, engineSocket }: SelfDeps): Promise<Self> {
 	const { DockerRootDir: root } = await engine.info();
 	const engineState = `${root}/plugins`;
-	if (pluginId === undefined) return { name: fallbackName, protectedPaths: [...unmanagedPaths, engineState] };
+	if (pluginId === undefined) return { name: fallbackName, protectedPaths: [...unmanagedPaths, engineState], dataRoot: root, runPaths: [] };
 	const plugin = (await engine.plugins()).find((candidate) => candidate.Id === pluginId);
 	if (!plugin) throw new BirthmarkError('engine-unavailable', 'the engine does not list this plugin among its own; try again');
 	const run = plugin.Settings.Mounts?.find((mount) => mount.Name === runMountName);
-	return { id: pluginId, name: plugin.Name, protectedPaths: [engineState, ...(run ? [`${run.Source}/birthmark`] : [])] };
+	return {
+		id: pluginId,
+		name: plugin.Name,
+		protectedPaths: [engineState, ...(run ? [`${run.Source}/birthmark`] : [])],
+		dataRoot: root,
+		// An engine with a run directory of its own keeps more than its socket there.
+		runPaths: run ? [`${run.Source}/${engineSocket}`, ...(run.Source === '/run' || run.Source === '/var/run' ? [] : [run.Source])] : [],
+	};
 }
 
 /**

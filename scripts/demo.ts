@@ -1,7 +1,7 @@
 /** `make demo`: the main job, step by step, on an engine of its own. */
 
 import { join } from 'node:path';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { buildAll } from './build.ts';
 import { demoEngine, DEMO, type DemoEngine } from './demo-engine.ts';
@@ -108,10 +108,26 @@ async function joinNode(docker: Docker, engine: DemoEngine, caUrl: string, creat
 	const enabled = (await docker(['plugin', 'inspect', '--format', '{{.Enabled}}', PLUGIN])).stdout.trim() === 'true';
 	if (!enabled) {
 		const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'demo-host', ...ALLOW.flatMap((pattern) => ['--allow', pattern])]);
-		await enablePlugin(engine.host, { name: PLUGIN, caUrl, joinToken, run: engine.run, socket: engine.socket });
+		await enablePlugin(engine.host, { name: PLUGIN, caUrl, joinToken, run: engine.run, socket: engine.socket, policyFile: writePolicy(engine) });
 	}
 	await engine.enforce();
 	return 'proved: the engine asks the plugin before it acts';
+}
+
+/** Names are left to the CA's allow list; the demo looks into its own containers. */
+function writePolicy({ state }: DemoEngine): string {
+	const path = join(state, 'policy.cedar');
+	writeFileSync(
+		path,
+		`@id("demo-run")
+permit (principal, action == Action::"run", resource);
+
+@id("demo-look-inside")
+permit (principal, action == Action::"exec", resource) when { resource.name == "api01" || resource.name == "web01" };
+`,
+		{ mode: 0o644 },
+	);
+	return path;
 }
 
 async function removeOld(docker: Docker): Promise<void> {

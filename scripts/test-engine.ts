@@ -27,12 +27,19 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const TEST_POLICY = `@id("test-run")
 permit (principal, action == Action::"run", resource);
 
-@id("test-enter-web-api")
-permit (principal, action in [Action::"exec", Action::"attach"], resource) when { resource.ou == "web-api" };
+@id("test-enter")
+permit (principal, action in [Action::"exec", Action::"attach"], resource) when { resource.ou == "web-api" || resource.ou == "web" };
 
-@id("test-copy")
-permit (principal, action == Action::"copy", resource) when { resource.cn like "apicopied*" };
+@id("test-engine")
+permit (principal, action in [Action::"plugin-control", Action::"plugin-install", Action::"swarm"], resource);
 `;
+
+/** @returns the file, to which stories may add (test/support/policy.ts) */
+export function writeTestPolicy(paths: EnginePaths): string {
+	const path = join(paths.state, 'policy.cedar');
+	writeFileSync(path, TEST_POLICY, { mode: 0o644 });
+	return path;
+}
 
 /** So short that it can be waited for, so long that a container starts within it on a loaded machine. */
 const TOKEN_TTL_SECONDS = 20;
@@ -71,8 +78,7 @@ async function setUp(docker: Docker, paths: EnginePaths, tokenTtlSeconds: number
 	const settings = { BIRTHMARK_CA_TRUST_DOMAIN: 'test.internal', BIRTHMARK_CA_ENVIRONMENT: 'test', BIRTHMARK_CA_TOKEN_TTL_SECONDS: String(tokenTtlSeconds) };
 	const caUrl = await startCa(docker, { container: CA_CONTAINER, volume: 'birthmark-ca', port: await freePort(), settings });
 	const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'test-host', '--allow', 'api*/web-api', '--allow', 'web*/web']);
-	const policyFile = join(paths.state, 'policy.cedar');
-	writeFileSync(policyFile, TEST_POLICY, { mode: 0o644 });
+	const policyFile = writeTestPolicy(paths);
 	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug', policyFile });
 	writeDaemonJson(paths, [PLUGIN]);
 	reloadEngine(paths);

@@ -17,12 +17,12 @@ export const ACTIONS = {
 	'checkpoint': { resource: 'Container', phrase: 'write the memory to disk of' },
 	'join': { resource: 'Container', phrase: 'join a namespace of' },
 	'mount': { resource: 'Container', phrase: 'mount the volumes of' },
-	'update': { resource: 'Container', phrase: 'change the settings of' },
 	'connect': { resource: 'Container', phrase: 'connect to another network' },
 	'reach-host': { resource: 'Container', phrase: 'give power over the host to' },
 	'plugin-control': { resource: 'Plugin', phrase: 'control the plugin' },
 	'plugin-install': { resource: 'Plugin', phrase: 'install the plugin' },
 	'build': { resource: 'Engine', phrase: 'build images' },
+	'swarm': { resource: 'Engine', phrase: 'make this engine part of a swarm' },
 } as const satisfies Record<string, { resource: ResourceType; phrase: string }>;
 
 export type PolicyAction = keyof typeof ACTIONS;

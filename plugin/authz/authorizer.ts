@@ -51,6 +51,7 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 	if (concerns(CREATE, call)) {
 		const containerId = createdId(response.body, CONTAINER_ID);
 		const id = containerId.slice(0, 12);
+		deps.makers.remember(containerId, call.caller);
 		const sentence = (why: string): string => `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
 		return unless(deps, CREATE, call, sentence, () => bindIdentity(deps, call, parseCreateBody(call.body), containerId));
 	}

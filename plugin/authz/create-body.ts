@@ -5,6 +5,8 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { asList, asString, isSet, mapEntries, stringMap, structFields, type Fields } from './go-struct.ts';
+import { joinsOf, type Join } from './joins.ts';
+import { hostConfigPowers } from './powers.ts';
 import { parseStrictJson, type JsonValue } from './strict-json.ts';
 
 export interface MountSpec {
@@ -12,6 +14,9 @@ export interface MountSpec {
 	readonly type: string;
 	readonly source: string;
 	readonly target: string;
+	readonly isReadOnly: boolean;
+	/** for what is mounted below it later: `rprivate` when empty */
+	readonly propagation: string;
 	/** of an inline volume; empty when none is named */
 	readonly driver: string;
 	readonly driverOptions: ReadonlyMap<string, string>;
@@ -41,6 +46,10 @@ export interface CreateBody {
 	readonly usernsMode: string;
 	/** where `Volumes` and `Tmpfs` mount */
 	readonly otherTargets: readonly string[];
+	/** by which it could reach the host from outside, without those that its mounts give */
+	readonly powers: readonly string[];
+	/** namespaces of other containers */
+	readonly joins: readonly Join[];
 }
 
 /**
@@ -83,6 +92,8 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 		networks: [...mapEntries(networking.get('endpointsconfig'), 'NetworkingConfig.EndpointsConfig').keys()],
 		usernsMode: asString(host.get('usernsmode'), 'HostConfig.UsernsMode'),
 		otherTargets: [...mapEntries(top.get('volumes'), 'Volumes').keys(), ...mapEntries(host.get('tmpfs'), 'HostConfig.Tmpfs').keys()],
+		powers: hostConfigPowers(host),
+		joins: joinsOf(host),
 	};
 }
 
@@ -107,6 +118,8 @@ export function parseMounts(value: JsonValue | undefined, where: string): MountS
 			type: asString(mount.get('type'), 'Type'),
 			source: asString(mount.get('source'), 'Source'),
 			target: asString(mount.get('target'), 'Target'),
+			isReadOnly: isSet(mount.get('readonly')),
+			propagation: asString(structFields(mount.get('bindoptions'), `${where}[${index}].BindOptions`).get('propagation'), 'Propagation'),
 			driver: asString(driver.get('name'), 'DriverConfig.Name'),
 			driverOptions: stringMap(driver.get('options'), 'DriverConfig.Options'),
 			subpath: asString(options.get('subpath'), 'Subpath'),

@@ -22,6 +22,7 @@ import { checkIdentityMount, identityMounts } from './identity-mount.ts';
 import type { EngineCall } from './engine-call.ts';
 import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
+import { refuseSwarmLabels } from './swarm-labels.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
 export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
@@ -86,7 +87,9 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 		throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
 	}
 	// The labels that it really has: the image may be another one than that of the decision before.
-	const identity = parseIdentityLabels(new Map(Object.entries(container.Labels ?? {})));
+	const labels = new Map(Object.entries(container.Labels ?? {}));
+	refuseSwarmLabels(labels);
+	const identity = parseIdentityLabels(labels);
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));

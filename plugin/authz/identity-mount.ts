@@ -17,7 +17,7 @@ import { isWithin } from './host-paths.ts';
 export function identityMounts(self: Self, body: CreateBody, isOurs: (volume: string) => boolean): MountSpec[] {
 	const mounts = body.mounts.filter((mount) => namesUs(self, mount.driver) || (mount.source !== '' && isOurs(mount.source)));
 	const binds = body.binds.map((bind) => bind.split(':')).filter(([source = '']) => isOurs(source));
-	return [...mounts, ...binds.map(([source = '', target = '']) => ({ type: 'volume', source, target, driver: '', driverOptions: new Map(), subpath: '' }))];
+	return [...mounts, ...binds.map(([source = '', target = '', options = '']) => ({ type: 'volume', source, target, isReadOnly: options.split(',').includes('ro'), propagation: '', driver: '', driverOptions: new Map(), subpath: '' }))];
 }
 
 /**
@@ -59,6 +59,11 @@ export function checkIdentityMount(self: Self, body: CreateBody, isOurs: (volume
 			'mount-illegal',
 			`nothing else may be mounted at or below ${IDENTITY_DIRECTORY} (here: ${quote(target)}); choose another place`,
 		);
+	}
+	// The image may have a link at the reserved place: what is mounted there must not show anywhere else (33).
+	const propagations = [...body.mounts.map(({ propagation }) => propagation), ...body.binds.flatMap((bind) => bind.split(':')[2]?.split(',') ?? [])];
+	if (propagations.some((propagation) => propagation === 'shared' || propagation === 'rshared')) {
+		throw new BirthmarkError('mount-illegal', 'a container with an identity cannot share what is mounted in it with the host; bind without shared and rshared');
 	}
 	return mount.source;
 }

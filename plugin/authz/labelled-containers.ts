@@ -1,41 +1,25 @@
-/** Calls that would take files, memory or labels out of a container with an identity (30, 36, 39). */
+/**
+ * Calls that would reach into a container with an identity: its files, memory, processes or labels
+ * (21, 30, 31, 36, 39). Who may do what of that is for the policy to say; without a rule, nobody.
+ * What may concern nobody's key passes: logs, statistics, changes of limits, names and networks, the
+ * end of the container (docs/adr/0024).
+ */
 
-import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { PolicyAction } from '#common/policy/request.ts';
 import { quote } from '#common/protocol/names.ts';
 import type { EngineContainer } from '../docker.ts';
+import { factsOfContainer } from '../policy/container-facts.ts';
 import type { EngineCall } from './engine-call.ts';
-import { COMMON_NAME_LABEL } from './labels.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
 import { refuseUnseenBody } from './unseen-body.ts';
 
-export interface LabelledContainersDeps {
-	readonly engine: { containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]> };
-}
-
-/**
- * Finds a labelled container by id, by name or by a prefix of the id, in the order in which the engine
- * resolves a reference (moby, daemon/container.go GetContainer): the name `db` of another one is also
- * the beginning of some ids. Asks the list: it takes no lock of any container.
- *
- * @returns undefined when the reference means none of ours
- * @throws BirthmarkError `engine-unavailable`
- */
-export async function findLabelledContainer(deps: LabelledContainersDeps, reference: string): Promise<EngineContainer | undefined> {
-	const name = '/' + reference.replace(/^\//, '');
-	const all = await deps.engine.containers({});
-	const found =
-		all.find(({ Id }) => Id === reference) ??
-		all.find(({ Names }) => Names?.includes(name)) ??
-		all.find(({ Id, Labels }) => reference !== '' && Id.startsWith(reference) && isLabelled(Labels));
-	return found && isLabelled(found.Labels) ? found : undefined;
-}
-
-function isLabelled(labels: EngineContainer['Labels']): boolean {
-	return Object.hasOwn(labels ?? {}, COMMON_NAME_LABEL);
-}
+type ReachDeps = Pick<AuthorizerDeps, 'lookup' | 'policy'>;
 
 /** As the engine says now, e.g. `running`; `gone` when there is no such container, `unknown` when it does not answer. */
-export async function containerState(deps: LabelledContainersDeps, containerId: string): Promise<string> {
+export async function containerState(
+	deps: { readonly engine: { containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]> } },
+	containerId: string,
+): Promise<string> {
 	try {
 		return (await deps.engine.containers({ id: [containerId] })).find(({ Id }) => Id === containerId)?.State ?? 'gone';
 	} catch {
@@ -43,12 +27,17 @@ export async function containerState(deps: LabelledContainersDeps, containerId: 
 	}
 }
 
-/** A rule's check for calls whose path names the container. @param why what the user is told, and what to do instead */
-export function refuseLabelled(why: string): Rule['check'] {
-	return async (deps, _, reference) => {
-		if (await deps.findLabelled(reference)) {
-			throw new BirthmarkError('identity-isolated', `the container ${quote(reference)} has an identity: ${why}`);
-		}
+/** @param why what this would give away @throws BirthmarkError unless the policy permits it */
+export async function checkReach(deps: ReachDeps, call: EngineCall, action: PolicyAction, container: EngineContainer, why: string): Promise<void> {
+	const name = container.Names?.[0]?.slice(1) ?? container.Id.slice(0, 12);
+	await deps.policy.check(call, action, { container: factsOfContainer(container) }, `the container ${quote(name)} has an identity, and ${why}`);
+}
+
+/** A rule's check for calls whose path names the container. */
+export function reaches(action: PolicyAction, why: string): Rule['check'] {
+	return async (deps, call, reference) => {
+		const container = await deps.lookup.labelled(reference);
+		if (container) await checkReach(deps, call, action, container, why);
 	};
 }
 
@@ -56,5 +45,5 @@ export function refuseLabelled(why: string): Rule['check'] {
 export async function checkCommit(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
 	// Its body may be a form that names another container than the address does.
 	refuseUnseenBody(call, 'commit');
-	await refuseLabelled('a commit would give its labels to an image; build an image instead')(deps, call, call.query.get('container') ?? '');
+	await reaches('commit', 'an image made of it would carry its labels')(deps, call, call.query.get('container') ?? '');
 }

@@ -2,7 +2,6 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { EngineCall } from './engine-call.ts';
-import { refuseUnseenBody } from './unseen-body.ts';
 
 const FIRST_SAFE_VERSION = [1, 24] as const;
 
@@ -14,18 +13,6 @@ export function refuseOldVersion({ apiVersion }: EngineCall, what: string): void
 	throw new BirthmarkError(
 		'identity-isolated',
 		`API version ${major}.${minor} is too old to ${what} safely; use ${FIRST_SAFE_VERSION.join('.')} or newer`,
-	);
-}
-
-/** Before API 1.24 a start could carry a HostConfig that replaces the one judged at create (21). */
-export function checkStart(_: unknown, call: EngineCall): void {
-	refuseOldVersion(call, 'start containers');
-	refuseUnseenBody(call, 'start of a container');
-	const body = call.body?.toString('utf8').trim() ?? '';
-	if (body === '' || body === '{}' || body === 'null') return;
-	throw new BirthmarkError(
-		'engine-request-ambiguous',
-		'a start with a body could change what was judged when the container was created; start it without one',
 	);
 }
 

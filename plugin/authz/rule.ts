@@ -3,17 +3,25 @@
 import type { Logger } from '#common/runtime/log.ts';
 import type { Engine } from '../docker.ts';
 import type { ServiceRecords } from '../records-services.ts';
+import type { Makers } from './attach.ts';
+import type { ContainerLookup } from './container-lookup.ts';
 import type { EngineCall } from './engine-call.ts';
+import type { HostZones } from './host-zones.ts';
 import type { IdentityCreateDeps } from './identity-create.ts';
-import type { IsolationDeps } from './isolation.ts';
 import type { Judge } from '../policy/judge.ts';
+import type { Self } from '../self.ts';
 import type { OwnCalls } from './own-calls.ts';
 
-export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'engine' | 'records'>, IsolationDeps {
-	readonly engine: IdentityCreateDeps['engine'] & Pick<Engine, 'serviceId'>;
+export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'engine' | 'records'> {
+	readonly engine: IdentityCreateDeps['engine'] & Pick<Engine, 'inspect' | 'volume' | 'serviceId'>;
 	readonly records: IdentityCreateDeps['records'] & { readonly services: Pick<ServiceRecords, 'add'> };
 	/** where people have a say; `call` is the one that is judged */
 	readonly policy: Judge;
+	readonly lookup: ContainerLookup;
+	readonly hostZones: HostZones;
+	readonly makers: Makers;
+	/** whose control is nobody's business but the policy's: this one, and the one that it stands in for */
+	readonly ourPlugins: () => Promise<readonly Self[]>;
 	readonly ownCalls: Pick<OwnCalls, 'isOwn' | 'proofOf'>;
 	/** does the call carry what only root on the host can know? (permit.ts) */
 	readonly isPermitted: (call: EngineCall) => Promise<boolean>;

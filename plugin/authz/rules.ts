@@ -3,12 +3,19 @@
  * them (moby, api/server/router). Anything else passes, unread as a rule (`unconcerned.ts`).
  */
 
-import { checkCommit, refuseLabelled } from './labelled-containers.ts';
+import { checkAttach } from './attach.ts';
+import { checkBuild } from './builds.ts';
 import { checkCreate } from './container-create.ts';
-import { checkOldCopy, checkStart } from './old-api.ts';
-import type { Pattern, Rule } from './rule.ts';
+import { checkStart } from './container-start.ts';
 import type { MethodAndPath } from './engine-call.ts';
+import { checkExecCreate, checkExecStart } from './execs.ts';
+import { checkCommit, reaches } from './labelled-containers.ts';
+import { checkConnect } from './networks.ts';
+import { checkOldCopy } from './old-api.ts';
+import { checkPluginChange, checkPluginControl, checkPluginInstall } from './plugins.ts';
+import type { Pattern, Rule } from './rule.ts';
 import { checkService } from './services.ts';
+import { checkSwarm } from './swarm.ts';
 import { checkVolumeCreate } from './volume-create.ts';
 import { checkVolumeRemove } from './volume-remove.ts';
 
@@ -21,13 +28,24 @@ export const RULES: readonly Rule[] = [
 	CREATE,
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/start$/, check: checkStart },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/copy$/, check: checkOldCopy },
-	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/, check: refuseLabelled('files cannot be copied into it or out of it') },
-	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/, check: refuseLabelled('it cannot be exported; build an image from a container without birthmark labels') },
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/, check: refuseLabelled('a checkpoint would write its key to the disk') },
+	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/, check: reaches('copy', 'its key is among its files') },
+	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/, check: reaches('export', 'its files are not for others') },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/, check: reaches('checkpoint', 'a checkpoint would write its key to the disk') },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/exec$/, check: checkExecCreate },
+	{ method: /^POST$/, path: /^\/exec\/(.+)\/start$/, check: checkExecStart },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/attach$/, check: checkAttach },
+	{ method: /^GET$/, path: /^\/containers\/(.+)\/attach\/ws$/, check: checkAttach },
 	{ method: /^POST$/, path: /^\/commit$/, check: checkCommit },
 	{ method: /^POST$/, path: /^\/volumes\/create$/, check: checkVolumeCreate },
 	{ method: /^DELETE$/, path: /^\/volumes\/(.+)$/, check: checkVolumeRemove },
 	SERVICE,
+	{ method: /^POST$/, path: /^\/networks\/(.+)\/connect$/, check: checkConnect },
+	{ method: /^POST$/, path: /^\/swarm\/(?:init|join)$/, check: checkSwarm },
+	{ method: /^POST$/, path: /^\/(?:build|session|grpc)$/, check: checkBuild },
+	{ method: /^POST$/, path: /^\/plugins\/(?:pull|create)$/, check: checkPluginInstall },
+	{ method: /^POST$/, path: /^\/plugins\/(.+)\/(?:enable|disable)$/, check: checkPluginControl },
+	{ method: /^POST$/, path: /^\/plugins\/(.+)\/(?:set|upgrade)$/, check: checkPluginChange },
+	{ method: /^DELETE$/, path: /^\/plugins\/(.+)$/, check: checkPluginControl },
 ];
 
 /** Calls that may have taken containers or services away. */

@@ -7,8 +7,9 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { judgeService } from '../swarm/service-birth.ts';
 import { parseBody, parseMounts } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
-import { structFields, type Fields } from './go-struct.ts';
-import { checkMounts } from './isolation.ts';
+import { asString, isSet, structFields, type Fields } from './go-struct.ts';
+import { checkPluginService } from './plugins.ts';
+import { checkServicePowers } from './service-powers.ts';
 import type { AuthorizerDeps } from './rule.ts';
 
 /**
@@ -26,7 +27,8 @@ export async function checkService(deps: AuthorizerDeps, call: EngineCall, subje
 	if (mounts.some(({ type, source, driverOptions }) => (type !== 'volume' && source.includes('{{')) || driverOptions.get('o')?.includes('{{'))) {
 		throw new BirthmarkError('mount-illegal', 'a template in a bind cannot be judged before the task is made; write it out');
 	}
-	await checkMounts(deps, mounts);
+	if (isSet(task.get('pluginspec'))) await checkPluginService(deps, call, structFields(task.get('pluginspec'), 'PluginSpec'));
+	await checkServicePowers(deps, call, asString(service.get('name'), 'Name'), container, mounts);
 	const spec = await judgeService(deps, service, call);
 	const id = spec && subject !== '' ? await deps.engine.serviceId(subject) : undefined;
 	if (spec && id !== undefined) deps.records.services.add(id, spec);

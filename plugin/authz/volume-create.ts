@@ -3,12 +3,14 @@
  * without options (28); no back door through the local driver (26).
  */
 
+import { NO_FACTS } from '#common/policy/request.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { namesUs } from '../self.ts';
 import { parseBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { asString, stringMap, structFields } from './go-struct.ts';
-import { checkVolumeOptions } from './isolation.ts';
+import { volumeOptionPowers } from './isolation.ts';
+import { permitPowers } from './reach-host.ts';
 import type { AuthorizerDeps } from './rule.ts';
 
 /** @throws BirthmarkError to refuse */
@@ -16,6 +18,11 @@ export async function checkVolumeCreate(deps: AuthorizerDeps, call: EngineCall):
 	const fields = structFields(parseBody(call.body, 'create a volume'), 'the request');
 	const options = stringMap(fields.get('driveropts'), 'DriverOpts');
 	const driver = asString(fields.get('driver'), 'Driver');
-	if (!namesUs(await deps.self(), driver)) return checkVolumeOptions(deps, driver, options);
-	if (options.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels on the container');
+	if (namesUs(await deps.self(), driver)) {
+		if (options.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels on the container');
+		return;
+	}
+	// Judged here as well as where it is mounted: a task of a service may find it under a name that was harmless.
+	const powers = await volumeOptionPowers(deps, driver, options);
+	if (powers.length > 0) await permitPowers(deps, call, { ...NO_FACTS, volumes: [asString(fields.get('name'), 'Name')] }, powers);
 }

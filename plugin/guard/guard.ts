@@ -12,6 +12,7 @@ import { VERSION } from '#common/protocol/version.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { onShutdown } from '#common/runtime/shutdown.ts';
 import { authorizeRequest, authorizeResponse } from '../authz/authorizer.ts';
+import { createHostZones } from '../authz/host-zones.ts';
 import type { OwnCalls } from '../authz/own-calls.ts';
 import type { AuthorizerDeps } from '../authz/rule.ts';
 import { passesRequest, passesResponse } from '../authz/unconcerned.ts';
@@ -24,10 +25,15 @@ import { createGuardDriver } from './guard-driver.ts';
 import { createRecordsCopy, type RecordsCopy } from './records-copy.ts';
 
 /** What both have in common is made for both. */
-export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'ca' | 'ownerOf' | 'onHost' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
+export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'hostZones' | 'ourPlugins' | 'ca' | 'ownerOf' | 'onHost' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
 
 export interface GuardDeps {
 	readonly shared: SharedDeps;
+	/** where the host's file system is seen */
+	readonly hostRoot: string;
+	readonly policyPath: string;
+	/** relative to the mount of the run directory */
+	readonly engineSocket: string;
 	readonly engine: Engine;
 	readonly ownCalls: OwnCalls;
 	/** id of the plugin that it stands in for */
@@ -45,7 +51,7 @@ export interface GuardDeps {
 /** Runs until the process is told to stop. */
 export async function runGuard(deps: GuardDeps): Promise<void> {
 	const { engine, ownCalls, logger } = deps;
-	const naming = { engine, fallbackName: '', unmanagedPaths: [], runMountName: deps.runMountName };
+	const naming = { engine, fallbackName: '', unmanagedPaths: [], runMountName: deps.runMountName, engineSocket: deps.engineSocket };
 	const main = createSelf({ ...naming, pluginId: deps.guardOf });
 	const guard = createSelf({ ...naming, pluginId: deps.pluginId });
 	const own = deps.records;
@@ -57,7 +63,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 	async function prepare(): Promise<Self> {
 		const self = await main();
 		const { DockerRootDir } = await engine.info();
-		const source = `${deps.shared.hostRoot}${DockerRootDir}/plugins/${deps.guardOf}/propagated-mount/state/records.db`;
+		const source = `${deps.hostRoot}${DockerRootDir}/plugins/${deps.guardOf}/propagated-mount/state/records.db`;
 		copy ??= createRecordsCopy({ source, directory: join(deps.stateDirectory, 'copy'), now: Date.now });
 		sentinel = guardSentinel(self.name);
 		return self;
@@ -90,6 +96,8 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 	const authorizer: AuthorizerDeps = {
 		...deps.shared,
 		self: prepare,
+		hostZones: createHostZones({ self: main, hostRoot: deps.hostRoot, policyPath: deps.policyPath }),
+		ourPlugins: () => Promise.all([main(), guard()]),
 		ca: { authorize: async () => upgrading() },
 		ownerOf: async () => upgrading(),
 		onHost: async () => upgrading(),

@@ -7,7 +7,7 @@ import { refusalSentence } from '#common/policy/sentence.ts';
 import type { EngineCall } from '../authz/engine-call.ts';
 
 /** Who asks for something of its own is refused; all else reaches into what is another's. */
-const OWN_AFFAIRS: readonly PolicyAction[] = ['run', 'build', 'plugin-control', 'plugin-install'];
+const OWN_AFFAIRS: readonly PolicyAction[] = ['run', 'build', 'plugin-control', 'plugin-install', 'swarm'];
 
 /** What the action is done to; nothing for the engine itself. */
 export interface PolicySubject {

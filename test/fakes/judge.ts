@@ -12,7 +12,7 @@ export class FakeJudge implements Judge {
 	async check({ caller }: { caller: string }, action: PolicyAction, subject: PolicySubject, why?: string): Promise<void> {
 		this.asked.push({ caller, action, subject });
 		if (this.permitted.has(action)) return;
-		const own = ['run', 'build', 'plugin-control', 'plugin-install'].includes(action);
+		const own = ['run', 'build', 'plugin-control', 'plugin-install', 'swarm'].includes(action);
 		throw new BirthmarkError(own ? 'policy-refused' : 'identity-isolated', `${why ?? 'no'}; no rule permits ${action}`);
 	}
 }

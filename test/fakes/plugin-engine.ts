@@ -1,6 +1,6 @@
 /** The engine's API as the plugin asks it, with containers and images that a test puts there. */
 
-import type { EngineContainer, EngineImage, EngineInfo, EnginePlugin, EngineTask } from '../../plugin/docker.ts';
+import type { EngineContainer, EngineContainerDetails, EngineImage, EngineInfo, EnginePlugin, EngineTask, EngineVolume } from '../../plugin/docker.ts';
 
 export class FakeEngine {
 	readonly list: EngineContainer[] = [];
@@ -9,6 +9,14 @@ export class FakeEngine {
 	readonly services: { readonly ID: string; readonly name: string }[] = [];
 	readonly tasks = new Map<string, EngineTask>();
 	readonly removedVolumes: string[] = [];
+	/** id of an exec → id of its container */
+	readonly execs = new Map<string, string>();
+	/** by name of a volume */
+	readonly volumes = new Map<string, EngineVolume>();
+	/** by reference */
+	readonly details = new Map<string, EngineContainerDetails>();
+	/** lists of containers that were asked for */
+	questions = 0;
 
 	async info(): Promise<EngineInfo> {
 		return { Name: 'host1', DockerRootDir: '/var/lib/docker' };
@@ -22,8 +30,27 @@ export class FakeEngine {
 		return this.images.get(reference);
 	}
 
-	async containers({ id, label }: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
-		return this.list.filter((container) => (!id || id.includes(container.Id)) && (!label || label.every((name) => Object.hasOwn(container.Labels ?? {}, name))));
+	/** Filters as the engine's: beginnings of ids, patterns for the first name, labels. */
+	async containers({ id, label, name }: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
+		this.questions++;
+		return this.list.filter(({ Id, Names, Labels }) => {
+			const own = Names?.[0] ?? '';
+			if (id && !id.some((start) => Id.startsWith(start))) return false;
+			if (name && !name.some((pattern) => [own, own.slice(1)].some((text) => new RegExp(pattern).test(text)))) return false;
+			return !label || label.every((key) => Object.hasOwn(Labels ?? {}, key));
+		});
+	}
+
+	async containerOfExec(execId: string): Promise<string | undefined> {
+		return this.execs.get(execId);
+	}
+
+	async inspect(reference: string): Promise<EngineContainerDetails | undefined> {
+		return this.details.get(reference);
+	}
+
+	async volume(name: string): Promise<EngineVolume | undefined> {
+		return this.volumes.get(name);
 	}
 
 	async serviceId(reference: string): Promise<string | undefined> {

@@ -8,6 +8,7 @@ import { BUILD, enginePaths } from '../../scripts/paths.ts';
 import { PLUGIN } from '../../scripts/plugin.ts';
 import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from '../../scripts/private-engine.ts';
 import { enablePlugin, waitUntilEnforced } from '../../scripts/set-up.ts';
+import { writeTestPolicy } from '../../scripts/test-engine.ts';
 import { Steps } from '../../scripts/steps.ts';
 import { buildTestImages } from '../../scripts/test-images.ts';
 import { openWorld, type World } from './world.ts';
@@ -31,7 +32,7 @@ export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken,
 	await buildImages(steps, docker, join(BUILD, 'root-fs/base'));
 	await buildTestImages(steps, docker);
 	await docker(['plugin', 'create', PLUGIN, join(BUILD, 'plugin')]);
-	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug' });
+	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug', policyFile: writeTestPolicy(paths) });
 	writeDaemonJson(paths, [PLUGIN]);
 	reloadEngine(paths);
 	await waitUntilEnforced(paths.host);

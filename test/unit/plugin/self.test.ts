@@ -3,8 +3,8 @@ import { createSelf, findPluginId, namesUs, type Self } from '../../../plugin/se
 import { FakeEngine } from '../../fakes/plugin-engine.ts';
 
 const ID = 'beef' + '0'.repeat(60);
-const self: Self = { id: ID, name: 'birthmark:latest', protectedPaths: [] };
-const elsewhere: Self = { id: ID, name: 'registry.example:5000/team/birthmark:1.0', protectedPaths: [] };
+const self: Self = { id: ID, name: 'birthmark:latest', protectedPaths: [], dataRoot: '/var/lib/docker', runPaths: [] };
+const elsewhere: Self = { id: ID, name: 'registry.example:5000/team/birthmark:1.0', protectedPaths: [], dataRoot: '/var/lib/docker', runPaths: [] };
 
 for (const name of ['birthmark', 'birthmark:latest', 'library/birthmark', 'docker.io/library/birthmark', 'docker.io/birthmark:latest', 'index.docker.io/library/birthmark', ID, 'bee', 'beef0']) {
 	test(`the engine takes ${name} for us`, (t) => t.true(namesUs(self, name)));
@@ -21,7 +21,7 @@ test('an alias with a registry and a tag is taken as it is', (t) => {
 });
 
 test('an unmanaged plugin has the name of its socket', (t) => {
-	const unmanaged: Self = { name: 'birthmark', protectedPaths: [] };
+	const unmanaged: Self = { name: 'birthmark', protectedPaths: [], dataRoot: '/var/lib/docker', runPaths: [] };
 	t.true(namesUs(unmanaged, 'birthmark'));
 	t.false(namesUs(unmanaged, 'other'));
 });
@@ -38,8 +38,8 @@ test('name and protected paths come from the engine, asked once', async (t) => {
 	const engine = new FakeEngine();
 	const install = { Id: ID, Name: 'bmk:latest', Settings: { Mounts: [{ Name: 'run', Source: '/srv/run' }] } };
 	engine.installed.push({ Id: 'f'.repeat(64), Name: 'other:latest', Settings: {} }, install);
-	const learn = createSelf({ engine, pluginId: ID, fallbackName: 'birthmark', unmanagedPaths: ['/data'], runMountName: 'run' });
-	const expected = { id: ID, name: 'bmk:latest', protectedPaths: ['/var/lib/docker/plugins', '/srv/run/birthmark'] };
+	const learn = createSelf({ engine, pluginId: ID, fallbackName: 'birthmark', unmanagedPaths: ['/data'], runMountName: 'run', engineSocket: 'docker.sock' });
+	const expected = { id: ID, name: 'bmk:latest', protectedPaths: ['/var/lib/docker/plugins', '/srv/run/birthmark'], dataRoot: '/var/lib/docker', runPaths: ['/srv/run/docker.sock', '/srv/run'] };
 	t.deepEqual(await learn(), expected);
 	engine.installed.length = 0;
 	t.deepEqual(await learn(), expected);
@@ -47,7 +47,7 @@ test('name and protected paths come from the engine, asked once', async (t) => {
 
 test('an engine that does not know us yet is asked again', async (t) => {
 	const engine = new FakeEngine();
-	const learn = createSelf({ engine, pluginId: ID, fallbackName: 'birthmark', unmanagedPaths: [], runMountName: 'run' });
+	const learn = createSelf({ engine, pluginId: ID, fallbackName: 'birthmark', unmanagedPaths: [], runMountName: 'run', engineSocket: 'docker.sock' });
 	await t.throwsAsync(learn(), { code: 'engine-unavailable' });
 	engine.installed.push({ Id: ID, Name: 'bmk:latest', Settings: { Mounts: null } });
 	t.is((await learn()).name, 'bmk:latest');

@@ -6,7 +6,9 @@ import { silentLogger } from '#common/runtime/log.ts';
 import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/authorizer.ts';
 import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
 import { splitUri } from '../../../../plugin/authz/engine-call.ts';
-import { findLabelledContainer } from '../../../../plugin/authz/labelled-containers.ts';
+import { createMakers } from '../../../../plugin/authz/attach.ts';
+import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
+import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
 import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
@@ -47,9 +49,9 @@ function world(mapped = 0) {
 	const abandoned: string[] = [];
 	let ends = 0;
 	let removals = 0;
+	const self = async () => ({ id: PLUGIN_ID, name: 'birthmark:latest', protectedPaths: ['/var/lib/docker/plugins', '/run/birthmark'], dataRoot: '/var/lib/docker', runPaths: ['/run/docker.sock'] });
 	const deps: AuthorizerDeps = {
-		self: async () => ({ id: PLUGIN_ID, name: 'birthmark:latest', protectedPaths: ['/var/lib/docker/plugins', '/run/birthmark'] }),
-		hostRoot: '/nonexistent',
+		self,
 		engine,
 		ca,
 		records: {
@@ -68,7 +70,10 @@ function world(mapped = 0) {
 		isPermitted: async ({ headers }) => headers['X-Birthmark-Permit'] === 'good',
 		policy,
 		environment: () => 'test',
-		findLabelled: (reference) => findLabelledContainer({ engine }, reference),
+		lookup: createContainerLookup({ engine }),
+		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
+		ourPlugins: async () => [await self()],
+		makers: createMakers(),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
@@ -128,7 +133,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a local volume that binds a relative path, whatever its type', localVolume({ type: 'nfs', o: 'bind', device: './run/birthmark' }), 'identity-isolated'],
 	['a local volume of an overlay over a relative path', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc:run/birthmark' }), 'identity-isolated'],
 	['a local volume like that by itself', call('POST', '/volumes/create', { Name: 'x', DriverOpts: { o: 'bind', device: '/var/lib/docker/plugins' } }), 'identity-isolated'],
-	['a local volume of the host\'s processes', localVolume({ type: 'proc', device: 'proc' }), 'identity-isolated', /of type "proc"/],
+	['a local volume of the host\'s processes', localVolume({ type: 'proc', device: 'proc' }), 'identity-isolated', /filesystem:proc/],
 	['a local volume of a disk of the host', call('POST', '/volumes/create', { Driver: 'local', DriverOpts: { type: 'ext4', device: '/dev/sda1' } }), 'identity-isolated'],
 	['a bind through the directory of a process', host({ Binds: ['/proc/self/cwd/birthmark:/x'] }), 'identity-isolated'],
 	['our driver for every volume', host({ VolumeDriver: 'birthmark' }), 'mount-illegal'],
@@ -192,7 +197,7 @@ for (const [sentence, request, code, says] of REFUSED) {
 
 const ALLOWED: readonly (readonly [sentence: string, request: EngineCall])[] = [
 	['a container that asks for nothing', create({ Image: 'x', Labels: { a: 'b', A: 'c', 'größe': '1' } })],
-	['a container with ordinary binds and volumes', host({ Binds: ['/etc:/x', 'data:/y', '/var/run/docker.sock:/s'], Mounts: [{ Type: 'volume', Source: 'v', Target: '/z' }, { Type: 'tmpfs', Target: '/t' }] })],
+	['a container with ordinary binds and volumes', host({ Binds: ['/srv:/x', 'data:/y', '/etc/localtime:/z:ro'], Mounts: [{ Type: 'volume', Source: 'v', Target: '/z' }, { Type: 'tmpfs', Target: '/t' }] })],
 	['an unlabelled container with something at our path', host({ Tmpfs: { '/run/birthmark': '' } })],
 	['volumes from an unlabelled container', host({ VolumesFrom: ['other'] })],
 	['a create by an old client with limits at the top', create({ Memory: 1024, VolumeDriver: '', Binds: null })],
@@ -203,11 +208,15 @@ const ALLOWED: readonly (readonly [sentence: string, request: EngineCall])[] = [
 	['a volume of another driver with types of its own', call('POST', '/volumes/create', { Driver: 'cloud', DriverOpts: { type: 'gp2' } })],
 	['a local volume of its own', localVolume({ type: 'nfs', o: 'addr=10.0.0.1', device: ':/export' })],
 	['a volume of our driver by name, for a container to come', call('POST', '/volumes/create', { Name: 'project_identity', Driver: 'birthmark' })],
-	['a privileged container without an identity', host({ Privileged: true, CapAdd: ['ALL'] })],
 	['a named local volume', call('POST', '/volumes/create', { Name: 'x', Driver: 'local' })],
 	['a start without a body', call('POST', '/v1.41/containers/victim/start')],
 	['a start with an empty object', call('POST', '/v1.41/containers/victim/start', {})],
-	['an exec', call('POST', '/containers/victim/exec', { Cmd: ['ls'] })],
+	['an exec in an unlabelled container', call('POST', '/containers/other/exec', { Cmd: ['ls'] })],
+	['a build', call('POST', '/build?t=x&networkmode=host')],
+	['a look at what a labelled container prints', call('GET', '/containers/victim/logs?stdout=1')],
+	['new limits for a labelled container', call('POST', '/containers/victim/update', { Memory: 1 })],
+	['a network for a labelled container', call('POST', '/networks/x/connect', { Container: 'victim' })],
+	['the control of another plugin', call('POST', '/plugins/other/disable?force=1')],
 	['a stop', call('POST', '/containers/victim/stop')],
 	['an archive of an unlabelled container', call('GET', '/containers/other/archive?path=/')],
 	['a commit of an unlabelled container', call('POST', '/commit?container=other', 'null', { headers: { 'Content-Type': 'application/json' } })],

@@ -20,7 +20,7 @@ const VOLUME = 'a'.repeat(64);
 const CONTAINER = 'c'.repeat(64);
 const IMAGE_ID = 'sha256:' + '1'.repeat(64);
 const OTHER_IMAGE = 'sha256:' + '2'.repeat(64);
-const SELF = { name: 'birthmark:latest', protectedPaths: [] };
+const SELF = { name: 'birthmark:latest', protectedPaths: [], dataRoot: '/var/lib/docker', runPaths: [] };
 const CALL = { caller: 'alice' };
 
 const named = { 'birthmark.cn': 'api01', 'birthmark.ou': 'web-api', other: 'x' };

@@ -1,0 +1,108 @@
+/**
+ * Places on the host from which other containers, their identities or the engine are reached (25, 26,
+ * 54 in docs/threat-model.md). Whoever binds one, something in it or something above it has the
+ * power that is called like it. What lies in the directories of identities is given to nobody.
+ */
+
+import { posix } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
+import type { Self } from '../self.ts';
+import { isWithin, overlaps, resolveOnHost } from './host-paths.ts';
+
+export interface HostZonesDeps {
+	readonly self: () => Promise<Self>;
+	/** where the host's file system is seen */
+	readonly hostRoot: string;
+	/** as people name it on the host: whoever writes it decides what is permitted */
+	readonly policyPath: string;
+}
+
+export interface HostZones {
+	/**
+	 * @param path on the host; anything but an absolute one is no path
+	 * @returns the powers that a bind of it gives; none for an ordinary directory
+	 * @throws BirthmarkError `identity-isolated` for what lies in a directory of identities
+	 */
+	powersOf(path: string, isWritable: boolean): Promise<readonly string[]>;
+}
+
+interface Zone {
+	readonly power: string;
+	readonly paths: readonly string[];
+	/** reaching it takes writing */
+	readonly ifWritable?: true;
+}
+
+const ETC = ['cron.d', 'cron.hourly', 'cron.daily', 'cron.weekly', 'cron.monthly', 'crontab', 'systemd', 'init.d', 'rc.local', 'udev', 'modprobe.d', 'pam.d', 'profile', 'profile.d', 'sudoers', 'sudoers.d', 'passwd', 'shadow', 'group', 'ssh', 'ld.so.preload', 'ld.so.conf', 'ld.so.conf.d', 'apt', 'logrotate.d'];
+
+const ZONES: readonly Zone[] = [
+	{ power: 'engine-socket', paths: ['/run/docker.sock', '/run/docker', '/run/containerd', '/run/runc', '/run/crio', '/run/podman', '/run/buildkit'] },
+	{ power: 'engine-config', paths: ['/etc/docker', '/etc/containerd', '/etc/cdi', '/run/cdi', '/etc/birthmark'] },
+	{ power: 'engine-data', paths: ['/var/lib/docker', '/var/lib/containerd'] },
+	{ power: 'host-proc', paths: ['/proc'] },
+	{ power: 'host-sys', paths: ['/sys'] },
+	// Root in a container is root for these services, and they start programs.
+	{ power: 'host-services', paths: ['/run/dbus', '/run/systemd/private', '/run/systemd/system'] },
+	// What root on the host runs by itself.
+	{
+		power: 'host-programs',
+		ifWritable: true,
+		paths: [
+			...['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/usr/bin', '/usr/sbin', '/usr/lib', '/usr/lib32', '/usr/lib64', '/usr/libexec', '/usr/local/bin', '/usr/local/sbin', '/usr/local/lib'],
+			...['/boot', '/root/.ssh', '/root/.profile', '/root/.bashrc', '/root/.bash_profile', '/var/spool/cron', ...ETC.map((name) => `/etc/${name}`)],
+		],
+	},
+];
+
+export function createHostZones({ self, hostRoot, policyPath }: HostZonesDeps): HostZones {
+	let zones: Promise<readonly Zone[]> | undefined;
+
+	/** Links in the paths of zones are the host's own: they are followed once. */
+	function known(): Promise<readonly Zone[]> {
+		zones ??= learn().catch((error: unknown) => {
+			zones = undefined;
+			throw error;
+		});
+		return zones;
+	}
+
+	async function learn(): Promise<readonly Zone[]> {
+		const { dataRoot, runPaths } = await self();
+		const own = [
+			{ power: 'engine-data', paths: [dataRoot] },
+			{ power: 'engine-socket', paths: runPaths },
+			{ power: 'engine-config', paths: [policyPath] },
+		];
+		return Promise.all([...ZONES, ...own].map(async (zone) => ({ ...zone, paths: await spellings(zone.paths) })));
+	}
+
+	/** Each path as it is written, and as the host's links lead. */
+	async function spellings(paths: readonly string[]): Promise<readonly string[]> {
+		const resolved = await Promise.all(paths.map((path) => resolveOnHost(hostRoot, path)));
+		return [...new Set([...paths, ...resolved.filter((path) => path !== undefined)])];
+	}
+
+	return {
+		async powersOf(path, isWritable) {
+			if (!path.startsWith('/')) return [];
+			const resolved = await resolveOnHost(hostRoot, path);
+			// Too many links: nobody knows where it leads.
+			const candidates = [...new Set([posix.resolve(path), resolved ?? '/'])];
+			const protectedPaths = await spellings((await self()).protectedPaths);
+			const forbidden = protectedPaths.find((directory) => candidates.some((candidate) => isWithin(candidate, directory)));
+			if (forbidden !== undefined) {
+				throw new BirthmarkError('identity-isolated', `the host path ${quote(path)} leads to where the identities of containers are mounted (${forbidden}); bind another directory`);
+			}
+			// The whole host is one power, not a list of all of them.
+			if (candidates.includes('/')) return ['host-root'];
+			const powers = new Set<string>();
+			for (const { power, paths, ifWritable } of await known()) {
+				if (ifWritable && !isWritable) continue;
+				if (candidates.some((candidate) => paths.some((place) => overlaps(candidate, place)))) powers.add(power);
+			}
+			if (protectedPaths.some((directory) => candidates.some((candidate) => isWithin(directory, candidate)))) powers.add('identities');
+			return [...powers];
+		},
+	};
+}

@@ -1,0 +1,53 @@
+/**
+ * Namespaces of other containers (29, 35): `--pid`, `--ipc`, `--network container:X`. Those of a
+ * container with an identity show its processes, its shared memory, its addresses: the policy says
+ * who may. Whoever joins the processes of a container that sees the host's, sees the host's.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
+import { asString, type Fields } from './go-struct.ts';
+import type { EngineCall } from './engine-call.ts';
+import { checkReach } from './labelled-containers.ts';
+import type { AuthorizerDeps } from './rule.ts';
+
+export interface Join {
+	readonly namespace: 'pid' | 'ipc' | 'network' | 'cgroup';
+	readonly reference: string;
+}
+
+const MODES = [['pid', 'pidmode'], ['ipc', 'ipcmode'], ['network', 'networkmode'], ['cgroup', 'cgroup']] as const;
+const PREFIX = 'container:';
+/** A joins B, which joins C, …: the engine follows one after the other */
+const MAX_CHAIN = 8;
+
+/** What HostConfig asks to join. */
+export function joinsOf(host: Fields): Join[] {
+	return MODES.flatMap(([namespace, field]) => {
+		const mode = asString(host.get(field), `HostConfig.${field}`);
+		return mode.startsWith(PREFIX) ? [{ namespace, reference: mode.slice(PREFIX.length) }] : [];
+	});
+}
+
+/**
+ * @returns powers that come with the namespaces
+ * @throws BirthmarkError for one that the policy does not permit to join
+ */
+export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy' | 'engine'>, call: EngineCall, joins: readonly Join[]): Promise<string[]> {
+	const powers: string[] = [];
+	for (const { namespace, reference } of joins) {
+		let next = reference;
+		for (let length = 0; ; length++) {
+			if (length === MAX_CHAIN) throw new BirthmarkError('identity-isolated', `${quote(reference)} shares its ${namespace} namespace with too many others, one after the other; join the first of them`);
+			const container = await deps.lookup.labelled(next);
+			if (container) await checkReach(deps, call, 'join', container, `whoever shares its ${namespace} namespace is inside with it`);
+			// Only of processes does it matter whose they are.
+			if (namespace !== 'pid') break;
+			const mode = (await deps.engine.inspect(next))?.HostConfig.PidMode ?? '';
+			if (mode === 'host') powers.push('pid-host');
+			if (!mode.startsWith(PREFIX)) break;
+			next = mode.slice(PREFIX.length);
+		}
+	}
+	return powers;
+}

@@ -1,0 +1,41 @@
+/**
+ * What a container is asked to be created with, beyond its own walls: the sum of its powers (powers.ts,
+ * host-zones.ts, joins.ts), and who may make such a one. The policy decides; without a rule, nobody
+ * may. A container that asks for nothing of it costs no question to anybody.
+ */
+
+import type { ContainerFacts } from '#common/policy/request.ts';
+import type { EngineImage } from '../docker.ts';
+import { factsOfCreate } from '../policy/container-facts.ts';
+import type { CreateBody } from './create-body.ts';
+import type { EngineCall } from './engine-call.ts';
+import { bindPowers, inheritedPowers, mountPowers, namedVolumePowers } from './isolation.ts';
+import { checkJoins } from './joins.ts';
+import type { AuthorizerDeps } from './rule.ts';
+
+/**
+ * @param image of the container; undefined when the engine does not have it
+ * @throws BirthmarkError to refuse
+ */
+export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined): Promise<void> {
+	const powers = [
+		...body.powers,
+		...(await bindPowers(deps, body.binds)),
+		...(await mountPowers(deps, body.mounts)),
+		...(await namedVolumePowers(deps, body)),
+		...(await inheritedPowers(deps, call, body.volumesFrom)),
+		...(await checkJoins(deps, call, body.joins)),
+	];
+	const names: Partial<ContainerFacts> = {
+		name: call.query.get('name') ?? '',
+		commonName: body.labels.get('birthmark.cn') ?? '',
+		organizationalUnit: body.labels.get('birthmark.ou') ?? '',
+	};
+	if (powers.length > 0) await permitPowers(deps, call, factsOfCreate(body, image, names), powers);
+}
+
+/** @throws BirthmarkError unless the policy permits all of them together */
+export async function permitPowers(deps: Pick<AuthorizerDeps, 'policy'>, call: EngineCall, facts: ContainerFacts, powers: readonly string[]): Promise<void> {
+	const container = { ...facts, powers: [...new Set(powers)].sort() };
+	await deps.policy.check(call, 'reach-host', { container }, `with ${container.powers.join(', ')} it could reach other containers or the host from outside`);
+}

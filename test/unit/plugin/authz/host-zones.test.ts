@@ -1,0 +1,77 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
+
+function zones(t: ExecutionContext, links: Readonly<Record<string, string>> = {}) {
+	const hostRoot = mkdtempSync(join(tmpdir(), 'birthmark-zones-'));
+	t.teardown(() => rmSync(hostRoot, { recursive: true }));
+	for (const [name, target] of Object.entries({ '/var/run': '/run', '/bin': 'usr/bin', ...links })) {
+		mkdirSync(join(hostRoot, name, '..'), { recursive: true });
+		symlinkSync(target, join(hostRoot, name));
+	}
+	return createHostZones({
+		hostRoot,
+		policyPath: '/srv/policy.cedar',
+		self: async () => ({ name: 'birthmark:latest', protectedPaths: ['/data/docker/plugins', '/run/birthmark'], dataRoot: '/data/docker', runPaths: ['/run/docker.sock'] }),
+	});
+}
+
+const POWERS: readonly (readonly [path: string, powers: readonly string[]])[] = [
+	['/', ['host-root']],
+	['//', ['host-root']],
+	['/srv/..', ['host-root']],
+	['/run/docker.sock', ['engine-socket']],
+	['/var/run/docker.sock', ['engine-socket']],
+	['/run/../run//docker.sock', ['engine-socket']],
+	['/run/containerd/containerd.sock', ['engine-socket']],
+	['/run/docker/plugins', ['engine-socket']],
+	['/run', ['engine-config', 'engine-socket', 'host-services', 'identities']],
+	['/var/run', ['engine-config', 'engine-socket', 'host-services', 'identities']],
+	['/etc/docker', ['engine-config']],
+	['/etc/birthmark', ['engine-config']],
+	['/srv/policy.cedar', ['engine-config']],
+	['/srv', ['engine-config']],
+	['/etc', ['engine-config']],
+	['/data', ['engine-data', 'identities']],
+	['/data/docker', ['engine-data', 'identities']],
+	['/data/docker/containers', ['engine-data']],
+	['/var/lib/containerd', ['engine-data']],
+	['/var/lib', ['engine-data']],
+	['/proc', ['host-proc']],
+	['/proc/1/root', ['host-root']],
+	['/sys/fs/cgroup', ['host-sys']],
+	['/run/dbus/system_bus_socket', ['host-services']],
+];
+
+for (const [path, powers] of POWERS) {
+	test(`a bind of ${path}, to read it, gives ${powers.join(', ')}`, async (t) => t.deepEqual([...(await zones(t).powersOf(path, false))].sort(), [...powers]));
+}
+
+test('what root runs on the host gives power to who may write it', async (t) => {
+	const { powersOf } = zones(t);
+	for (const path of ['/usr', '/usr/bin/env', '/bin', '/bin/sh', '/etc/cron.d', '/etc/passwd', '/root/.ssh', '/root', '/boot']) {
+		t.deepEqual(await powersOf(path, true), ['host-programs'], path);
+		t.deepEqual(await powersOf(path, false), [], path);
+	}
+});
+
+test('ordinary directories give none', async (t) => {
+	const { powersOf } = zones(t);
+	for (const path of ['/home/me/project', '/srv/data', '/tmp', '/var/log', '/var/lib/postgresql', '/etc/localtime', '/etc/ssl/certs', '/etc/nginx', '/root/project', '/usr/share/zoneinfo/UTC', '/dev/shm', '/opt/app', '/mnt', '/run/user/1000', '/run/dockerx', 'volume', '']) {
+		t.deepEqual(await powersOf(path, true), [], path);
+	}
+});
+
+test('the directories of identities are for nobody, whichever way a path leads there', async (t) => {
+	const { powersOf } = zones(t, { '/srv/a': '/srv/b', '/srv/b': '../run', '/srv/c': '/data/docker/plugins/x' });
+	for (const path of ['/run/birthmark', '/var/run/birthmark/x', '/srv/a/birthmark', '/srv/c', '/srv/c/../y', '/etc/../data/docker/plugins']) {
+		await t.throwsAsync(powersOf(path, false), { code: 'identity-isolated' }, path);
+	}
+	t.true((await powersOf('/srv/a', false)).includes('identities'));
+});
+
+test('a chain of links without end may lead anywhere', async (t) => {
+	t.deepEqual(await zones(t, { '/srv/x': '/srv/y', '/srv/y': '/srv/x' }).powersOf('/srv/x', false), ['host-root']);
+});

@@ -1,0 +1,170 @@
+/** Rules that leave the decision to the policy: what it is asked, and what passes without a question. */
+
+import test from 'ava';
+import type { PolicyAction } from '#common/policy/request.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import { createMakers } from '../../../../plugin/authz/attach.ts';
+import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/authorizer.ts';
+import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
+import { splitUri, type EngineCall } from '../../../../plugin/authz/engine-call.ts';
+import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
+import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
+import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
+import { FakeJudge } from '../../../fakes/judge.ts';
+import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
+import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
+
+const VICTIM = 'c'.repeat(64);
+const PLAIN = 'e'.repeat(64);
+const PLUGIN_ID = 'feed' + '0'.repeat(60);
+const EXEC = '1'.repeat(64);
+
+function world() {
+	const engine = new FakeEngine();
+	engine.list.push(engineContainer({ Id: VICTIM }), engineContainer({ Id: PLAIN, Names: ['/plain'], Labels: {} }));
+	engine.execs.set(EXEC, VICTIM).set('2'.repeat(64), PLAIN);
+	const judge = new FakeJudge();
+	const self = async () => ({ id: PLUGIN_ID, name: 'birthmark:latest', protectedPaths: ['/var/lib/docker/plugins', '/run/birthmark'], dataRoot: '/var/lib/docker', runPaths: ['/run/docker.sock'] });
+	const deps: AuthorizerDeps = {
+		self,
+		engine,
+		ca: new FakePluginCa(),
+		records: { hasVolume: () => false, identitiesOf: () => [], addIdentity: () => undefined, beginBirth: () => undefined, abandonBirth: () => undefined, services: { add: () => undefined } },
+		forgetContainer: async () => undefined,
+		onEnded: () => undefined,
+		ownerOf: async () => ({ uid: 0, gid: 0 }),
+		onHost: async (owner) => owner,
+		ownCalls: createOwnCalls(),
+		isPermitted: async () => false,
+		policy: judge,
+		environment: () => 'test',
+		lookup: createContainerLookup({ engine }),
+		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
+		ourPlugins: async () => [await self()],
+		makers: createMakers(),
+		onProof: () => true,
+		onContainersRemoved: () => undefined,
+		logger: silentLogger,
+	};
+	return { deps, engine, judge };
+}
+
+function call(method: string, uri: string, body?: object, caller = 'local'): EngineCall {
+	return { caller, method, ...splitUri(uri), ...(body !== undefined && { body: Buffer.from(JSON.stringify(body)) }), headers: {} };
+}
+
+const create = (HostConfig: object): EngineCall => call('POST', '/containers/create?name=new', { Image: 'team/tool:2', HostConfig });
+const command = { Cmd: ['id'] };
+
+const ASKED: readonly (readonly [sentence: string, request: EngineCall, action: PolicyAction, about: object])[] = [
+	['a command in a labelled container', call('POST', '/containers/victim/exec', command, 'alice'), 'exec', { container: { commonName: 'victim', organizationalUnit: 'web', id: VICTIM } }],
+	['the start of a prepared command', call('POST', `/exec/${EXEC}/start`, {}), 'exec', { container: { commonName: 'victim' } }],
+	['a privileged command in any container', call('POST', '/containers/plain/exec', { ...command, Privileged: true }), 'reach-host', { container: { name: 'plain', powers: ['privileged'] } }],
+	['files of a labelled container', call('GET', '/containers/victim/archive?path=/'), 'copy', { container: { commonName: 'victim' } }],
+	['all files of one', call('GET', '/containers/ccc/export'), 'export', { container: { commonName: 'victim' } }],
+	['an image of one', call('POST', '/commit?container=victim'), 'commit', { container: { commonName: 'victim' } }],
+	['a checkpoint of one', call('POST', '/containers/victim/checkpoints', {}), 'checkpoint', { container: { commonName: 'victim' } }],
+	['a start of one from a checkpoint', call('POST', '/containers/victim/start?checkpoint=x'), 'checkpoint', { container: { commonName: 'victim' } }],
+	['a start of any from files of somebody', call('POST', '/containers/plain/start?checkpoint=x&checkpoint-dir=/tmp'), 'reach-host', { container: { powers: ['restore'] } }],
+	['its network', create({ NetworkMode: 'container:victim' }), 'join', { container: { commonName: 'victim' } }],
+	['its processes', create({ PidMode: `container:${VICTIM}` }), 'join', { container: { commonName: 'victim' } }],
+	['its shared memory', create({ IpcMode: 'container:victim' }), 'join', { container: { commonName: 'victim' } }],
+	['its network, for a build', call('POST', '/build?networkmode=container:victim'), 'join', { container: { commonName: 'victim' } }],
+	['its volumes', create({ VolumesFrom: ['victim:ro'] }), 'mount', { container: { commonName: 'victim' } }],
+	['another network for it', call('POST', '/networks/x/connect', { Container: 'victim' }), 'connect', { container: { commonName: 'victim' } }],
+	['powers over the host', create({ Privileged: true, Binds: ['/run/docker.sock:/s'] }), 'reach-host', { container: { name: 'new', image: { repository: 'team/tool', tag: '2' }, powers: ['engine-socket', 'privileged'] } }],
+	['a control group for a build', call('POST', '/build?cgroupparent=/x'), 'reach-host', { container: { powers: ['cgroup-parent'] } }],
+	['powers of the tasks of a service', call('POST', '/services/create', { Name: 'jobs', TaskTemplate: { ContainerSpec: { Image: 'tool', CapabilityAdd: ['CAP_SYS_ADMIN'], Privileges: { Seccomp: { Mode: 'unconfined' } } } } }), 'reach-host', { container: { service: 'jobs', image: { repository: 'tool' }, powers: ['cap-sys-admin', 'seccomp-other'] } }],
+	['a volume of the host', call('POST', '/volumes/create', { Name: 'v', DriverOpts: { type: 'none', o: 'bind', device: '/proc' } }), 'reach-host', { container: { volumes: ['v'], powers: ['host-proc'] } }],
+	['the end of this plugin', call('POST', '/plugins/docker.io%2Flibrary%2Fbirthmark/disable'), 'plugin-control', { plugin: { own: true, name: 'birthmark:latest', id: PLUGIN_ID } }],
+	['other settings for this plugin', call('POST', '/plugins/feed/set', []), 'plugin-control', { plugin: { own: true } }],
+	['other settings for another', call('POST', '/plugins/sshfs/set', []), 'plugin-install', { plugin: { own: false, reference: 'sshfs' } }],
+	['another plugin', call('POST', '/plugins/pull?remote=vieux/sshfs&name=x', []), 'plugin-install', { plugin: { reference: 'vieux/sshfs', name: 'x' } }],
+	['a service of plugins', call('POST', '/services/create', { TaskTemplate: { PluginSpec: { Name: 'x', Remote: 'vieux/sshfs' } } }), 'plugin-install', { plugin: { reference: 'vieux/sshfs' } }],
+	['a build', call('POST', '/build?t=x'), 'build', {}],
+	['a session of BuildKit', call('POST', '/session'), 'build', {}],
+	['a swarm', call('POST', '/swarm/join', {}), 'swarm', {}],
+];
+
+for (const [sentence, request, action, about] of ASKED) {
+	test(`the policy is asked about ${sentence}: ${action}`, async (t) => {
+		const { deps, judge } = world();
+		judge.permitted.clear();
+		if (action !== 'build') judge.permitted.add('build');
+		t.false((await authorizeRequest(deps, request)).Allow, 'what no rule permits is refused');
+		t.like(judge.asked.at(-1), { caller: request.caller, action, subject: about } as object);
+		judge.permitted.add(action);
+		t.deepEqual(await authorizeRequest(deps, request), { Allow: true });
+	});
+}
+
+test('what concerns no identity and no power is asked of nobody', async (t) => {
+	const { deps, judge } = world();
+	for (const request of [
+		call('POST', '/containers/plain/exec', command), call('POST', `/exec/${'2'.repeat(64)}/start`, {}), call('POST', `/exec/${'3'.repeat(64)}/start`, {}), call('POST', '/containers/plain/attach?stdin=1'),
+		call('GET', '/containers/plain/archive?path=/'), create({ NetworkMode: 'container:plain', IpcMode: 'host', CapAdd: ['NET_ADMIN'], VolumesFrom: ['plain'], Binds: ['/srv:/x', 'data:/y'] }),
+		call('POST', '/networks/x/connect', { Container: 'plain' }), call('POST', '/plugins/other/disable'), call('DELETE', '/plugins/other'),
+	]) t.deepEqual(await authorizeRequest(deps, request), { Allow: true }, `${request.method} ${request.path}`);
+	t.deepEqual(judge.asked, []);
+});
+
+test('a container created with nothing beyond its walls costs no question to the engine but the one for its image', async (t) => {
+	const { deps, engine } = world();
+	await authorizeRequest(deps, create({ Binds: ['/srv:/x'], NetworkMode: 'bridge' }));
+	t.is(engine.questions, 0);
+});
+
+test('who joins the processes of one that sees the host\'s, sees the host\'s, however long the chain', async (t) => {
+	const { deps, engine, judge } = world();
+	const joined = (PidMode: string) => ({ Config: { OpenStdin: false }, HostConfig: { PidMode }, Mounts: null });
+	engine.details.set('plain', joined('container:b')).set('b', joined('host')).set('loop', joined('container:loop'));
+	t.false((await authorizeRequest(deps, create({ PidMode: 'container:plain' }))).Allow);
+	t.like(judge.asked[0], { action: 'reach-host', subject: { container: { powers: ['pid-host'] } } } as object);
+	t.regex((await authorizeRequest(deps, create({ PidMode: 'container:loop' }))).Msg!, /too many others/);
+	engine.details.set('b', joined('container:victim'));
+	t.false((await authorizeRequest(deps, create({ PidMode: 'container:plain' }))).Allow);
+	t.is(judge.asked.at(-1)!.action, 'join');
+});
+
+test('inherited binds and volumes that exist already give the powers that they have', async (t) => {
+	const { deps, engine, judge } = world();
+	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: { PidMode: '' }, Mounts: [{ Type: 'bind', Source: '/proc', RW: false }, { Type: 'volume', Source: '/var/lib/docker/volumes/x/_data' }] });
+	engine.volumes.set('old', { Driver: 'local', Options: { type: 'none', o: 'bind', device: '/etc/docker' } }).set('good', { Driver: 'local', Options: null });
+	t.false((await authorizeRequest(deps, create({ VolumesFrom: ['plain'] }))).Allow);
+	t.like(judge.asked[0], { subject: { container: { powers: ['host-proc'] } } } as object);
+	t.false((await authorizeRequest(deps, create({ Binds: ['old:/x', 'good:/y', 'new:/z'] }))).Allow);
+	t.like(judge.asked[1], { subject: { container: { powers: ['engine-config'] } } } as object);
+	t.true((await authorizeRequest(deps, create({ Binds: ['good:/y', 'new:/z'] }))).Allow);
+});
+
+test('whoever made a container may attach to it until it starts; to the input of a running one nobody may unasked', async (t) => {
+	const { deps, engine, judge } = world();
+	const withInput = { Config: { OpenStdin: true }, HostConfig: { PidMode: '' }, Mounts: null };
+	const attach = (caller: string) => call('POST', '/containers/fresh/attach?stream=1&stdin=1', undefined, caller);
+	const fresh = engineContainer({ Id: '7'.repeat(64), Names: ['/fresh'], State: 'created' });
+	engine.list.push(fresh);
+	engine.details.set(fresh.Id, withInput);
+	await authorizeResponse(deps, { ...call('POST', '/containers/create', { Image: 'x' }, 'alice'), response: { status: 201, body: Buffer.from(`{"Id":"${fresh.Id}"}`) } });
+	t.true((await authorizeRequest(deps, attach('alice'))).Allow);
+	t.false((await authorizeRequest(deps, attach('bob'))).Allow);
+	engine.list[engine.list.indexOf(fresh)] = { ...fresh, State: 'running' };
+	t.false((await authorizeRequest(deps, attach('alice'))).Allow);
+	t.false((await authorizeRequest(deps, call('GET', '/containers/fresh/attach/ws'))).Allow);
+	engine.details.set(fresh.Id, { ...withInput, Config: { OpenStdin: false } });
+	t.true((await authorizeRequest(deps, attach('bob'))).Allow, 'without an input there is only what logs show as well');
+	t.deepEqual([...new Set(judge.asked.map(({ action }) => action))], ['attach']);
+});
+
+test('an exec whose body the engine did not show is refused, and so is one that cannot be read in one way', async (t) => {
+	const { deps } = world();
+	t.regex((await authorizeRequest(deps, call('POST', '/containers/plain/exec'))).Msg!, /\[engine-request-unseen\]/);
+	const twice = { ...call('POST', '/containers/plain/exec'), body: Buffer.from('{"Privileged":true,"privileged":false}') };
+	t.regex((await authorizeRequest(deps, twice)).Msg!, /\[engine-request-ambiguous\]/);
+});
+
+test('labels of the engine\'s own tasks are refused to a container that asks for an identity', async (t) => {
+	const { deps } = world();
+	const Labels = { 'birthmark.cn': 'api01', 'birthmark.ou': 'web-api', 'com.docker.swarm.service.id': 'x' };
+	t.regex((await authorizeRequest(deps, call('POST', '/containers/create', { Image: 'x', Labels }))).Msg!, /com\.docker\.swarm\.service\.id.*\[label-illegal\]/);
+	t.true((await authorizeRequest(deps, call('POST', '/containers/create', { Image: 'x', Labels: { 'com.docker.swarm.service.id': 'x' } }))).Allow, 'others may call themselves what they like');
+});
