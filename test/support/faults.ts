@@ -7,7 +7,6 @@
  * `2 after POST /v1/authorize`. It is removed when the step is reached.
  */
 
-import childProcess from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import https from 'node:https';
@@ -15,7 +14,6 @@ import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import { basename } from 'node:path';
 import { StatementSync } from 'node:sqlite';
-import { promisify } from 'node:util';
 
 const ARMED = '/host/run/fault';
 
@@ -54,27 +52,16 @@ StatementSync.prototype.run = function (this: StatementSync, ...values: Paramete
 	return result;
 } as typeof run;
 
-for (const name of ['execFile', 'spawn'] as const) {
-	const original = childProcess[name] as (...args: unknown[]) => unknown;
-	const wrapped = (...args: unknown[]): unknown => {
-		const [program, words] = args as [string, readonly string[]];
-		reach(`before ${program} ${words.join(' ')}`);
-		return original(...args);
-	};
-	const promised = (original as { [promisify.custom]?: (...args: unknown[]) => unknown })[promisify.custom];
-	if (promised) {
-		Object.assign(wrapped, {
-			[promisify.custom]: (...args: unknown[]) => {
-				const [program, words] = args as [string, readonly string[]];
-				reach(`before ${program} ${words.join(' ')}`);
-				return promised(...args);
-			},
-		});
-	}
-	Object.assign(childProcess, { [name]: wrapped });
-}
-
-const { rename } = fsPromises;
+// Around each mount and each unmount its directory is made or removed.
+const { mkdir, rmdir, rename } = fsPromises;
+fsPromises.mkdir = (async (...args: Parameters<typeof mkdir>) => {
+	reach('before mkdir');
+	return mkdir(...args);
+}) as typeof mkdir;
+fsPromises.rmdir = async (path) => {
+	reach('before rmdir');
+	await rmdir(path);
+};
 fsPromises.rename = async (from, to) => {
 	reach(`before rename ${basename(String(to))}`);
 	await rename(from, to);

@@ -1,9 +1,12 @@
 /** Without the CA nothing new is born, nothing that lives is disturbed, and nothing else on the engine notices. */
 
 import test from 'ava';
-import { startCa } from '../../../scripts/set-up.ts';
+import { startEngine, stopEngine } from '../../../scripts/private-engine.ts';
+import { startCa, waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { dockerCommand } from '../../../scripts/images.ts';
 import { Steps } from '../../../scripts/steps.ts';
+import { auditEvents } from '../../support/audit.ts';
+import { pluginProcess } from '../../support/processes.ts';
 import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
@@ -64,16 +67,47 @@ test('renewal survives an outage shorter than the rest of the life', async (t) =
 	t.not(after.serial, before.serial);
 });
 
-test('a death while the CA is away is told when it is back', async (t) => {
+test('while the CA accepts connections and never answers, twenty starts wait for it and nothing else on the engine does', async (t) => {
+	const names = Array.from({ length: 20 }, () => world.name());
+	const containers = await Promise.all(names.map((name) => world.create(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP)));
+	t.teardown(() => ca.unpause().catch(() => undefined));
+	await ca.pause();
+	const order: string[] = [];
+	const started = Promise.all(containers.map((container) => container.start().finally(() => order.push('labelled'))));
+	const other = await world.plain(t, { Image: 'test/busybox', Cmd: ['echo', 'runs'] });
+	await other.start();
+	await other.wait();
+	t.is(await world.logs(other), 'runs\n');
+	t.true((await world.docker.listContainers({ all: true })).length > names.length);
+	await other.remove();
+	order.push('unlabelled');
+	await ca.unpause();
+	await started;
+	t.is(order[0], 'unlabelled');
+	t.is(order.length, names.length + 1);
+	await eventually('all are live', async () => (await world.identities()).filter(({ commonName }) => names.includes(commonName)).length === names.length, 60);
+});
+
+test('a death while the CA is away is told once when it is back, although the plugin was killed and the engine stopped meanwhile', async (t) => {
 	t.teardown(startAgain);
 	const name = world.name();
 	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
-	const { serial } = await eventually('the identity is live', () => world.identity(name));
+	const { serial, authorizationId } = await eventually('the identity is live', () => world.identity(name));
+	const events = await auditEvents(world);
+	const isPending = async () => ((await world.status())?.pendingRevocations ?? 0) > 0;
 	await ca.stop({ t: 5 });
 	await container.stop({ t: 1 });
-	t.true(((await world.status())?.pendingRevocations ?? 0) > 0);
-	await startAgain();
+	t.true(await isPending());
+	const pid = pluginProcess(world.paths);
+	process.kill(pid, 'SIGKILL');
+	await eventually('the plugin is there again, and knows', async () => ![0, pid].includes(pluginProcess(world.paths, { mayBeMissing: true })) && isPending(), 60);
+	await stopEngine(world.paths);
+	await startEngine(new Steps(`${world.state}/logs/ca-away.log`), world.paths);
+	// The engine has started the CA as well: it is restart: always.
+	await waitUntilEnforced(world.host, 60);
 	t.truthy(await eventually('it is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked'), 60));
+	await eventually('nothing is left to tell', async () => (await world.status())?.pendingRevocations === 0, 60);
+	t.is((await events()).filter(({ action, subject }) => action === 'certificate.revoke' && subject === authorizationId).length, 1);
 });
 
 test('kill -9 of the CA loses nothing that it answered', async (t) => {
