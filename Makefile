@@ -48,10 +48,12 @@ test-unit: deps ## unit tests only
 test-integration: build ## integration stories only; STORY=<name> for one, ENGINE=26.1 or 28.5 for another engine
 	@$(NODE) scripts/test.ts --integration $(STORY)
 
-soak: build ## what takes long: 200 kills and 60 outages under load, every property 50 times as often
+soak: build ## what takes long: kills and outages under load, a thousand restarts and creations, every property 50 times as often
 	@BIRTHMARK_REQUIRE_POSTGRES=1 BIRTHMARK_SOAK_KILLS=$${BIRTHMARK_SOAK_KILLS:-200} BIRTHMARK_SOAK_OUTAGES=$${BIRTHMARK_SOAK_OUTAGES:-60} \
 		BIRTHMARK_SOAK_CLOCK_STEPS=$${BIRTHMARK_SOAK_CLOCK_STEPS:-3000} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} \
 		$(BIN)/ava --timeout 90m 'test/unit/**/*property.test.ts' 'test/unit/**/crash*.test.ts' test/unit/ca/clock.test.ts test/unit/ca/disk-full.test.ts
+	@BIRTHMARK_SOAK_RESTARTING=$${BIRTHMARK_SOAK_RESTARTING:-200} BIRTHMARK_SOAK_CREATED=$${BIRTHMARK_SOAK_CREATED:-1000} BIRTHMARK_SOAK_FAULTS=1 \
+		$(NODE) scripts/test.ts --integration '{many-restarts,plugin-faults}'
 
 bench: build ## figures, as ratios to a reference taken in the same run
 	@set -e; for figure in bench/*.ts; do $(NODE) $$figure; done
