@@ -44,6 +44,7 @@ import { createImageFiles } from './users/image-files.ts';
 import { createImageUsers } from './users/image-users.ts';
 import { createVolumeDriver } from './volume/driver.ts';
 import { IdentityVolumes } from './volume/identity-volumes.ts';
+import { awaitEngine, mayStartAgain, NOT_PROPAGATED, reachesContainers, watchPropagation } from './volume/propagation.ts';
 import { openRelay } from './volume/relay.ts';
 import { startRevocationLists } from './volume/revocation-lists.ts';
 import { openTmpfs } from './volume/tmpfs.ts';
@@ -104,10 +105,17 @@ const shared: SharedDeps = {
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {
 	await runGuard({ shared, hostRoot, policyPath: config.POLICY_FILE, engineSocket: config.ENGINE_SOCKET, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });
 }
+const reaches = () => reachesContainers({ directory: config.DATA_DIRECTORY, own: '/proc/self/mountinfo', shim: `/proc/${process.ppid}/mountinfo` });
+let isReached = pluginId === undefined || (await reaches());
+if (!isReached && startsAgain()) {
+	await awaitEngine(config.PLUGIN_SOCKET, logger);
+	process.exit(1);
+}
 const tmpfs = await openTmpfs({
 	hostDirectory: join(config.RUN_DIRECTORY, 'birthmark', pluginId?.slice(0, 12) ?? 'unmanaged'),
 	volumesDirectory: join(config.DATA_DIRECTORY, 'volumes'),
 	agentDirectory: config.AGENT_DIRECTORY,
+	problem: () => (isReached ? undefined : NOT_PROPAGATED),
 	logger,
 });
 
@@ -185,8 +193,15 @@ await server.listen(config.PLUGIN_SOCKET);
 const scraped = config.METRICS_ADDRESS && (await listenForScrapers(config.METRICS_ADDRESS, metrics.text, logger));
 logger.info('ready', { path: config.PLUGIN_SOCKET, address: config.CA_URL?.join(',') ?? 'none' });
 
+const propagation = watchPropagation({
+	reaches: async () => pluginId === undefined || !isReached || (isReached = await reaches()),
+	onLost: () => {
+		if (startsAgain()) process.kill(process.pid, 'SIGTERM');
+	},
+});
+
 onShutdown(logger, async () => {
-	for (const part of [enforcement, membership, sweep, outbox, revocationLists]) part.close();
+	for (const part of [propagation, enforcement, membership, sweep, outbox, revocationLists]) part.close();
 	scraped?.closeAllConnections();
 	scraped?.close();
 	await volumes.close();
@@ -202,6 +217,13 @@ async function makeSentinel(): Promise<void> {
 	} catch (error) {
 		logger.debug('the sentinel volume could not be made yet', { volume: SENTINEL_VOLUME, error });
 	}
+}
+
+/** The engine starts a plugin again that ends, and sets up its mounts anew. */
+function startsAgain(): boolean {
+	const again = mayStartAgain(join(stateDirectory, 'propagation'), Date.now());
+	logger.error(again ? 'what the plugin mounts does not reach containers; starting again' : NOT_PROPAGATED, { code: 'mount-failed' });
+	return again;
 }
 
 function configOrExit(): PluginConfig {

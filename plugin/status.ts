@@ -13,7 +13,7 @@ export interface StatusDeps {
 	readonly ca: { isReachable(): boolean | undefined; clockSkewSeconds(): number | undefined };
 	readonly records: { outboxLength(): number };
 	readonly policyFile: { state(): string | undefined };
-	readonly tmpfs: { readonly abilities: MountAbilities };
+	readonly tmpfs: { readonly abilities: MountAbilities; problem(): string | undefined };
 }
 
 export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records, policyFile, tmpfs }: StatusDeps): PluginStatus {
@@ -29,7 +29,7 @@ export function pluginStatus({ enforcement, nodeIdentity, membership, ca, record
 		clockSkewSeconds: ca.clockSkewSeconds() ?? null,
 		pendingRevocations: records.outboxLength(),
 		policy: policyFile.state() ?? null,
-		tmpfs: tmpfs.abilities.problem ?? 'ok',
+		tmpfs: tmpfs.problem() ?? 'ok',
 		noswap: tmpfs.abilities.noswap,
 	};
 }

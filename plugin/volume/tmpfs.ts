@@ -30,16 +30,20 @@ export interface TmpfsDeps {
 	readonly volumesDirectory: string;
 	/** the agent and its loader, bound into each volume */
 	readonly agentDirectory: string;
+	/** why nothing that is mounted would reach a container */
+	readonly problem: () => string | undefined;
 	readonly logger: Logger;
 }
 
 export type Tmpfs = Awaited<ReturnType<typeof openTmpfs>>;
 
 /** Prepares the directories and finds out what the host can. */
-export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirectory, logger }: TmpfsDeps) {
+export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirectory, problem: hidden, logger }: TmpfsDeps) {
 	await mkdir(hostDirectory, { recursive: true, mode: 0o700 });
 	await mkdir(volumesDirectory, { recursive: true, mode: 0o700 });
 	const abilities = await findMountAbilities(hostDirectory, agentDirectory, logger);
+
+	const problem = (): string | undefined => abilities.problem ?? hidden();
 
 	const hostPath = (volume: string) => join(hostDirectory, volume);
 	const path = (volume: string) => join(volumesDirectory, volume);
@@ -60,6 +64,8 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		/** what the engine is told; the container's directory */
 		path,
 		abilities,
+		/** why no identity can be mounted */
+		problem,
 
 		/**
 		 * Mounts a fresh tmpfs with the agent in it, read-only.
@@ -67,7 +73,8 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		 * @throws BirthmarkError `mount-failed`; nothing stays mounted then
 		 */
 		async mount(volume: string, { uid, gid, mode, sizeBytes, inodes }: TmpfsOwner): Promise<void> {
-			if (abilities.problem !== undefined) throw new BirthmarkError('mount-failed', abilities.problem);
+			const reason = problem();
+			if (reason !== undefined) throw new BirthmarkError('mount-failed', reason);
 			try {
 				await remove(volume);
 				await mkdir(hostPath(volume), { mode: 0o700 });

@@ -14,7 +14,8 @@ const VOLUME = 'a'.repeat(64);
 
 async function world(t: ExecutionContext) {
 	const made = tmp.dirSync({ unsafeCleanup: true });
-	const deps = { hostDirectory: join(made.name, 'host'), volumesDirectory: join(made.name, 'volumes'), agentDirectory: join(made.name, 'agent'), logger: silentLogger };
+	const hidden: { reason?: string } = {};
+	const deps = { hostDirectory: join(made.name, 'host'), volumesDirectory: join(made.name, 'volumes'), agentDirectory: join(made.name, 'agent'), problem: () => hidden.reason, logger: silentLogger };
 	mkdirSync(deps.agentDirectory);
 	writeFileSync(join(deps.agentDirectory, 'birthmark-agent'), 'agent', { mode: 0o755 });
 	const tmpfs = await openTmpfs(deps);
@@ -23,7 +24,7 @@ async function world(t: ExecutionContext) {
 		unmount(deps.agentDirectory);
 		made.removeCallback();
 	});
-	return { tmpfs, deps, directory: made.name, path: tmpfs.path(VOLUME) };
+	return { tmpfs, deps, hidden, directory: made.name, path: tmpfs.path(VOLUME) };
 }
 
 const OWNER: TmpfsOwner = { uid: 0, gid: 0, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128 };
@@ -47,6 +48,15 @@ test('the agent is delivered, and not even root can write to it', async (t) => {
 	for (const directory of [join(path, 'bin'), join(deps.hostDirectory, VOLUME, 'bin'), deps.agentDirectory]) {
 		t.throws(() => writeFileSync(join(directory, 'birthmark-agent'), 'evil'), { code: 'EROFS' }, directory);
 	}
+});
+
+test('nothing is mounted where it would reach no container', async (t) => {
+	const { tmpfs, path, hidden } = await world(t);
+	t.is(tmpfs.problem(), undefined);
+	hidden.reason = 'what the plugin mounts does not reach containers';
+	t.is(tmpfs.problem(), hidden.reason);
+	await t.throwsAsync(tmpfs.mount(VOLUME, OWNER), { code: 'mount-failed', message: hidden.reason });
+	t.false(existsSync(path));
 });
 
 test('unmounting leaves no mount and no directory, even while somebody uses it', async (t) => {

@@ -1,0 +1,127 @@
+/**
+ * Is what the plugin mounts seen where containers are made?
+ *
+ * An engine that starts after a crash ends the plugin of before and starts it anew, and cleans up
+ * after the one while it prepares the other (moby, plugin/manager.go, HandleExitEvent). Now and then
+ * it so unmounts the directory that it has just shared with the plugin: nothing that is mounted
+ * from then on reaches a container, and only another start of the plugin mends that (docs/adr/0031).
+ */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { posix } from 'node:path';
+import { listenUnix } from '#common/runtime/listen.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import { isWithin } from '../authz/host-paths.ts';
+
+/** What is said where no other start can mend it. */
+export const NOT_PROPAGATED = 'what the plugin mounts does not reach containers; restart the engine';
+/** Whoever has just been started anew for this, and finds it the same, stays: it would only end in the same place again. */
+const PATIENCE_MS = 20_000;
+/** The engine's cleaning takes milliseconds, much longer only on a host that is very busy. */
+const INTERVAL_MS = 1_000;
+const WATCHED_MS = 60_000;
+/** The engine looks for a plugin that it starts every three seconds. */
+const SEEN_MS = 5_000;
+
+export interface PropagationDeps {
+	/** the plugin's propagated mount */
+	readonly directory: string;
+	/** mountinfo of the plugin, and of the process that started it, in whose mounts containers are made (proc_pid_mountinfo(5)) */
+	readonly own: string;
+	readonly shim: string;
+}
+
+/**
+ * @returns false only when it is certain that no mount reaches the containers: where the directory lies
+ * on their side, another mount is on top, which does not share with it (mount_namespaces(7))
+ */
+export async function reachesContainers({ directory, own, shim }: PropagationDeps): Promise<boolean> {
+	try {
+		const [ours, theirs] = (await Promise.all([readFile(own, 'utf8'), readFile(shim, 'utf8')])).map(parseMounts) as [MountEntry[], MountEntry[]];
+		const mount = topmost(ours, directory);
+		if (mount?.group === undefined || mount.point !== directory) return true; // not a mount of an engine: nothing to conclude from it
+		const places = theirs.filter(({ device, root }) => device === mount.device && isWithin(mount.root, root)).map(({ root, point }) => posix.join(point, mount.root.slice(root.length)));
+		return places.length === 0 || places.some((place) => topmost(theirs, place)?.group === mount.group);
+	} catch {
+		return true;
+	}
+}
+
+interface MountEntry {
+	readonly id: string;
+	readonly parent: string;
+	readonly device: string;
+	/** within its file system */
+	readonly root: string;
+	readonly point: string;
+	readonly group: string | undefined;
+}
+
+/** Escapes in paths are left as they are: they are the same wherever a path stands. */
+function parseMounts(mountinfo: string): MountEntry[] {
+	return mountinfo.split('\n').filter((line) => line !== '').map((line) => {
+		const [id = '', parent = '', device = '', root = '', point = '', , ...tags] = line.split(' - ')[0]!.split(' ');
+		return { id, parent, device, root, point, group: tags.find((tag) => tag.startsWith('shared:')) };
+	});
+}
+
+/** Of mounts on the same place the one that carries no other; their order in the table says nothing. */
+function topmost(mounts: readonly MountEntry[], path: string): MountEntry | undefined {
+	const covering = mounts.filter(({ point }) => isWithin(path, point));
+	const longest = Math.max(...covering.map(({ point }) => point.length));
+	const stack = covering.filter(({ point }) => point.length === longest);
+	return stack.find(({ id }) => !stack.some(({ parent }) => parent === id));
+}
+
+/** @param marker a file that tells when another start was last tried for this @returns true once in a while, and notes it */
+export function mayStartAgain(marker: string, now: number): boolean {
+	let last = Number.NaN;
+	try {
+		last = Number(readFileSync(marker, 'utf8'));
+	} catch {
+		// never yet
+	}
+	if (Math.abs(now - last) < PATIENCE_MS) return false;
+	writeFileSync(marker, String(now));
+	return true;
+}
+
+/**
+ * Looks for the first minute, in which the engine may still be cleaning up.
+ *
+ * @param onLost called once, when the engine has certainly seen that the plugin is there; `reaches` is not asked again
+ * @param seenMs after how long that is
+ */
+export function watchPropagation({ reaches, onLost, seenMs = SEEN_MS }: { readonly reaches: () => Promise<boolean>; readonly onLost: () => void; readonly seenMs?: number }): { close(): void } {
+	const start = performance.now();
+	let timer: NodeJS.Timeout;
+	const wait = (milliseconds: number, then: () => void): void => void (timer = setTimeout(then, milliseconds).unref());
+	const look = async (): Promise<void> => {
+		if (!(await reaches())) wait(Math.max(0, start + seenMs - performance.now()), onLost);
+		else if (performance.now() < start + WATCHED_MS) wait(INTERVAL_MS, () => void look());
+	};
+	wait(INTERVAL_MS, () => void look());
+	return { close: () => clearTimeout(timer) };
+}
+
+/**
+ * Waits for the engine to see that the plugin is there, which it does by a connection on which it says
+ * nothing: it starts a plugin again that ends after that, and gives up one that ends before (moby,
+ * pluginPostStart). Nothing is answered, so that whatever the engine asks, it asks the plugin that comes.
+ */
+export async function awaitEngine(socket: string, logger: Logger): Promise<void> {
+	await new Promise<void>((resolve, reject) => {
+		const server = createServer((connection) => {
+			connection.on('error', () => {}); // gone already
+			connection.once('data', () => connection.destroy());
+			connection.once('end', () => {
+				if (connection.bytesRead > 0) return;
+				server.close();
+				resolve();
+			});
+		});
+		listenUnix(server, socket, 0o600).catch(reject);
+	}).catch((error: unknown) => logger.warn('the engine could not be awaited', { error }));
+}
