@@ -13,6 +13,8 @@ import { quote } from '#common/protocol/names.ts';
 import { exchange, type Answer } from './request.ts';
 
 const DEADLINE_MS = 3_000;
+/** An engine that starts hundreds of containers at once answers late, and each of their starts has such a question. */
+const LIST_DEADLINE_MS = 20_000;
 /** Removing a container's volume waits for the engine's own locks. */
 const REMOVE_DEADLINE_MS = 20_000;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -95,8 +97,8 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 	}
 
 	/** @throws BirthmarkError `engine-unavailable` for any other status */
-	async function get<T>(path: string, absent?: 404): Promise<T | undefined> {
-		const answer = await call('GET', path);
+	async function get<T>(path: string, absent?: 404, deadlineMs = DEADLINE_MS): Promise<T | undefined> {
+		const answer = await call('GET', path, { deadlineMs });
 		if (answer.status === absent) return undefined;
 		if (answer.status !== 200) throw refused(path, answer);
 		return JSON.parse(answer.body) as T;
@@ -104,7 +106,7 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 
 	/** All containers, running or not, that match. `/containers/json` takes no container lock. */
 	async function containers(filters: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
-		return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`))!;
+		return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`, undefined, LIST_DEADLINE_MS))!;
 	}
 
 	return {
