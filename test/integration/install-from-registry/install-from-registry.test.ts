@@ -57,9 +57,15 @@ test('a plugin pushed to a registry is installed from there, joins, is set, and 
 	for (const { Name, Description } of Mounts) t.true(Description.length > 10, `${Name} has a description`);
 
 	// Settings are honoured: a plugin whose CA is elsewhere says so.
+	const refusedDisable = await docker(['plugin', 'disable', '--force', 'birthmark'], { mayFail: true });
+	t.regex(refusedDisable.stderr, /\[policy-refused\]/, 'as long as it is in the chain');
+	writeDaemonJson(paths, []);
+	reloadEngine(paths);
+	await eventually('it is out of the chain', async () => (await pluginStatus(paths.host))?.inChain === false, 30);
 	await docker(['plugin', 'disable', '--force', 'birthmark']);
 	await docker(['plugin', 'set', 'birthmark', 'CA_URL=https://127.0.0.1:9']);
 	await docker(['plugin', 'enable', 'birthmark']);
+	writeDaemonJson(paths, ['birthmark']);
 	reloadEngine(paths);
 	await eventually('the new address is in use', async () => {
 		const now = await pluginStatus(paths.host);
