@@ -19,12 +19,13 @@ export function diagnoseEngine(engine: EngineView | Error, pluginName: string, n
 	if (engine instanceof Error) return [fault('engine', engine.message, 'start the engine, or set DOCKER_HOST to its address')];
 	const findings: Finding[] = [ok('engine', `Docker ${engine.version}, API ${engine.apiVersion}`)];
 	const { plugin, status } = engine;
+	if (engine.guard !== undefined) findings.push(warning('upgrade', `${engine.guard} stands in for the plugin: an upgrade is under way, or was interrupted`, 'wait for it, or as root: birthmark plugin upgrade --resume'));
 	if (!plugin) return [...findings, fault('plugin', `no plugin ${pluginName} is installed`, `docker plugin install --alias ${pluginName} REGISTRY/birthmark CA_URL=https://… JOIN_TOKEN=…`)];
 	if (!plugin.enabled) return [...findings, fault('plugin', `${plugin.name} is disabled`, `docker plugin enable ${pluginName}, then make the engine reload daemon.json (kill -HUP $(pidof dockerd))`)];
 	findings.push(ok('plugin', `${plugin.name} is enabled`));
 	if (!status) return [...findings, fault('plugin status', 'the plugin says nothing of itself: its sentinel volume is missing', `is it in the authorization chain? name it in daemon.json ("authorization-plugins": ["${pluginName}"]) and send the engine a SIGHUP; the plugin's lines are in the engine's log`)];
 	if (status.inChain === true) findings.push(ok('enforcement', 'the engine asks the plugin before it acts'));
-	else if (status.inChain === false) findings.push(fault('enforcement', 'the engine does NOT ask the plugin: no token is issued', `name it in daemon.json ("authorization-plugins": ["${pluginName}"]) and send the engine a SIGHUP, which is also needed after each disable and enable of the plugin`));
+	else if (status.inChain === false) findings.push(enforcementFault(status.enforcementProblem) ?? fault('enforcement', 'the engine does NOT ask the plugin: no token is issued', `name it in daemon.json ("authorization-plugins": ["${pluginName}"]) and send the engine a SIGHUP, which is also needed after each disable and enable of the plugin`));
 	else findings.push(warning('enforcement', 'not known yet', 'run this again in a few seconds'));
 	findings.push(status.joined ? ok('node', `joined as ${status.node ?? '?'}`) : fault('node', 'the plugin has not joined a CA', 'birthmark node token …, then docker plugin set birthmark CA_URL=… JOIN_TOKEN=… and enable it'));
 	if (status.nodeCertificateExpires !== null) {
@@ -50,6 +51,13 @@ function policyFinding(state: string | null | undefined): Finding {
 	if (state === 'none') return ok('policy', 'built-in rules only: the allow list at the CA decides about names');
 	if (/^[0-9a-f]{64}$/.test(state)) return ok('policy', `in force, SHA-256 ${state.slice(0, 12)}…`);
 	return fault('policy', state, 'birthmark policy check shows every fault; until it is mended nothing that needs a permit is permitted');
+}
+
+/** @param problem "what is wrong; what to do", when it is not that the plugin is missing in the chain */
+function enforcementFault(problem: string | undefined): Finding | undefined {
+	if (problem === undefined) return undefined;
+	const [what = '', ...remedy] = problem.split('; ');
+	return fault('enforcement', `${what}: no token is issued`, remedy.join('; '));
 }
 
 export const ok = (check: string, detail: string): Finding => ({ check, verdict: 'ok', detail });

@@ -4,10 +4,13 @@ import type Docker from 'dockerode';
 import { Readable } from 'node:stream';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-status.ts';
+import { guardName } from '#common/protocol/plugin-upgrade.ts';
 import type { EngineFacts, HiddenBody } from './engine-limits.ts';
 
 export interface EngineView extends EngineFacts {
 	readonly plugin: { readonly name: string; readonly enabled: boolean } | undefined;
+	/** name of a stand-in that an upgrade has left */
+	readonly guard?: string;
 	/** undefined when the sentinel volume is not there */
 	readonly status: PluginStatus | undefined;
 }
@@ -22,6 +25,7 @@ export async function inspectEngine(pluginName: string): Promise<EngineView> {
 		const info = (await docker.info()) as { KernelVersion?: string; OperatingSystem?: string; SecurityOptions?: string[] | null };
 		const plugins = (await docker.listPlugins()) as Array<{ Name: string; Enabled: boolean }>;
 		const plugin = plugins.find(({ Name }) => Name === pluginName || Name === `${pluginName}:latest`);
+		const guard = plugins.find(({ Name }) => Name === `${guardName(pluginName)}:latest`);
 		const status = await readStatus(docker);
 		return {
 			version: version.Version,
@@ -31,6 +35,7 @@ export async function inspectEngine(pluginName: string): Promise<EngineView> {
 			securityOptions: info.SecurityOptions ?? [],
 			// Only the plugin can tell what it was not shown.
 			hiddenBodies: status?.inChain === true ? await findHiddenBodies(docker) : undefined,
+			...(guard && { guard: guard.Name }),
 			plugin: plugin && { name: plugin.Name, enabled: plugin.Enabled },
 			status,
 		};

@@ -69,6 +69,9 @@ const hostRoot = pluginId === undefined ? '' : SHIM_ROOT;
 const nodeIdentity = createNodeIdentityStore(stateDirectory);
 const records = openRecords(join(stateDirectory, 'records.db'));
 records.abandonBirths();
+// Made anew by each process: the engine counts the volumes of a driver that it creates, and those that it finds
+// when it starts, but not one that it only hears of, e.g. after a start with the plugin disabled.
+if (config.GUARD_OF === undefined) records.removeVolume(SENTINEL_VOLUME);
 const ownCalls = createOwnCalls();
 const engine = createEngine(join(config.RUN_DIRECTORY, config.ENGINE_SOCKET), ownCalls.headers);
 /** Shared: the relay follows what the node's own calls found out. */

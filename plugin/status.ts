@@ -3,11 +3,12 @@
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { VERSION } from '#common/protocol/version.ts';
+import { OUT_OF_CHAIN } from './enforcement.ts';
 import type { MountAbilities } from './volume/mount-abilities.ts';
 import { leafOf, type NodeIdentity } from './node-identity.ts';
 
 export interface StatusDeps {
-	readonly enforcement: { inChain(): boolean | null };
+	readonly enforcement: { inChain(): boolean | null; problem(): string | undefined };
 	readonly nodeIdentity: { current(): NodeIdentity | undefined };
 	readonly membership: { problem(): string | undefined };
 	readonly ca: { isReachable(): boolean | undefined; clockSkewSeconds(): number | undefined };
@@ -18,9 +19,11 @@ export interface StatusDeps {
 
 export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records, policyFile, tmpfs }: StatusDeps): PluginStatus {
 	const node = nodeIdentity.current();
+	const enforcementProblem = enforcement.problem();
 	return {
 		version: VERSION,
 		inChain: enforcement.inChain(),
+		...(enforcementProblem !== undefined && enforcementProblem !== OUT_OF_CHAIN && { enforcementProblem }),
 		joined: node !== undefined,
 		node: node?.name ?? null,
 		nodeCertificateExpires: node ? leafOf(node.certificate, node.key).notAfter.toISOString() : null,

@@ -10,6 +10,8 @@ export interface PluginStatus {
 	readonly version: string;
 	/** does the engine ask the plugin before it acts; null while that cannot be known */
 	readonly inChain: boolean | null;
+	/** "what is wrong; what to do", when `inChain` is false for another reason than that the engine does not ask */
+	readonly enforcementProblem?: string;
 	readonly joined: boolean;
 	readonly node: string | null;
 	/** RFC 3339 */

@@ -24,6 +24,14 @@ test('where everything is in place everything is ok, and each question is asked 
 	t.true(findings.every(({ remedy }) => remedy === undefined));
 });
 
+test('a stand-in that an upgrade has left is told, also where the plugin is disabled', (t) => {
+	for (const enabled of [true, false]) {
+		const finding = diagnose({ ...VIEW, guard: 'birthmark-guard:latest', plugin: { name: 'birthmark:latest', enabled } }).find(({ check }) => check === 'upgrade');
+		t.like(finding, { verdict: 'warning', remedy: 'wait for it, or as root: birthmark plugin upgrade --resume' });
+		t.regex(finding!.detail, /^birthmark-guard:latest stands in/);
+	}
+});
+
 /** Nothing more can be said when one of these is missing. */
 for (const [name, view, check, detail, remedy] of [
 	['the engine is away', new Error('the engine could not be asked'), 'engine', /could not be asked/, /DOCKER_HOST/],
@@ -43,6 +51,7 @@ for (const [name, view, check, detail, remedy] of [
 
 const CASES: ReadonlyArray<readonly [string, Partial<PluginStatus>, string, Finding['verdict'] | undefined, RegExp?]> = [
 	['the engine does not ask the plugin', { inChain: false }, 'enforcement', 'fault', /does NOT ask/],
+	['the engine does not obey', { inChain: false, enforcementProblem: 'it acts all the same; restart it; report it' }, 'enforcement', 'fault', /^it acts all the same: no token is issued$/],
 	['it is not known whether the engine asks', { inChain: null }, 'enforcement', 'warning', /not known/],
 	['the plugin has not joined', { joined: false, node: null }, 'node', 'fault', /has not joined/],
 	['it joined under a name', {}, 'node', 'ok', /joined as host1$/],
