@@ -1,8 +1,10 @@
 /** What a policy is told about a container: from the request that makes it, from our records, from the engine's list. */
 
+import { posix } from 'node:path';
 import { parseImageName } from '#common/policy/image-name.ts';
 import { NO_FACTS, NO_IMAGE, type ContainerFacts, type ImageFacts } from '#common/policy/request.ts';
 import type { Names } from '#common/protocol/messages.ts';
+import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { CreateBody } from '../authz/create-body.ts';
 import { parseIdentityLabels } from '../authz/labels.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
@@ -13,6 +15,7 @@ export type AskedContainer = Pick<CreateBody, 'image' | 'user' | 'networkMode' |
 
 /** Of a container that is to be made. @param more names of an identity, name of the container, powers, … */
 export function factsOfCreate(body: AskedContainer, image: EngineImage | undefined, more: Partial<ContainerFacts> = {}): ContainerFacts {
+	const sources = mountSources(body);
 	const network = body.networkMode || 'default';
 	return {
 		...NO_FACTS,
@@ -20,8 +23,8 @@ export function factsOfCreate(body: AskedContainer, image: EngineImage | undefin
 		user: userName(body.user || image?.Config?.User || ''),
 		network,
 		networks: [...new Set([network, ...body.networks.filter((name) => name !== '')])],
-		binds: [...body.binds.map((bind) => bind.split(':')[0]!).filter(isPath), ...body.mounts.map(({ source }) => source).filter(isPath)],
-		volumes: [...body.binds.map((bind) => bind.split(':')[0]!).filter(isVolume), ...body.mounts.map(({ source }) => source).filter(isVolume)],
+		binds: sources.filter((source) => source.startsWith('/')),
+		volumes: sources.filter((source) => !source.startsWith('/')),
 		capabilities: [...new Set(body.capAdd.map((name) => name.toUpperCase().replace(/^(?:CAP_)+/, '')))],
 		...more,
 	};
@@ -70,10 +73,8 @@ function userName(user: string): string {
 	return name === '' || /^[+-]?0+$/.test(name) ? 'root' : name;
 }
 
-function isPath(source: string): boolean {
-	return source.startsWith('/');
-}
-
-function isVolume(source: string): boolean {
-	return source !== '' && !isPath(source);
+/** Of all mounts that have one, without the volume that carries the identity. */
+function mountSources({ binds, mounts }: Pick<CreateBody, 'binds' | 'mounts'>): string[] {
+	const all = [...binds.map((bind) => bind.split(':')).map(([source = '', target = '']) => ({ source, target })), ...mounts];
+	return all.filter(({ source, target }) => source !== '' && (source.startsWith('/') || posix.resolve('/', target) !== IDENTITY_DIRECTORY)).map(({ source }) => source);
 }

@@ -246,6 +246,30 @@ test('a labelled container is asked for at the CA, which stores nothing yet', as
 	t.deepEqual(identities, []);
 });
 
+test('the policy is asked who runs what as whom, before the CA is, and again about the container that was made', async (t) => {
+	const { deps, engine, ca, policy, identities } = world();
+	const request = { ...create({ ...labelled, User: '0:0', HostConfig: { ...labelled.HostConfig, NetworkMode: 'backend', Binds: ['/etc:/x'] } }, '/containers/create?name=first'), caller: 'alice' };
+	t.true((await authorizeRequest(deps, request)).Allow);
+	t.like(policy.asked[0], { caller: 'alice', action: 'run' });
+	t.like(policy.asked[0]!.subject.container, { commonName: 'api01', organizationalUnit: 'web-api', organization: 'test', name: 'first', user: 'root', network: 'backend', binds: ['/etc'] });
+	t.like(policy.asked[0]!.subject.container!.image, { reference: 'app:1', repository: 'app', tag: '1', id: IMAGE_ID });
+	engine.list.push(engineContainer({ Id: NEW, Names: ['/first'], Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }], Labels: named }));
+	policy.permitted.delete('run');
+	const answer = await authorizeResponse(deps, { ...request, response: { status: 201, body: Buffer.from(JSON.stringify({ Id: NEW, Warnings: [] })) } });
+	t.regex(answer.Msg!, /was created but has no identity.*\[policy-refused\]$/);
+	t.is(policy.asked.at(-1)!.subject.container!.id, NEW);
+	t.deepEqual(identities, []);
+	t.true(ca.authorized.every(({ dryRun }) => dryRun));
+});
+
+test('who may not run a name is refused, and the CA is not asked', async (t) => {
+	const { deps, ca, policy } = world();
+	policy.permitted.delete('run');
+	await refused(t, deps, create(labelled), 'policy-refused', /no rule permits run/);
+	t.deepEqual(ca.authorized, []);
+	t.true((await authorizeRequest(deps, create({ Image: 'x' }))).Allow, 'who asks for no name is not judged');
+});
+
 test('what the CA says is what the user reads', async (t) => {
 	const { deps, ca } = world();
 	ca.failure = new BirthmarkError('name-not-allowed', 'no rule allows "api01" with role "web-api" on node "host1"');

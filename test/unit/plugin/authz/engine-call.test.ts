@@ -87,3 +87,15 @@ test('a target means the same here as to the router of the engine', (t) => {
 		t.is(read.query.get('name') ?? '', name, line);
 	}
 });
+
+test('the caller is the name in the TLS certificate, and nobody becomes the caller of the socket by a name', (t) => {
+	const caller = (fields: object): string => parseEngineCall(JSON.stringify({ RequestMethod: 'GET', RequestUri: '/', ...fields })).caller;
+	t.is(caller({}), 'local');
+	t.is(caller({ User: 'alice', UserAuthNMethod: 'TLS' }), 'alice');
+	t.is(caller({ User: 'local', UserAuthNMethod: 'TLS' }), 'tls/local');
+	t.is(caller({ User: '', UserAuthNMethod: 'TLS' }), 'tls/');
+	t.is(caller({ UserAuthNMethod: 'TLS' }), 'tls/');
+	// Without TLS nobody has proved a name.
+	t.is(caller({ User: 'alice' }), 'local');
+	t.is(caller({ User: 'alice', UserAuthNMethod: 'basic' }), 'local');
+});

@@ -29,11 +29,12 @@ test('root is root however it is written', (t) => {
 
 test('networks, mounts and capabilities are complete, and spelt one way', (t) => {
 	const { network, networks, binds, volumes, capabilities } = facts({
-		HostConfig: { NetworkMode: 'a', Binds: ['/etc:/x:ro', 'data:/y'], CapAdd: ['cap_net_admin', 'NET_ADMIN', 'CAP_CAP_SYS_TIME'], Mounts: [{ Type: 'bind', Source: '/srv', Target: '/z' }, { Type: 'volume', Source: 'more', Target: '/v' }, { Type: 'tmpfs', Target: '/t' }] },
+		HostConfig: { NetworkMode: 'a', Binds: ['/etc:/x:ro', 'data:/y', 'project_identity:/run/birthmark/'], CapAdd: ['cap_net_admin', 'NET_ADMIN', 'CAP_CAP_SYS_TIME'], Mounts: [{ Type: 'bind', Source: '/srv', Target: '/z' }, { Type: 'volume', Source: 'more', Target: '/v' }, { Type: 'tmpfs', Target: '/t' }] },
 		NetworkingConfig: { EndpointsConfig: { a: {}, b: {} } },
 	});
 	t.deepEqual({ network, networks, binds, volumes, capabilities }, { network: 'a', networks: ['a', 'b'], binds: ['/etc', '/srv'], volumes: ['data', 'more'], capabilities: ['NET_ADMIN', 'SYS_TIME'] });
 	t.is(facts({}).network, 'default');
+	t.deepEqual(facts({ HostConfig: { Binds: ['/:/run/birthmark'] } }).binds, ['/'], 'what is no volume is told wherever it goes');
 });
 
 test('digests are those that the engine knows, not those that were asked for', (t) => {
