@@ -3,7 +3,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { encodePem } from '#common/x509/pem.ts';
 import { freePort } from '../../../scripts/ports.ts';
 import { startEngine, stopEngine } from '../../../scripts/private-engine.ts';
@@ -11,28 +11,18 @@ import { waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { temporaryFolder } from '../../support/ca.ts';
 import { createPki, issueLeaf, type Pki } from '../../support/pki.ts';
+import { addRules } from '../../support/policy.ts';
 import { openWorld } from '../../support/world.ts';
 
 const world = openWorld();
 const POLICY = join(world.state, 'policy.cedar');
-
-/** Puts this in place of the policy, by rename, until the end of the test. */
-function changePolicy(t: ExecutionContext, change: (text: string) => string): void {
-	const before = readFileSync(POLICY, 'utf8');
-	const replace = (text: string): void => {
-		writeFileSync(`${POLICY}.next`, text, { mode: 0o644 });
-		renameSync(`${POLICY}.next`, POLICY);
-	};
-	t.teardown(() => replace(before));
-	replace(change(before));
-}
 
 const run = (name: string, ...options: string[]) =>
 	world.cli(['run', '--rm', '--name', name, '--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark', ...options, 'test/busybox', 'true']);
 
 test.serial('a rule that forbids is named at docker run, with the remedy, and the remedy helps', async (t) => {
 	const name = world.name('web');
-	changePolicy(t, (text) => `${text}@id("no-root-${name}") @reason("it runs as root") @remedy("run it with --user UID:GID") forbid (principal, action == Action::"run", resource) when { resource.cn == "${name}" && resource.user == "root" };\n`);
+	addRules(t, world, `@id("no-root-${name}") @reason("it runs as root") @remedy("run it with --user UID:GID") forbid (principal, action == Action::"run", resource) when { resource.cn == "${name}" && resource.user == "root" };`);
 	const refused = await run(name);
 	t.not(refused.code, 0);
 	t.regex(refused.stderr, new RegExp(`birthmark: the rule "no-root-${name}" forbids caller "local" to run "${name}" \\(web\\) from image "test/busybox": it runs as root; run it with --user UID:GID \\[policy-refused\\]`));
@@ -44,7 +34,13 @@ test.serial('a rule that forbids is named at docker run, with the remedy, and th
 test.serial('with a faulty file, or one that is gone, nobody gets a name; all else goes on', async (t) => {
 	const name = world.name();
 	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
-	changePolicy(t, (text) => `${text}permit (principal, action, resource);\n`);
+	const policy = readFileSync(POLICY, 'utf8');
+	const replace = (text: string): void => {
+		writeFileSync(`${POLICY}.next`, text, { mode: 0o644 });
+		renameSync(`${POLICY}.next`, POLICY);
+	};
+	t.teardown(() => replace(policy));
+	replace(`${policy}permit (principal, action, resource);\n`);
 	const refused = await run(world.name('web'));
 	t.regex(refused.stderr, /has a fault in line \d+, column 1: the rule has no id.*\[policy-invalid\]/);
 	t.is((await world.cli(['run', '--rm', 'test/busybox', 'true'])).code, 0, 'a container without an identity');
@@ -77,7 +73,7 @@ test.serial('over TLS the caller is the name in its certificate: alice may, bob 
 	await restart({ settings: { hosts: [world.host, `tcp://127.0.0.1:${port}`], ...tls } });
 
 	const name = world.name('web');
-	changePolicy(t, (text) => `${text}@id("only-alice-${name}") forbid (principal, action == Action::"run", resource) when { resource.cn == "${name}" } unless { principal == Caller::"alice" };\n`);
+	addRules(t, world, `@id("only-alice-${name}") forbid (principal, action == Action::"run", resource) when { resource.cn == "${name}" } unless { principal == Caller::"alice" };`);
 	const body = { Image: 'test/busybox', Cmd: ['true'], Labels: { 'birthmark.cn': name, 'birthmark.ou': 'web' }, HostConfig: { Mounts: [{ Type: 'volume', Target: '/run/birthmark', VolumeOptions: { DriverConfig: { Name: 'birthmark' } } }] } };
 	const create = (caller: string) => post(port, pemOf(pki, caller), `/containers/create?name=${name}`, body);
 
