@@ -248,10 +248,10 @@ test('a labelled container is asked for at the CA, which stores nothing yet', as
 
 test('the policy is asked who runs what as whom, before the CA is, and again about the container that was made', async (t) => {
 	const { deps, engine, ca, policy, identities } = world();
-	const request = { ...create({ ...labelled, User: '0:0', HostConfig: { ...labelled.HostConfig, NetworkMode: 'backend', Binds: ['/etc:/x'] } }, '/containers/create?name=first'), caller: 'alice' };
+	const request = { ...create({ ...labelled, User: '0:0', HostConfig: { ...labelled.HostConfig, NetworkMode: 'backend', Binds: ['/srv/data:/x'] } }, '/containers/create?name=first'), caller: 'alice' };
 	t.true((await authorizeRequest(deps, request)).Allow);
 	t.like(policy.asked[0], { caller: 'alice', action: 'run' });
-	t.like(policy.asked[0]!.subject.container, { commonName: 'api01', organizationalUnit: 'web-api', organization: 'test', name: 'first', user: 'root', network: 'backend', binds: ['/etc'] });
+	t.like(policy.asked[0]!.subject.container, { commonName: 'api01', organizationalUnit: 'web-api', organization: 'test', name: 'first', user: 'root', network: 'backend', binds: ['/srv/data'] });
 	t.like(policy.asked[0]!.subject.container!.image, { reference: 'app:1', repository: 'app', tag: '1', id: IMAGE_ID });
 	engine.list.push(engineContainer({ Id: NEW, Names: ['/first'], Mounts: [{ Type: 'volume', Name: NEW_VOLUME, Driver: 'birthmark:latest', Destination: '/run/birthmark' }], Labels: named }));
 	policy.permitted.delete('run');
