@@ -133,6 +133,11 @@ export class Records {
 		return this.#all(`SELECT ${IDENTITY_COLUMNS} FROM identities ORDER BY position`).map(toIdentity);
 	}
 
+	/** The CA knows the container by this name now. */
+	renameContainer(containerId: string, name: string): void {
+		this.#run('UPDATE identities SET container_name = ? WHERE container_id = ?', name, containerId);
+	}
+
 	/** Begins a start, held once by `mountId`; the start before it, if any, is over. */
 	beginStart(volume: string, startId: string, mountId: string): void {
 		this.#transaction(() => {

@@ -23,10 +23,10 @@ export function mintRoute({ mint, logger }: { readonly mint: Pick<Mint, 'startTo
 			errors: ['authorization-unknown', 'authorization-ended', 'name-not-allowed'],
 		},
 		async handle(request) {
-			const { startId } = await request.json(mintSchema);
+			const start = await request.json(mintSchema);
 			const authorizationId = request.parameter('id');
-			const minted = await mint.startToken(request.caller.name, authorizationId, startId, request.actor);
-			logger.info('token minted', { node: request.caller.name, authorizationId, startId });
+			const minted = await mint.startToken(request.caller.name, authorizationId, start, request.actor);
+			logger.info('token minted', { node: request.caller.name, authorizationId, startId: start.startId });
 			return { status: 201, json: minted, isPrivate: true };
 		},
 	};

@@ -44,7 +44,7 @@ export const authorizeFormSchema = z.strictObject({
 	ttl: z.string().regex(/^[1-9]\d{0,5}$/, 'is not a number of seconds').transform(Number).refine((value) => value <= DAY_SECONDS, 'is more than a day').exactOptional(),
 });
 
-export const mintSchema = z.strictObject({ startId: identifier }) satisfies z.ZodType<MintRequest>;
+export const mintSchema = z.strictObject({ startId: identifier, containerName: text.exactOptional() }) satisfies z.ZodType<MintRequest>;
 
 export const joinTokenSchema = z.strictObject({
 	role: z.enum(['node', 'operator']),

@@ -2,7 +2,7 @@
 
 import { createToken, formatToken, secretHash, type TokenKind } from '#common/protocol/token.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { JoinTokenRequest, MintedToken } from '#common/protocol/messages.ts';
+import type { JoinTokenRequest, MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { checkName } from '#common/protocol/names.ts';
 import type { Authorities } from '../issuance/authorities.ts';
 import type { Actor } from '../store/records.ts';
@@ -24,7 +24,7 @@ export interface Mint {
 	 *
 	 * @throws BirthmarkError `authorization-unknown`, `authorization-ended`, `name-not-allowed`
 	 */
-	startToken(node: string, authorizationId: string, startId: string, by: Actor): Promise<MintedToken>;
+	startToken(node: string, authorizationId: string, start: MintRequest, by: Actor): Promise<MintedToken>;
 	/** @throws BirthmarkError `name-illegal`, `request-malformed` */
 	joinToken(request: JoinTokenRequest, by: Actor): Promise<MintedToken>;
 }
@@ -36,11 +36,11 @@ export function createMint({ store, clock, random, authorities, tokenTtlSeconds,
 		return { text: formatToken(token), hash: secretHash(token), now, expiresAt: new Date(now.getTime() + ttlSeconds * 1000) };
 	};
 	return {
-		async startToken(node, authorizationId, startId, by) {
+		async startToken(node, authorizationId, start, by) {
 			const authorization = await store.findAuthorization(authorizationId);
 			if (authorization?.node === node) requireAllowed(authorization, node, (await store.findNode(node))?.allow ?? []);
 			const { text, hash, now, expiresAt } = create('container', tokenTtlSeconds);
-			const outcome = await store.mintToken({ hash, authorizationId, node, startId, expiresAt }, now, by);
+			const outcome = await store.mintToken({ hash, authorizationId, node, ...start, expiresAt }, now, by);
 			switch (outcome) {
 				case 'unknown': throw new BirthmarkError('authorization-unknown');
 				case 'ended': throw new BirthmarkError('authorization-ended');

@@ -39,11 +39,12 @@ export function createAuthorizations(database: Database): AuthorizationStore {
 			});
 			return { outcome: 'created', authorization: wanted };
 		}),
-		mintToken: ({ hash, authorizationId: id, node, startId, expiresAt }, now, by) => database.transaction(async (sql) => {
+		mintToken: ({ hash, authorizationId: id, node, startId, containerName, expiresAt }, now, by) => database.transaction(async (sql) => {
 			const authorization = await findAuthorization(sql, id);
 			if (authorization?.node !== node) return 'unknown';
 			if (authorization.endedAt) return 'ended';
 			if (await sql.get('SELECT 1 FROM closed_starts WHERE authorization_id = :id AND start_id = :startId', { id, startId })) return 'start-closed';
+			if (containerName !== undefined) await sql.run('UPDATE authorizations SET container_name = :containerName WHERE id = :id', { id, containerName });
 			await sql.run(CANCEL_TOKENS, { id, now: now.getTime() });
 			await sql.run(
 				'INSERT INTO tokens (hash, authorization_id, start_id, expires_at) VALUES (:hash, :id, :startId, :expiresAt)',

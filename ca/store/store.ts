@@ -37,6 +37,8 @@ export interface NewToken {
 	/** whose authorization it has to be */
 	readonly node: string;
 	readonly startId: string;
+	/** of the container from now on */
+	readonly containerName?: string;
 	readonly expiresAt: Date;
 }
 

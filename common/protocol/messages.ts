@@ -71,6 +71,8 @@ export interface Authorization extends Names {
 export interface MintRequest {
 	/** chosen by the node, one per start of the container; revocation names it */
 	readonly startId: string;
+	/** the name that the container has by now, when it is another one than the CA was told */
+	readonly containerName?: string;
 }
 export interface MintedToken {
 	readonly token: string;

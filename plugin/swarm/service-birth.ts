@@ -81,6 +81,7 @@ function checkServiceMount(self: Self, mounts: readonly MountSpec[], ours: reado
 	if (mount.type !== 'volume') throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
 	if (mount.source !== '') throw new BirthmarkError('mount-illegal', `each task needs a volume of its own, without a name; use ${mountOption(self)}`);
 	if (mount.driverOptions.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
+	if (mount.subpath !== '') throw new BirthmarkError('mount-illegal', `an identity is mounted whole, not its directory ${quote(mount.subpath)}; leave volume-subpath out`);
 	if (posix.resolve('/', mount.target) !== IDENTITY_DIRECTORY) {
 		throw new BirthmarkError('mount-illegal', `an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${mountOption(self)}`);
 	}

@@ -23,14 +23,14 @@ const LAST_RETRY_MS = 2_000;
 export const MAX_WAITING = 200;
 
 export interface IdentityVolumesDeps {
-	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume'>;
+	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
 	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
 	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
 	readonly revocationList: () => Promise<string>;
 	readonly openRelay: (directory: string) => Promise<Relay>;
 	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
 	/** every container that has the volume, running or not; throws when the engine does not answer */
-	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID'>[]>;
+	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>[]>;
 	/** gives a volume that belongs to nobody to the task of a service whose it is @returns false when there is none */
 	readonly bindTask: (volume: string) => Promise<boolean>;
 	/** the records hold something for the CA */
@@ -210,12 +210,13 @@ export class IdentityVolumes {
 			throw new BirthmarkError('identity-isolated', `the container ${id} has the volume of ${quote(owner.commonName)} without being authorized for it; remove it first (docker rm --force ${id})`);
 		}
 		// With a restart policy on its side it can only be the owner.
-		if (state === 'restarting') return owner;
+		const named = { ...owner, containerName: container.Names?.[0]?.slice(1) ?? owner.containerName };
+		if (state === 'restarting') return named;
 		if (containers.length > 1 || state === 'running' || state === 'paused') {
 			const id = owner.containerId.slice(0, 12);
 			throw new BirthmarkError('identity-isolated', `the volume belongs to the container ${id} as long as that exists; remove it first (docker rm --force ${id})`);
 		}
-		return owner;
+		return named;
 	}
 
 	/**
@@ -245,7 +246,7 @@ export class IdentityVolumes {
 		onEnded();
 		try {
 			await this.#tearDown(volume);
-			const token = await this.#askForToken(authorizationId, startId);
+			const token = await this.#askForToken(identity, startId);
 			await tmpfs.mount(volume, identity);
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
@@ -276,15 +277,19 @@ export class IdentityVolumes {
 	}
 
 	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. */
-	async #askForToken(authorizationId: string, startId: string): Promise<string> {
-		const { ca, revocationList, startGraceMs } = this.#deps;
+	async #askForToken({ volume, authorizationId, containerId, containerName }: IdentityRecord, startId: string): Promise<string> {
+		const { records, ca, revocationList, startGraceMs } = this.#deps;
 		if (this.#waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
 		const deadline = performance.now() + startGraceMs;
 		try {
 			for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
 				try {
 					await revocationList();
-					return (await ca.mintToken(authorizationId, { startId })).token;
+					// It may have been renamed since the CA was told.
+					const isRenamed = records.identity(volume)?.containerName !== containerName;
+					const { token } = await ca.mintToken(authorizationId, { startId, ...(isRenamed && { containerName }) });
+					if (isRenamed) records.renameContainer(containerId, containerName);
+					return token;
 				} catch (error) {
 					const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
 					if (!mayPass || performance.now() + delayMs > deadline) throw error;

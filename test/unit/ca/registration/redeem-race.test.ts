@@ -45,10 +45,10 @@ async function setUp(t: ExecutionContext) {
 
 test('a token that a newer one has replaced while its certificate was being made gets none', async (t) => {
 	const { mint, redeemWhile, idle, container } = await setUp(t);
-	const { token } = await mint.startToken('host1', container.id, 'one', SYSTEM);
+	const { token } = await mint.startToken('host1', container.id, { startId: 'one' }, SYSTEM);
 	let newer = '';
 	const { redeem } = redeemWhile(async () => {
-		newer = (await mint.startToken('host1', container.id, 'two', SYSTEM)).token;
+		newer = (await mint.startToken('host1', container.id, { startId: 'two' }, SYSTEM)).token;
 	});
 	t.like(await t.throwsAsync(redeem(token, Buffer.from(newKey().csr()), SYSTEM)), { code: 'token-expired' });
 	t.is((await idle.redeem(newer, Buffer.from(newKey().csr()), SYSTEM)).startId, 'two');
@@ -58,7 +58,7 @@ for (const by of ['containerId', 'commonName', 'node', 'authorization'] as const
 	test(`a revocation by ${by} is not outrun by a redemption that had begun`, async (t) => {
 		const { store, clock, mint, redeemWhile, container } = await setUp(t);
 		const value = by === 'authorization' ? container.id : container[by];
-		const { token } = await mint.startToken('host1', container.id, 'one', SYSTEM);
+		const { token } = await mint.startToken('host1', container.id, { startId: 'one' }, SYSTEM);
 		const { redeem } = redeemWhile(() => store.revoke({ by, value }, undefined, 'keyCompromise', clock.now(), SYSTEM));
 		t.like(await t.throwsAsync(redeem(token, Buffer.from(newKey().csr()), SYSTEM)), { code: 'token-expired' });
 		const live = await store.listIdentities({ now: clock.now(), all: false, limit: 10 });
@@ -68,9 +68,9 @@ for (const by of ['containerId', 'commonName', 'node', 'authorization'] as const
 
 test('a token that was replaced stays so when the clock is set back', async (t) => {
 	const { clock, mint, idle, container } = await setUp(t);
-	const { token } = await mint.startToken('host1', container.id, 'one', SYSTEM);
+	const { token } = await mint.startToken('host1', container.id, { startId: 'one' }, SYSTEM);
 	clock.advance(10);
-	await mint.startToken('host1', container.id, 'two', SYSTEM);
+	await mint.startToken('host1', container.id, { startId: 'two' }, SYSTEM);
 	clock.advance(-5);
 	t.like(await t.throwsAsync(idle.redeem(token, Buffer.from(newKey().csr()), SYSTEM)), { code: 'token-expired' });
 });

@@ -90,6 +90,7 @@ const REFUSED = [
 	['with two of them', service({ Mounts: [mount, { ...mount, Target: '/x' }] }), 'mount-illegal', /once/],
 	['with the volume elsewhere', service({ Mounts: [{ ...mount, Target: '/x' }] }), 'mount-illegal', /not at "\/x"/],
 	['with options', service({ Mounts: [{ ...mount, VolumeOptions: { DriverConfig: { Name: 'birthmark', Options: { a: 'b' } } } }] }), 'mount-illegal', /options/],
+	['with a part of the volume', service({ Mounts: [{ ...mount, VolumeOptions: { ...mount.VolumeOptions, Subpath: 'bin' } }] }), 'mount-illegal', /whole/],
 	['with something below', service({ Mounts: [mount, { Type: 'tmpfs', Target: '/run/birthmark/bin' }] }), 'mount-illegal', /nothing else/],
 	['with something where a template says', service({ Mounts: [mount, { Type: 'tmpfs', Target: '/run/{{.Service.Name}}' }] }), 'mount-illegal', /template/],
 	['with a config in it', service({ Configs: [{ File: { Name: '/run/birthmark/ca.crt' } }] }), 'mount-illegal', /ca\.crt/],

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { MintRequest } from '#common/protocol/messages.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { OUT_OF_CHAIN } from '../../../../plugin/enforcement.ts';
 import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
@@ -36,7 +37,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 			return { close: async () => void relays.delete(path) };
 		},
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
-		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId }],
+		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }],
 		bindTask: async () => false,
 		onEnded: () => undefined,
 		caUrls: ['https://ca:33004', 'https://ca2:33004'],
@@ -216,7 +217,7 @@ test('after a restart of the plugin what is still mounted is taken up', async (t
 	await before.volumes.mount(VOLUME, 'm1');
 	await before.volumes.close();
 	t.is(before.relays.size, 0);
-	const volumes = new IdentityVolumes({ ...before.deps, containersOf: async () => [{ Id: IDENTITY.containerId, State: 'running', ImageID: IDENTITY.imageId }] });
+	const volumes = new IdentityVolumes({ ...before.deps, containersOf: async () => [{ Id: IDENTITY.containerId, State: 'running', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
 	await volumes.restore();
 	t.true(volumes.isMounted(VOLUME));
 	t.true(before.relays.has(before.path));
@@ -226,7 +227,7 @@ test('after a restart of the plugin what is still mounted is taken up', async (t
 });
 
 test('files are copied out of a running container before the plugin, which was started again, has proof', async (t) => {
-	const before = world(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false }, containersOf: async () => [{ Id: IDENTITY.containerId, State: 'running', ImageID: IDENTITY.imageId }] });
+	const before = world(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false }, containersOf: async () => [{ Id: IDENTITY.containerId, State: 'running', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
 	await before.volumes.mount(VOLUME, 'm1');
 	const volumes = new IdentityVolumes(before.deps);
 	await volumes.restore();
@@ -237,7 +238,7 @@ test('files are copied out of a running container before the plugin, which was s
 });
 
 test('the id of an unmount that failed is another start when it comes again: the engine keeps it', async (t) => {
-	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId }] });
+	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
 	await volumes.mount(VOLUME, 'm1');
 	const { release } = records;
 	records.release = () => {
@@ -252,7 +253,7 @@ test('the id of an unmount that failed is another start when it comes again: the
 });
 
 test('only so many starts wait for a CA that is away; another one fails at once', async (t) => {
-	const { volumes, ca, records } = world(t, { startGraceMs: 3_600_000, containersOf: async (volume) => [{ Id: volume, State: 'created', ImageID: IDENTITY.imageId }] });
+	const { volumes, ca, records } = world(t, { startGraceMs: 3_600_000, containersOf: async (volume) => [{ Id: volume, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
 	ca.failure = new BirthmarkError('ca-unavailable');
 	const names = Array.from({ length: MAX_WAITING + 1 }, (_, index) => index.toString(16).padStart(64, '0'));
 	for (const name of names) records.addIdentity({ ...IDENTITY, volume: name, containerId: name });
@@ -318,15 +319,15 @@ test('a new revocation list reaches every mounted volume, whatever one of them d
 });
 
 const NEXT: IdentityRecord = { ...IDENTITY, containerId: 'd'.repeat(64), authorizationId: 'auth-2' };
-const both = (state: string) => [{ Id: NEXT.containerId, State: 'created', ImageID: IDENTITY.imageId }, { Id: IDENTITY.containerId, State: state, ImageID: IDENTITY.imageId }];
+const both = (state: string) => [{ Id: NEXT.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }, { Id: IDENTITY.containerId, State: state, ImageID: IDENTITY.imageId, Names: ['/api01'] }];
 
 for (const state of ['created', 'running', 'exited', 'restarting']) {
 	test(`a container that has the volume without a record gets nothing of the one that is ${state}, and keeps it from starting`, async (t) => {
-		const list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId }];
+		const list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }];
 		const { volumes, ca, records, file } = world(t, { containersOf: async () => list });
 		await volumes.mount(VOLUME, 'm1');
 		list[0]!.State = state;
-		list.push({ Id: 'e'.repeat(64), State: 'created', ImageID: IDENTITY.imageId });
+		list.push({ Id: 'e'.repeat(64), State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] });
 		await t.throwsAsync(volumes.mount(VOLUME, 'm2'), { code: 'identity-isolated', message: /docker rm --force eeeeeeeeeeee/ });
 		t.deepEqual(ca.minted, ['start-1']);
 		t.is(file('token'), 'token of start-1', 'the one that has it is not disturbed');
@@ -336,7 +337,7 @@ for (const state of ['created', 'running', 'exited', 'restarting']) {
 
 for (const state of ['running', 'paused']) {
 	test(`another mount while its container is ${state}, as a create makes to copy files of an image, is refused`, async (t) => {
-		const list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId }];
+		const list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }];
 		const { volumes, records, file } = world(t, { containersOf: async () => list });
 		await volumes.mount(VOLUME, 'm1');
 		list[0]!.State = state;
@@ -359,11 +360,11 @@ test('an engine that does not tell who has the volume gets no identity', async (
 });
 
 test('a container that was made to take the place of another gets its own identity once the other is gone', async (t) => {
-	let list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId }];
+	let list = [{ Id: IDENTITY.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }];
 	const { volumes, records, ca, file } = world(t, { containersOf: async () => list });
 	await volumes.mount(VOLUME, 'm1');
 	records.addIdentity(NEXT);
-	list = [{ Id: NEXT.containerId, State: 'created', ImageID: IDENTITY.imageId }];
+	list = [{ Id: NEXT.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }];
 	t.is(file('token'), 'token of start-1', 'the running one is not disturbed');
 	await volumes.unmount(VOLUME, 'm1');
 	await volumes.mount(VOLUME, 'm2');
@@ -417,7 +418,22 @@ function outbox(records: ReturnType<typeof openRecords>): object[] {
 
 test('a container with another image than the one that was decided on gets no identity', async (t) => {
 	const other = 'sha256:' + '2'.repeat(64);
-	const { volumes, ca } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'created', ImageID: other }] });
+	const { volumes, ca } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'created', ImageID: other, Names: [] }] });
 	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'image-changed', message: /create it again/ });
 	t.deepEqual(ca.minted, []);
+});
+
+test('the CA is told once that a container has another name', async (t) => {
+	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId, Names: ['/renamed'] }] });
+	const asked: MintRequest[] = [];
+	const mint = ca.mintToken.bind(ca);
+	ca.mintToken = (id, request) => {
+		asked.push(request);
+		return mint(id, request);
+	};
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.unmount(VOLUME, 'm1');
+	await volumes.mount(VOLUME, 'm2');
+	t.deepEqual(asked, [{ startId: 'start-1', containerName: 'renamed' }, { startId: 'start-2' }]);
+	t.is(records.identity(VOLUME)?.containerName, 'renamed');
 });
