@@ -69,7 +69,7 @@ export interface World extends Setting {
 }
 
 /** For what no event tells: asks every 25 ms. @throws Error with `what` after `seconds` */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>, seconds = 20): Promise<T> {
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>, seconds = 60): Promise<T> {
 	const end = Date.now() + seconds * 1000;
 	for (;;) {
 		const answer = await ask();
