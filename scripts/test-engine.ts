@@ -29,9 +29,6 @@ permit (principal, action == Action::"run", resource);
 
 @id("test-enter")
 permit (principal, action in [Action::"exec", Action::"attach"], resource) when { resource.ou == "web-api" || resource.ou == "web" };
-
-@id("test-engine")
-permit (principal, action in [Action::"plugin-control", Action::"plugin-install", Action::"swarm"], resource);
 `;
 
 /** @returns the file, to which stories may add (test/support/policy.ts) */

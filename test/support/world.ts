@@ -17,10 +17,15 @@ import { engineEnvironment } from '../../scripts/engines.ts';
 import { enginePaths, type EnginePaths } from '../../scripts/paths.ts';
 import { pluginStatus } from '../../scripts/set-up.ts';
 import { provision, type ContainerIdentity } from '../../hook/provision.ts';
+import { addRulesUntil } from './policy.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const AGENT = '/run/birthmark/bin/birthmark-agent';
 export const DIRECTORY = '/run/birthmark';
+
+/** What nobody may do without a rule, and stories do all the same; what becomes of those who have none is in the catalogue of abuses. */
+const OPERATORS_COMMANDS: readonly string[] = ['plugin', 'swarm'];
+const OPERATORS_RULE = '@id("test-operator") permit (principal, action in [Action::"plugin-control", Action::"plugin-install", Action::"swarm"], resource);';
 
 export interface Setting {
 	readonly host: string;
@@ -59,7 +64,7 @@ export interface World extends Setting {
 	network(t: ExecutionContext): Promise<Docker.Network>;
 	exec(container: Docker.Container, command: readonly string[], options?: { user?: string }): Promise<Ran>;
 	logs(container: Docker.Container): Promise<string>;
-	/** The docker command line against this engine. */
+	/** The docker command line against this engine; plugins and swarms as somebody whom the policy lets control them. */
 	cli(args: readonly string[], input?: string): Promise<Ran>;
 	/** The birthmark command, over the CA's admin socket. */
 	birthmark(args: readonly string[], input?: string): Promise<Ran>;
@@ -143,7 +148,14 @@ export function openWorld(setting = givenSetting()): World {
 			return stripHeaders(log);
 		},
 		// The machine may have no docker command of its own.
-		cli: (args, input) => run('docker', args, { ...engineEnvironment(), DOCKER_HOST: setting.host }, input),
+		cli: async (args, input) => {
+			const withdraw = OPERATORS_COMMANDS.includes(args[0] ?? '') ? addRulesUntil(setting, OPERATORS_RULE) : () => {};
+			try {
+				return await run('docker', args, { ...engineEnvironment(), DOCKER_HOST: setting.host }, input);
+			} finally {
+				withdraw();
+			}
+		},
 		birthmark: (args, input) => run(join(PROJECT, 'bin/birthmark'), args, { BIRTHMARK_CA_SOCKET: adminSocket, DOCKER_HOST: setting.host }, input),
 		identities: async (all = false) => {
 			const ran = await world.birthmark(['ls', '--json', ...(all ? ['--all'] : [])]);
