@@ -20,7 +20,7 @@ const DEADLINE_MS = 5_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** The CA gives each address a bounded number of connections, which the relays of all containers share (`limits.*`). */
-const MAX_CONNECTIONS = 8;
+const MAX_CONNECTIONS = 32;
 
 /** What the connection is made of; replaced as a whole when the node's certificate is. */
 export interface NodeCredentials {

@@ -13,8 +13,8 @@ import { quote } from '#common/protocol/names.ts';
 import { exchange, type Answer } from './request.ts';
 
 const DEADLINE_MS = 3_000;
-/** An engine that starts hundreds of containers at once answers late, and each of their starts has such a question. */
-const LIST_DEADLINE_MS = 20_000;
+/** An engine that makes hundreds of containers at once answers late, and each of them has such a question. */
+const BUSY_DEADLINE_MS = 20_000;
 /** Removing a container's volume waits for the engine's own locks. */
 const REMOVE_DEADLINE_MS = 20_000;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -106,7 +106,7 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 
 	/** All containers, running or not, that match. `/containers/json` takes no container lock. */
 	async function containers(filters: Readonly<Record<string, readonly string[]>>): Promise<EngineContainer[]> {
-		return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`, undefined, LIST_DEADLINE_MS))!;
+		return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`, undefined, BUSY_DEADLINE_MS))!;
 	}
 
 	return {
@@ -122,7 +122,7 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		},
 		/** @returns undefined when the engine has no such image */
 		image(reference: string): Promise<EngineImage | undefined> {
-			return get<EngineImage>(`/images/${reference.split('/').map(encodeURIComponent).join('/')}/json`, 404);
+			return get<EngineImage>(`/images/${reference.split('/').map(encodeURIComponent).join('/')}/json`, 404, BUSY_DEADLINE_MS);
 		},
 		containers,
 		/** All containers, running or not, that have the volume; the engine's filter takes destinations for volumes as well. */
