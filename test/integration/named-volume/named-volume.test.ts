@@ -79,6 +79,28 @@ test('two containers with volumes of their own have identities of their own', as
 	t.is(new Set(identities.map(({ serial }) => serial)).size, 2);
 });
 
+test('containers of one name with a volume each, as a scaled service has them, have an identity each, also when one is made anew', async (t) => {
+	const cn = world.name();
+	const containers = [1, 2, 3].map((number) => `${cn}-api-${number}`);
+	t.teardown(() => world.cli(['rm', '--force', '--volumes', ...containers]));
+	const run = (name: string): Promise<void> => works(t, 'run', '--detach', '--name', name, '--label', `birthmark.cn=${cn}`, '--label', 'birthmark.ou=web-api', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark', '--entrypoint', AGENT, 'test/busybox', 'exec', '--', 'sleep', '600');
+	const live = (count: number) => eventually(`${count} are live`, async () => {
+		const identities = (await world.identities()).filter(({ commonName }) => commonName === cn);
+		return identities.length === count && identities;
+	});
+	await Promise.all(containers.map(run));
+	const three = await live(3);
+	for (const field of ['serial', 'authorizationId', 'containerName'] as const) t.is(new Set(three.map((identity) => identity[field])).size, 3, field);
+	await works(t, 'rm', '--force', '--volumes', containers[0]!);
+	await live(2);
+	await run(containers[0]!);
+	const again = await live(3);
+	const others = (identities: typeof again) => identities.filter(({ containerName }) => containerName !== containers[0]).map(({ serial }) => serial).sort();
+	t.deepEqual(others(again), others(three), 'the other two are as they were');
+	await works(t, 'rm', '--force', '--volumes', ...containers);
+	await eventually('none is live', async () => (await world.identity(cn)) === undefined);
+});
+
 test('of two containers created for one volume at the same time, the one without a record never gets the identity of the other', async (t) => {
 	const [name, cn, other] = [await volume(t), world.name(), world.name()];
 	t.teardown(() => world.cli(['rm', '--force', cn, other]));
