@@ -23,7 +23,7 @@ export interface TestEngine {
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Stories enter containers of the role `web-api`; those about refusals use `web`, with other images than the demo's. Files are copied from `apicopied…`. Names are left to the CA's allow list. */
+/** Stories enter containers of the role `web-api`; those about refusals use `web`, with other images than the demo's. Names are left to the CA's allow list. */
 const TEST_POLICY = `@id("test-run")
 permit (principal, action == Action::"run", resource);
 

@@ -4,7 +4,7 @@
  */
 
 import test from 'ava';
-import { loseEngine, startEngine, stopEngine } from '../../../scripts/private-engine.ts';
+import { loseEngine, reloadEngine, startEngine, stopEngine, writeDaemonJson } from '../../../scripts/private-engine.ts';
 import { waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { auditEvents } from '../../support/audit.ts';
@@ -48,15 +48,13 @@ test.serial('after a loss of power what starts again is born again, and everythi
 });
 
 test.serial('containers that outlive a stop of the engine (live-restore) keep their identity, renew, and die when they are stopped', async (t) => {
-	// Read at the start of the engine; the others of these tests run without.
-	t.teardown(async () => {
-		await stopEngine(world.paths);
-		await startEngine(steps, world.paths, { settings: { 'live-restore': false } });
-		await waitUntilEnforced(world.host, 60);
-	});
-	await stopEngine(world.paths);
-	await startEngine(steps, world.paths, { settings: { 'live-restore': true } });
-	await waitUntilEnforced(world.host, 60);
+	const liveRestore = async (isWanted: boolean): Promise<void> => {
+		writeDaemonJson(world.paths, [world.plugin], { 'live-restore': isWanted });
+		reloadEngine(world.paths);
+		await eventually('the engine has read it', async () => ((await world.docker.info()) as { LiveRestoreEnabled: boolean }).LiveRestoreEnabled === isWanted, 60);
+	};
+	t.teardown(() => liveRestore(false));
+	await liveRestore(true);
 	const { name, container, serial, volume } = await start(t, 'no');
 	const mounts = mountsOf(volume).length;
 

@@ -3,6 +3,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { auditEvents } from '../../support/audit.ts';
+import { addRules } from '../../support/policy.ts';
 import { mountsOf } from '../../support/processes.ts';
 import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
@@ -55,6 +56,27 @@ test.serial('a container that the kernel kills for its memory is born again by i
 	t.is(new Set(lives.map(({ serial }) => serial)).size, 2);
 	for (const { serial } of lives) await died(serial);
 	t.deepEqual(mountsOf(await volumeOf(container)), []);
+});
+
+test.serial('files are copied out of a container that runs, and of one that does not: no identity is disturbed, none is left', async (t) => {
+	const name = world.name();
+	addRules(t, world, `@id("copy-${name}") permit (principal, action == Action::"copy", resource) when { resource.cn == "${name}" };`);
+	const container = await world.start(t, { commonName: name, organizationalUnit: ROLE }, { ...SLEEP, name });
+	const { serial } = await live(name);
+	const volume = await volumeOf(container);
+	const mounts = mountsOf(volume).length;
+	await Promise.all([1, 2, 3].map(() => works(t, 'cp', `${name}:/etc`, '-')));
+	t.is((await world.identity(name))?.serial, serial);
+	t.is(mountsOf(volume).length, mounts);
+	t.is((await world.exec(container, ['cat', `${DIRECTORY}/tls.crt`])).code, 0);
+	await container.stop({ t: 1 });
+	await died(serial);
+	t.deepEqual(mountsOf(volume), []);
+	await works(t, 'cp', `${name}:/etc`, '-');
+	t.is(await world.identity(name), undefined);
+	t.deepEqual(mountsOf(volume), []);
+	await container.start();
+	t.not((await live(name)).serial, serial);
 });
 
 test.serial('prune takes what has ended, with its authorization, and nothing of what lives', async (t) => {
