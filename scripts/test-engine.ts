@@ -32,6 +32,9 @@ permit (principal, action in [Action::"exec", Action::"attach"], resource) when 
 
 @id("test-look-into-demo")
 permit (principal, action == Action::"exec", resource) when { resource.image.repository == "birthmark/demo" };
+
+@id("test-copy")
+permit (principal, action == Action::"copy", resource) when { resource.cn like "apicopied*" };
 `;
 
 /** @returns the file, to which stories may add (test/support/policy.ts) */
