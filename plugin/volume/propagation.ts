@@ -4,7 +4,7 @@
  * An engine that starts after a crash ends the plugin of before and starts it anew, and cleans up
  * after the one while it prepares the other (moby, plugin/manager.go, HandleExitEvent). Now and then
  * it so unmounts the directory that it has just shared with the plugin: nothing that is mounted
- * from then on reaches a container, and only another start of the plugin mends that (docs/adr/0031).
+ * from then on reaches a container, and only another start of the plugin mends that (docs/adr/0023).
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';

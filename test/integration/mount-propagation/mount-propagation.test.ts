@@ -1,4 +1,4 @@
-/** What the plugin mounts must reach containers; where an engine has cut it off, it is started again (docs/adr/0031). */
+/** What the plugin mounts must reach containers; where an engine has cut it off, it is started again (docs/adr/0023). */
 
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
