@@ -44,11 +44,14 @@ export interface Enforcement {
 	/**
 	 * A proof that began after this call; whoever asks meanwhile shares it.
 	 *
-	 * @returns as {@link inChain}; null only for an engine that never acted without asking, as far as it answered
+	 * @returns as {@link inChain}; null only for an engine that never acted without asking, as far as it
+	 * answered, and that asked nothing meanwhile: one that only is too busy to answer asks, which proves as much
 	 */
 	prove(): Promise<boolean | null>;
 	/** has the API answered since this process began? */
 	engineAnswered(): boolean;
+	/** the engine asked the plugin about a call, of whomever: it is no engine that starts */
+	asked(): void;
 	/** the authorization side saw a call with this nonce @returns whether to let it through */
 	saw(nonce: string): boolean;
 	counts(): ProofCounts;
@@ -78,6 +81,7 @@ export function startEnforcement({ call, onAnswer, onChange, monotonic = () => p
 	let next: Promise<boolean | null> | undefined;
 	let timer: NodeJS.Timeout | undefined;
 	let closed = false;
+	let questions = 0;
 	const counts = { positive: 0, negative: 0, unanswered: 0 };
 
 	function begin(deadlineMs: number): Promise<boolean | null> {
@@ -121,15 +125,19 @@ export function startEnforcement({ call, onAnswer, onChange, monotonic = () => p
 		problem: () => problem,
 		async prove() {
 			// One that has begun already may have passed the plugin before it was taken out of the chain.
+			const before = questions;
 			const patience = known === undefined ? DEADLINE_MS : PATIENT_DEADLINE_MS;
 			next ??= (running ?? Promise.resolve()).then(() => {
 				next = undefined;
 				return begin(patience);
 			});
 			const proved = await next;
-			return proved === null && known === false ? false : proved;
+			if (proved !== null) return proved;
+			if (known === false) return false;
+			return questions > before ? true : null;
 		},
 		engineAnswered: () => known !== undefined,
+		asked: () => void questions++,
 		saw: (nonce) => {
 			if (proof?.nonce !== nonce) return true;
 			proof.seen = true;

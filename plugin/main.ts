@@ -184,8 +184,9 @@ const authorizer: AuthorizerDeps = {
 const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, policyFile, tmpfs });
 const metrics = createPluginMetrics({ status, proofs: enforcement.counts, mounted: () => volumes.mountedCount(), now: () => clock.now(), monotonic: () => performance.now() });
 const volumeDriver = createVolumeDriver({ records, volumes, path: tmpfs.path, status });
+const passesCounted = metrics.passing('request', passesRequest);
 const server = createPluginServer({
-	passes: { request: metrics.passing('request', passesRequest), response: metrics.passing('response', passesResponse) },
+	passes: { request: (message) => (enforcement.asked(), passesCounted(message)), response: metrics.passing('response', passesResponse) },
 	authorizeRequest: metrics.judging('request', (call: EngineCall) => authorizeRequest(authorizer, call)),
 	authorizeResponse: metrics.judging('response', (call: EngineCall) => authorizeResponse(authorizer, call)),
 	volumeDriver: { ...volumeDriver, 'VolumeDriver.Mount': metrics.mounting(volumeDriver['VolumeDriver.Mount']!) },

@@ -14,8 +14,8 @@ const SECRET = /^[0-9a-f]{64}\n?$/;
 /** A forgotten file is no key for ever. */
 const MAX_AGE_MS = 60 * 60_000;
 
-/** What the upgrade has to do, with paths as the engine routes them. */
-const PERMITTED = [/^POST \/plugins\/(?:pull|[^/]+\/(?:set|enable|disable|upgrade))$/, /^DELETE \/plugins\/[^/]+$/, /^DELETE \/volumes\/[a-zA-Z0-9_.-]+-sentinel$/];
+/** What the upgrade has to do, with paths as the engine routes them; the name of a plugin may have that of its registry in it. */
+const PERMITTED = [/^POST \/plugins\/(?:pull|.+\/(?:set|enable|disable|upgrade))$/, /^DELETE \/plugins\/.+$/, /^DELETE \/volumes\/[a-zA-Z0-9_.-]+-sentinel$/];
 
 export interface PermitDeps {
 	/** the file, as the plugin sees it */

@@ -32,10 +32,10 @@ export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'eng
 	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
-/** Which calls; without flags, so that matching leaves no trace in it. */
+/** Which calls; without the flags g and y, so that matching leaves no trace in it. */
 export interface Pattern {
 	readonly method: RegExp;
-	/** anchored; matched against the decoded path without its version */
+	/** anchored, with the flag s where any name fits; matched against the decoded path without its version */
 	readonly path: RegExp;
 }
 

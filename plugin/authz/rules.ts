@@ -24,28 +24,29 @@ export const CREATE: Rule = { method: /^POST$/, path: /^\/containers\/create$/, 
 /** Group 1 names the service, of an update. */
 export const SERVICE: Rule = { method: /^POST$/, path: /^\/services\/(?:create|([^/]+)\/update)$/, check: checkService };
 
+/** A name may have any character: of networks the engine takes line ends, too. */
 export const RULES: readonly Rule[] = [
 	CREATE,
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/start$/, check: checkStart },
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/copy$/, check: checkOldCopy },
-	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/, check: reaches('copy', 'its key is among its files') },
-	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/, check: reaches('export', 'its files are not for others') },
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/, check: reaches('checkpoint', 'a checkpoint would write its key to the disk') },
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/exec$/, check: checkExecCreate },
-	{ method: /^POST$/, path: /^\/exec\/(.+)\/start$/, check: checkExecStart },
-	{ method: /^POST$/, path: /^\/containers\/(.+)\/attach$/, check: checkAttach },
-	{ method: /^GET$/, path: /^\/containers\/(.+)\/attach\/ws$/, check: checkAttach },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/start$/s, check: checkStart },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/copy$/s, check: checkOldCopy },
+	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/s, check: reaches('copy', 'its key is among its files') },
+	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/s, check: reaches('export', 'its files are not for others') },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/s, check: reaches('checkpoint', 'a checkpoint would write its key to the disk') },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/exec$/s, check: checkExecCreate },
+	{ method: /^POST$/, path: /^\/exec\/(.+)\/start$/s, check: checkExecStart },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/attach$/s, check: checkAttach },
+	{ method: /^GET$/, path: /^\/containers\/(.+)\/attach\/ws$/s, check: checkAttach },
 	{ method: /^POST$/, path: /^\/commit$/, check: checkCommit },
 	{ method: /^POST$/, path: /^\/volumes\/create$/, check: checkVolumeCreate },
-	{ method: /^DELETE$/, path: /^\/volumes\/(.+)$/, check: checkVolumeRemove },
+	{ method: /^DELETE$/, path: /^\/volumes\/(.+)$/s, check: checkVolumeRemove },
 	SERVICE,
-	{ method: /^POST$/, path: /^\/networks\/(.+)\/connect$/, check: checkConnect },
+	{ method: /^POST$/, path: /^\/networks\/(.+)\/connect$/s, check: checkConnect },
 	{ method: /^POST$/, path: /^\/swarm\/(?:init|join)$/, check: checkSwarm },
 	{ method: /^POST$/, path: /^\/(?:build|session|grpc)$/, check: checkBuild },
 	{ method: /^POST$/, path: /^\/plugins\/(?:pull|create)$/, check: checkPluginInstall },
-	{ method: /^POST$/, path: /^\/plugins\/(.+)\/(?:enable|disable)$/, check: checkPluginControl },
-	{ method: /^POST$/, path: /^\/plugins\/(.+)\/(?:set|upgrade)$/, check: checkPluginChange },
-	{ method: /^DELETE$/, path: /^\/plugins\/(.+)$/, check: checkPluginControl },
+	{ method: /^POST$/, path: /^\/plugins\/(.+)\/(?:enable|disable)$/s, check: checkPluginControl },
+	{ method: /^POST$/, path: /^\/plugins\/(.+)\/(?:set|upgrade)$/s, check: checkPluginChange },
+	{ method: /^DELETE$/, path: /^\/plugins\/(.+)$/s, check: checkPluginControl },
 ];
 
 /** Calls that may have taken containers or services away. */

@@ -23,14 +23,24 @@ export function parseMetricsAddress(text: string): MetricsAddress | undefined {
 
 /** @returns undefined when it cannot listen, which is logged */
 export async function listenForScrapers(address: MetricsAddress, text: () => string, logger: Pick<Logger, 'info' | 'error'>): Promise<Server | undefined> {
+	const answer = (isFound: boolean): [number, string] => {
+		if (!isFound) return [404, 'metrics are at /metrics\n'];
+		try {
+			return [200, text()];
+		} catch (error) {
+			logger.error('the metrics could not be told', { error });
+			return [500, 'see the log of the plugin\n'];
+		}
+	};
 	const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS }, (request, response) => {
-		const found = request.url?.split('?')[0] === '/metrics' && (request.method === 'GET' || request.method === 'HEAD');
-		response.writeHead(found ? 200 : 404, { 'content-type': found ? CONTENT_TYPE : 'text/plain; charset=utf-8' });
-		response.end(found ? text() : 'metrics are at /metrics\n');
+		const [status, body] = answer(request.url?.split('?')[0] === '/metrics' && (request.method === 'GET' || request.method === 'HEAD'));
+		response.writeHead(status, { 'content-type': status === 200 ? CONTENT_TYPE : 'text/plain; charset=utf-8' }).end(body);
 	});
 	server.maxConnections = MAX_CONNECTIONS;
 	try {
 		const { address: host, port } = await listenTcp(server, address.port, address.host);
+		// Without a listener an accept that fails, e.g. for want of file descriptors, would end the plugin.
+		server.on('error', (error) => logger.error('a scraper could not be accepted', { error }));
 		logger.info('metrics are served', { address: `${host}:${port}` });
 		return server;
 	} catch (error) {

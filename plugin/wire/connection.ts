@@ -23,7 +23,11 @@ export function serveConnection(socket: Socket, answer: Answerer, logger: Pick<L
 	let answering = false;
 	let arriving = false;
 
-	socket.on('data', (bytes: Buffer) => {
+	socket.on('data', read);
+	socket.on('timeout', () => socket.destroy());
+	socket.on('error', (error) => logger.debug('a connection of the engine broke', { error }));
+
+	function read(bytes: Buffer): void {
 		// Whoever asks again before he has his answer is not the engine.
 		if (answering || socket.writableLength > 0) return void socket.destroy();
 		let message: Message | undefined;
@@ -31,6 +35,8 @@ export function serveConnection(socket: Socket, answer: Answerer, logger: Pick<L
 			message = reader.push(bytes);
 		} catch (error) {
 			logger.error('what came is no call of an engine', { code: errorCode(error), error });
+			// The rest is not kept, nor looked at; who closes with it unread takes the answer away.
+			socket.off('data', read).resume().setTimeout(ARRIVAL_MS);
 			return void socket.end(encodeAnswer(statusOf(error), failure(error)));
 		}
 		if (arriving !== (message === undefined)) {
@@ -38,9 +44,7 @@ export function serveConnection(socket: Socket, answer: Answerer, logger: Pick<L
 			socket.setTimeout(arriving ? ARRIVAL_MS : 0);
 		}
 		if (message) reply(message);
-	});
-	socket.on('timeout', () => socket.destroy());
-	socket.on('error', (error) => logger.debug('a connection of the engine broke', { error }));
+	}
 
 	function reply(message: Message): void {
 		try {

@@ -135,3 +135,20 @@ test('an engine that asked and then falls silent may be starting again', async (
 	const { enforcement } = await played(t, [asks, isAway]);
 	t.is(await enforcement.prove(), null);
 });
+
+test('an engine that is too busy to answer, but asks, is no engine that starts', async (t) => {
+	const { enforcement } = await played(t, [asks, async (it) => (it.asked(), isAway(it, ''))]);
+	t.is(await enforcement.prove(), true);
+	t.is(enforcement.inChain(), null);
+});
+
+test('what the engine asked before does not count for a later proof', async (t) => {
+	const { enforcement } = await played(t, [asks, isAway]);
+	enforcement.asked();
+	t.is(await enforcement.prove(), null);
+});
+
+test('an engine that once acted without asking has to prove it, however much it asks', async (t) => {
+	const { enforcement } = await played(t, [doesNotAsk, async (it) => (it.asked(), isAway(it, ''))]);
+	t.is(await enforcement.prove(), false);
+});

@@ -20,7 +20,7 @@ test('a call with the secret of the file is permitted', async (t) => {
 	t.true(await isPermitted(permit(t, `${SECRET}\n`), DISABLE));
 });
 
-for (const [method, path] of [['POST', '/plugins/pull'], ['POST', '/plugins/0123/set'], ['POST', '/plugins/x/enable'], ['POST', '/plugins/x/upgrade'], ['DELETE', '/plugins/birthmark-guard'], ['DELETE', '/volumes/birthmark-guard-sentinel']] as const) {
+for (const [method, path] of [['POST', '/plugins/pull'], ['POST', '/plugins/0123/set'], ['POST', '/plugins/x/enable'], ['POST', '/plugins/x/upgrade'], ['POST', '/plugins/registry.example:5000/team/birthmark:2/disable'], ['DELETE', '/plugins/birthmark-guard'], ['DELETE', '/plugins/registry.example/birthmark'], ['DELETE', '/volumes/birthmark-guard-sentinel']] as const) {
 	test(`it permits ${method} ${path}`, async (t) => {
 		t.true(await isPermitted(permit(t), { ...DISABLE, method, path }));
 	});

@@ -47,3 +47,13 @@ for (const route of ROUTES) {
 		t.is(isJudged, !passing.has(route));
 	});
 }
+
+/** To the engine's router any of them is part of a name, or of none. */
+for (const character of ['\r', '\n', '\u2028', '\u2029', '\u0085', '\0', '\ufffd', ' ']) {
+	test(`a name with the character ${character.charCodeAt(0).toString(16)} hides no call from its rule`, (t) => {
+		for (const route of ROUTES.filter((one) => !passing.has(one))) {
+			const [method = '', template = ''] = route.split(' ');
+			t.truthy(ruleFor({ method, path: template.replace(/\{[^}]+\}/g, `a${character}b`) }), route);
+		}
+	});
+}

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test, { type ExecutionContext } from 'ava';
@@ -21,11 +21,13 @@ const VERSION_1 = `
 	INSERT INTO volumes VALUES ('old');
 `;
 
-function world(t: ExecutionContext, now = () => Date.now() + 1000) {
+/** @param afterMs how long after the last change it is, always */
+function world(t: ExecutionContext, afterMs = 1000) {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
 	t.teardown(() => directory.removeCallback());
 	const source = join(directory.name, 'records.db');
-	const copy = createRecordsCopy({ source, directory: join(directory.name, 'copy'), now });
+	const changed = (): number => Math.max(...[source, `${source}-wal`].map((path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0));
+	const copy = createRecordsCopy({ source, directory: join(directory.name, 'copy'), now: () => changed() + afterMs });
 	t.teardown(() => copy.close());
 	return { source, copy, copies: () => readdirSync(join(directory.name, 'copy')).filter((name) => name.endsWith('.db')) };
 }
@@ -51,7 +53,7 @@ test('what has not changed is not copied again', (t) => {
 });
 
 test('what has just changed may change within the same tick of the clock, and is copied again', (t) => {
-	const { source, copy } = world(t, Date.now);
+	const { source, copy } = world(t, 0);
 	const theirs = openRecords(source);
 	t.teardown(() => theirs.close());
 	theirs.addVolume('one');

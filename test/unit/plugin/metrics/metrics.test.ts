@@ -90,3 +90,15 @@ test('the listener answers scrapers and nobody else; an address in use is no end
 	t.is((await ask('/metrics', 'POST'))[0], 404);
 	t.is(await listenForScrapers({ host: '127.0.0.1', port }, () => '', silentLogger), undefined);
 });
+
+test('what cannot be told, or a connection that cannot be accepted, does not end the plugin', async (t) => {
+	const server = (await listenForScrapers({ host: '127.0.0.1', port: 0 }, () => { throw new Error('the disk is full'); }, silentLogger))!;
+	t.teardown(() => server.close());
+	for (let i = 0; i < 2; i++) {
+		const call = request({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', path: '/metrics', agent: false }).end();
+		const [answer] = await once(call, 'response') as [import('node:http').IncomingMessage];
+		t.is(answer.statusCode, 500);
+		answer.resume();
+	}
+	t.notThrows(() => server.emit('error', new Error('EMFILE')));
+});

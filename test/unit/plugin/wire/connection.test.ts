@@ -9,12 +9,12 @@ import { serveConnection, type Answerer } from '../../../../plugin/wire/connecti
 
 const OK = encodeAnswer(200, {});
 
-async function connected(t: ExecutionContext, answer: Answerer): Promise<Socket> {
+async function connected(t: ExecutionContext, answer: Answerer, logger = silentLogger): Promise<Socket> {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
-	const server = createServer((socket) => serveConnection(socket, answer, silentLogger));
+	const server = createServer((socket) => serveConnection(socket, answer, logger));
 	const path = join(directory.name, 's');
 	await new Promise<void>((resolve) => server.listen(path, resolve));
-	const socket = connect(path);
+	const socket = connect({ path, allowHalfOpen: true });
 	t.teardown(() => {
 		socket.destroy();
 		server.close();
@@ -71,3 +71,23 @@ test('who asks again before the answer is cut off, and his answer harms nobody',
 	t.is((await buffer(socket)).length, 0);
 	t.notThrows(() => release(OK));
 });
+
+test('what follows something that was no call is not read, however much it is', async (t) => {
+	let errors = 0;
+	const socket = await connected(t, () => fail(t), { ...silentLogger, error: () => errors++ });
+	const answered = next(socket);
+	socket.write('POST /x HTTP/1.1\r\nContent-Length: 999999999\r\n\r\n');
+	t.regex(await answered, /^HTTP\/1\.1 413 /);
+	for (let i = 0; i < 10; i++) {
+		t.is(await new Promise<Error | null | undefined>((resolve) => socket.write(Buffer.alloc(1024 * 1024), resolve)) ?? null, null);
+	}
+	const closed = new Promise((resolve) => socket.once('close', resolve));
+	socket.end(call());
+	await closed;
+	t.is(errors, 1);
+});
+
+function fail(t: ExecutionContext): never {
+	t.fail();
+	throw new Error('nothing was asked');
+}
