@@ -54,6 +54,13 @@ test('a fault is named with its line and column, and how many there are', (t) =>
 	t.regex(faulty('permit (principal, action, resource) when { resource.cn lke "x" };\npermit ('), /line 1, column \d+: .*lke.* \(and \d more\)/);
 });
 
+test('docs/policy.md has every action, and no other', (t) => {
+	const page = readFileSync(new URL('../../../../docs/policy.md', import.meta.url), 'utf8');
+	const table = /## Actions\n([^]*?)\n## /.exec(page)![1]!;
+	const named = table.split('\n').flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([a-z-]+)`/g)].map(([, action]) => action!));
+	t.deepEqual(named.toSorted(), Object.keys(ACTIONS).toSorted());
+});
+
 test('the rules in docs/policy.md are in order', (t) => {
 	const page = readFileSync(new URL('../../../../docs/policy.md', import.meta.url), 'utf8');
 	const rules = page.split('\n').filter((line) => line.startsWith('    ')).join('\n').split(/^(?= *(?:\/\/|@id))/m).filter((block) => /^ *@id/.test(block)).map((block) => block.slice(0, block.indexOf(';') + 1));
