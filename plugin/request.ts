@@ -1,6 +1,7 @@
 /** One HTTP exchange with a deadline and a bound on the answer, over TCP, TLS or a unix socket. */
 
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 export interface Answer {
 	readonly status: number;
@@ -16,11 +17,17 @@ export interface ExchangeLimits {
 	readonly encoding?: BufferEncoding;
 }
 
+/** That had an answer: `reusedSocket` does not tell of one that a waiting call took over from another. */
+const answered = new WeakSet<Socket>();
+/** How the end of a connection shows that the other side closed it first. */
+const CLOSED: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE'];
+
 type StartRequest = (signal: AbortSignal, onAnswer: (answer: IncomingMessage) => void) => ClientRequest;
 
 /**
  * A kept connection that the other side closed meanwhile is no failure: the call is made once more,
- * on another one. So only calls that may arrive twice belong here.
+ * on another one. So only calls that may arrive twice belong here. So is, once, a connection that was
+ * closed in its handshake.
  *
  * @param start makes the request, `http.request` or `https.request` with everything but the callback
  * @throws Error when the connection fails, the deadline passes or the answer is too large
@@ -29,9 +36,11 @@ export function exchange(start: StartRequest, body: string | undefined, limits: 
 	return attempt(start, body, limits, AbortSignal.timeout(limits.deadlineMs));
 }
 
-function attempt(start: StartRequest, body: string | undefined, limits: ExchangeLimits, signal: AbortSignal): Promise<Answer> {
+function attempt(start: StartRequest, body: string | undefined, limits: ExchangeLimits, signal: AbortSignal, mayMissHandshake = true): Promise<Answer> {
 	return new Promise((resolve, reject) => {
+		let inHandshake = false;
 		const request = start(signal, (answer) => {
+			answered.add(answer.socket);
 			const chunks: Buffer[] = [];
 			let size = 0;
 			answer.on('data', (chunk: Buffer) => {
@@ -45,9 +54,15 @@ function attempt(start: StartRequest, body: string | undefined, limits: Exchange
 			answer.on('end', () => resolve({ status, headers, body: Buffer.concat(chunks).toString(limits.encoding ?? 'utf8') }));
 			answer.on('error', reject);
 		});
+		request.on('socket', (socket) => {
+			inHandshake = 'encrypted' in socket && socket.connecting;
+			socket.once('secureConnect', () => (inHandshake = false));
+		});
 		request.on('error', (error: NodeJS.ErrnoException) => {
+			const isKept = request.reusedSocket || (request.socket !== null && answered.has(request.socket));
 			if (signal.aborted) reject(new Error(`no answer within ${limits.deadlineMs} ms`, { cause: error }));
-			else if (request.reusedSocket && error.code === 'ECONNRESET') resolve(attempt(start, body, limits, signal));
+			else if (CLOSED.includes(error.code) && isKept) resolve(attempt(start, body, limits, signal, mayMissHandshake));
+			else if (CLOSED.includes(error.code) && inHandshake && mayMissHandshake) resolve(attempt(start, body, limits, signal, false));
 			else reject(error);
 		});
 		request.end(body);

@@ -4,6 +4,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { boundsFault } from './bounds.ts';
 import { BUILTIN_PREFIX } from './builtin.ts';
 import type { Cedar, DetailedError, PolicyJson } from './cedar.ts';
 import { SCHEMA } from './schema.ts';
@@ -45,6 +46,8 @@ const ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
  * @param isBuiltin its ids may begin with `builtin-`
  */
 export function parseRules(cedar: Cedar, text: string, isBuiltin = false): ParsedRules {
+	const tooMuch = boundsFault(text);
+	if (tooMuch) return { rules: [], faults: [{ ...position(text, tooMuch.at), message: tooMuch.message }] };
 	const syntax = cedar.checkParsePolicySet({ staticPolicies: text });
 	const parts = cedar.policySetTextToParts(text);
 	if (parts.type === 'failure') return { rules: [], faults: sorted(parts.errors.flatMap((error) => faultsOf(error, text, 0))) };

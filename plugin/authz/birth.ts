@@ -1,6 +1,6 @@
 /** What containers and tasks of services have in common when they are given an identity. */
 
-import { BirthmarkError } from '#common/protocol/errors.ts';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineImage } from '../docker.ts';
@@ -38,6 +38,21 @@ export async function ownerOfIdentity({ ownerOf, onHost }: OwnerDeps, { uid, gid
 	const looked = uid === undefined ? await ownerOf(user, image) : { uid, gid: 0 };
 	const owner = { uid: looked.uid, gid: gid ?? looked.gid };
 	return usernsMode === 'host' ? owner : onHost(owner);
+}
+
+/**
+ * What the rules are told of the user where a name hides it: whom the image calls by that name.
+ *
+ * @throws BirthmarkError `engine-unavailable` when the image cannot be asked
+ */
+export async function rootByName({ ownerOf }: Pick<OwnerDeps, 'ownerOf'>, user: string, image: EngineImage): Promise<{ readonly user?: 'root' }> {
+	try {
+		return (await ownerOf(user, image)).uid === 0 ? { user: 'root' } : {};
+	} catch (error) {
+		// The engine will not find that user either.
+		if (errorCode(error) === 'label-missing') return {};
+		throw error;
+	}
 }
 
 /**

@@ -15,7 +15,7 @@ import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
-import { authorizeRequestOf, giveBirth, ownerOfIdentity, type BirthDeps, type OwnerDeps } from './birth.ts';
+import { authorizeRequestOf, giveBirth, ownerOfIdentity, rootByName, type BirthDeps, type OwnerDeps } from './birth.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
@@ -79,8 +79,11 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
  */
 export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, containerId: string): Promise<void> {
 	const self = await deps.self();
-	const asksByMount = identityMounts(self, body, (volume) => deps.records.hasVolume(volume)).length > 0;
-	if (!asksByMount && !hasIdentityLabels(body.labels)) return;
+	const isOurs = (volume: string): boolean => deps.records.hasVolume(volume);
+	if (identityMounts(self, body, isOurs).length === 0 && !hasIdentityLabels(body.labels)) return;
+	// Not looked at before if the image, with the labels, came only in between.
+	checkPrivileges(body);
+	checkIdentityMount(self, body, isOurs);
 	const [container] = await deps.engine.containers({ id: [containerId] });
 	const mount = container?.Mounts?.find((candidate) => candidate.Destination === IDENTITY_DIRECTORY && namesUs(self, candidate.Driver ?? ''));
 	if (!container || container.Id !== containerId || !mount?.Name) {
@@ -107,7 +110,8 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 
 /** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */
 async function checkRun(deps: IdentityCreateDeps, call: EngineCall, identity: IdentityLabels, body: CreateBody, image: EngineImage, name: string, id = ''): Promise<void> {
-	await deps.policy.check(call, 'run', { container: factsOfCreate(body, image, { ...namesFacts(identity.names), organization: deps.environment(), name, id }) });
+	const facts = { ...namesFacts(identity.names), organization: deps.environment(), name, id, ...(await rootByName(deps, body.user, image)) };
+	await deps.policy.check(call, 'run', { container: factsOfCreate(body, image, facts) });
 }
 
 /**

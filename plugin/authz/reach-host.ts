@@ -27,7 +27,7 @@ export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, bod
 		...(await checkJoins(deps, call, body.joins)),
 	];
 	const names: Partial<ContainerFacts> = {
-		name: call.query.get('name') ?? '',
+		name: (call.query.get('name') ?? '').replace(/^\//, ''),
 		commonName: body.labels.get('birthmark.cn') ?? '',
 		organizationalUnit: body.labels.get('birthmark.ou') ?? '',
 	};

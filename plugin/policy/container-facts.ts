@@ -76,5 +76,7 @@ function userName(user: string): string {
 /** Of all mounts that have one, without the volume that carries the identity. */
 function mountSources({ binds, mounts }: Pick<CreateBody, 'binds' | 'mounts'>): string[] {
 	const all = [...binds.map((bind) => bind.split(':')).map(([source = '', target = '']) => ({ source, target })), ...mounts];
-	return all.filter(({ source, target }) => source !== '' && (source.startsWith('/') || posix.resolve('/', target) !== IDENTITY_DIRECTORY)).map(({ source }) => source);
+	const told = all.filter(({ source, target }) => source !== '' && (source.startsWith('/') || posix.resolve('/', target) !== IDENTITY_DIRECTORY));
+	// The engine binds `/etc` for `//etc/.` as well.
+	return [...new Set(told.map(({ source }) => (source.startsWith('/') ? posix.resolve(source) : source)))];
 }

@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import type { Policy, PolicySource } from '#common/policy/policy.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -78,7 +78,8 @@ export function createPolicyFile({ path, hostRoot, markerPath, load, now, logger
 		const resolved = await resolveOnHost(hostRoot, path);
 		if (resolved === undefined) throw invalid(`${path} is a chain of symbolic links without end`);
 		try {
-			return await open(hostRoot + resolved, 'r');
+			// What is no file, e.g. a pipe that nobody writes to, must not keep the answer waiting.
+			return await open(hostRoot + resolved, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
 		} catch (cause) {
 			if (codeOf(cause) !== 'ENOENT') throw invalid(`${path} cannot be read (${codeOf(cause)})`, cause);
 			// Where the host cannot be seen at all, nothing can be said about its files.

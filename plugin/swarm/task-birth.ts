@@ -7,6 +7,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NO_FACTS } from '#common/policy/request.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
@@ -54,7 +55,7 @@ export async function bindTask(deps: TaskBirthDeps, volume: string): Promise<boo
 	const spec = await findSpec(deps, container, serviceId);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	// What was permitted to whoever made the service must be permitted still.
-	await deps.policy.check(spec, 'run', { container: { ...spec.facts, name: containerName, id: container.Id } });
+	await deps.policy.check(spec, 'run', { container: { ...NO_FACTS, ...spec.facts, name: containerName, id: container.Id } });
 	const asked = { ...authorizeRequestOf(spec, spec.image, container.ImageID), containerId: container.Id, ...(containerName !== '' && { containerName }) };
 	const { names, uid, gid, mode, sizeBytes, inodes, caWay } = spec;
 	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, uid, gid, mode, sizeBytes, inodes, caWay, taskId });

@@ -57,6 +57,10 @@ export function createImageFiles({ engine, logger }: ImageFilesDeps): ImageFiles
 			try {
 				const contents: string[] = [];
 				for (const path of paths) contents.push(await file(id, path));
+				// Somebody may have removed it (docker container prune): then nothing was there to be found.
+				if (contents.includes('') && !(await engine.containers({ id: [id] })).some(({ Id }) => Id === id)) {
+					throw new BirthmarkError('engine-unavailable', 'the container that was made to look into the image was removed meanwhile; try again');
+				}
 				return contents;
 			} finally {
 				await remove(id);

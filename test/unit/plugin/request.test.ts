@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request as httpsRequest } from 'node:https';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { exchange } from '../../../plugin/request.ts';
 
@@ -49,6 +50,31 @@ test('a kept connection that was closed meanwhile is replaced', async (t) => {
 	// Both attempts of the second call have one deadline.
 	t.is(signals.length, 3);
 	t.is(signals[1], signals[2]);
+});
+
+test('so is one that a waiting call takes over from another', async (t) => {
+	const seen = new Set<unknown>();
+	let cut = 0;
+	const call = await served(t, ({ socket }, response) => {
+		if (!seen.has(socket)) return void response.end(String(seen.add(socket).size));
+		cut++;
+		socket.resetAndDestroy();
+	});
+	t.deepEqual((await Promise.all([call(), call()])).map(({ body }) => body), ['1', '2']);
+	t.is(cut, 1);
+});
+
+test('a connection that is cut in its handshake is tried once more', async (t) => {
+	let connections = 0;
+	const server = createTcpServer((socket) => {
+		connections++;
+		socket.resetAndDestroy();
+	}).listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	t.teardown(() => server.close());
+	const { port } = server.address() as AddressInfo;
+	await t.throwsAsync(exchange((signal, onAnswer) => httpsRequest({ port, agent: false, signal }, onAnswer), undefined, LIMITS), { code: 'ECONNRESET' });
+	t.is(connections, 2);
 });
 
 test('a fresh connection that is cut is a failure', async (t) => {

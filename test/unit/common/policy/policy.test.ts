@@ -67,3 +67,34 @@ test('the rules in docs/policy.md are in order', (t) => {
 	t.true(rules.length >= 7);
 	for (const rule of rules) t.deepEqual(parseRules(cedar, rule).faults, [], rule);
 });
+
+const rule = (condition: string): string => `@id("r") permit (principal, action == Action::"run", resource) when { ${condition} };`;
+const chain = (length: number): string => Array(length).fill('resource.cn == "a"').join(' || ');
+for (const [what, condition] of [
+	['brackets', '('.repeat(500) + 'true' + ')'.repeat(500)],
+	['lists', '['.repeat(500) + ']'.repeat(500) + '.isEmpty()'],
+	['negations', '!('.repeat(500) + 'true' + ')'.repeat(500)],
+	['alternatives', chain(500)],
+	['choices', 'if resource.cn == "a" then true else '.repeat(500) + 'false'],
+	['sums', Array(500).fill('1').join(' + ') + ' == 1'],
+	['clauses', 'true }' + ' unless { false }'.repeat(500) + ' when { true'],
+] as const) {
+	test(`a rule of 500 ${what} is a fault with its place, and no end of all decisions`, (t) => {
+		const { faults } = parseRules(cedar, `// "(((" ;\n${rule(condition)}`);
+		t.is(faults.length, 1);
+		t.is(faults[0]?.line, 2);
+		t.regex(faults[0]!.message, /more than/);
+		t.true(policy(rule('true')).decide({ caller: 'local', action: 'run', container: api01 }).allowed);
+	});
+}
+
+test('what is just not too much for a rule can be decided by, also beside as much in other rules', (t) => {
+	const deep = (inner: string, depth: number): string => '('.repeat(depth) + inner + ')'.repeat(depth);
+	const conditions = [chain(127), deep(chain(120), 31), `[${chain(100)}].contains(true)`, '!('.repeat(31) + chain(90) + ')'.repeat(31), 'if resource.cn == "a" then true else '.repeat(120) + 'true'];
+	for (const [index, condition] of conditions.entries()) {
+		const text = rule(condition) + rule(condition).replace('"r"', '"other"');
+		t.deepEqual(parseRules(cedar, text).faults, [], `${index}`);
+		t.notThrows(() => policy(text).decide({ caller: 'local', action: 'run', container: api01 }), `${index}`);
+	}
+	t.deepEqual(parseRules(cedar, rule(`resource.cn == "${'(|| '.repeat(300)} \\" ${'['.repeat(300)}"`)).faults, [], 'a text is no brackets');
+});

@@ -363,6 +363,34 @@ test('an image that changed its labels between decision and creation is decided 
 	t.is(identities.length, 1);
 });
 
+test('what could not be judged before, because the image came only in between, is judged after', async (t) => {
+	for (const [HostConfig, code] of [
+		[{ Mounts: [identityMount], CapAdd: ['SYS_ADMIN'] }, 'container-too-powerful'],
+		[{ Mounts: [identityMount, { Type: 'tmpfs', Target: '/run/birthmark/x' }] }, 'mount-illegal'],
+	] as const) {
+		const { deps, engine, ca, identities } = world();
+		engine.list.push(newContainer());
+		const { Msg } = await authorizeResponse(deps, created({ Image: 'pulled-meanwhile', HostConfig }));
+		t.true(Msg?.endsWith(`[${code}]`), Msg);
+		t.deepEqual([ca.authorized, identities], [[], []]);
+	}
+});
+
+test('the name of a container is told as the engine keeps it', async (t) => {
+	const { deps, policy, ca } = world();
+	await authorizeRequest(deps, create(labelled, '/v1.41/containers/create?name=%2Fapi01'));
+	t.is(policy.asked.at(-1)?.subject.container?.name, 'api01');
+	t.is(ca.authorized.at(-1)?.containerName, 'api01');
+});
+
+test('a user whom the image calls by another name than root is root to the rules', async (t) => {
+	const { deps, policy } = world();
+	await authorizeRequest({ ...deps, ownerOf: async () => ({ uid: 0, gid: 0 }) }, create({ ...labelled, User: 'web', Labels: { ...named, 'birthmark.uid': '7' } }));
+	t.is(policy.asked.at(-1)?.subject.container?.user, 'root');
+	await authorizeRequest({ ...deps, ownerOf: async () => ({ uid: 5, gid: 0 }) }, create({ ...labelled, User: 'web' }));
+	t.is(policy.asked.at(-1)?.subject.container?.user, 'web');
+});
+
 test('where the engine has user namespaces, owners are ids on the host, unless the container stays out of them', async (t) => {
 	for (const [UsernsMode, uid] of [['', 101_000], ['host', 1000]] as const) {
 		const { deps, engine, identities } = world(100_000);

@@ -37,6 +37,10 @@ test('networks, mounts and capabilities are complete, and spelt one way', (t) =>
 	t.deepEqual(facts({ HostConfig: { Binds: ['/:/run/birthmark'] } }).binds, ['/'], 'what is no volume is told wherever it goes');
 });
 
+test('a path is told as the engine binds it', (t) => {
+	t.deepEqual(facts({ HostConfig: { Binds: ['//etc/:/a', '/srv/../etc:/b', '/etc/.:/c'], Mounts: [{ Type: 'bind', Source: '/var//log/', Target: '/d' }] } }).binds, ['/etc', '/var/log']);
+});
+
 test('digests are those that the engine knows, not those that were asked for', (t) => {
 	t.deepEqual(facts({ Image: 'x@sha256:' + 'e'.repeat(64) }).image.digests, [DIGEST]);
 });

@@ -1,5 +1,6 @@
 /** The file of the host is what it is at the moment of a decision; what cannot be relied on permits nothing. */
 
+import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -117,6 +118,7 @@ for (const [title, spoil, message] of [
 	['a file that belongs to somebody else', (file: string) => chownSync(file, 1000, 1000), /others than root/],
 	['a file that is too large', (file: string) => writeFileSync(file, ' '.repeat(300_000)), /larger than 256 KiB/],
 	['a file that is no text', (file: string) => writeFileSync(file, new Uint8Array([0x2f, 0x2f, 0xff])), /not valid UTF-8/],
+	['a pipe that nobody writes to', (file: string) => (rmSync(file), void execFileSync('mkfifo', [file])), /no file/],
 	['a directory in its place', (file: string) => (rmSync(file), mkdirSync(file)), /no file|cannot be read/],
 	['a link to itself', (file: string) => (rmSync(file), symlinkSync(PATH, file)), /links without end/],
 	['a host that cannot be seen', (file: string) => renameSync(file.slice(0, -PATH.length), `${file.slice(0, -PATH.length)}-away`), /cannot be seen/],

@@ -21,6 +21,7 @@ const file = (content: string): FileInContainer => ({ archive: entry('0', bytes(
 function world(files: Record<string, FileInContainer>) {
 	const made: string[] = [];
 	const removed: string[] = [];
+	const lost = { container: false };
 	const engine: ImageFilesDeps['engine'] = {
 		async createUnstarted(image, labels, emptyPaths) {
 			made.push(`${image} ${Object.keys(labels)} ${emptyPaths}`);
@@ -28,10 +29,10 @@ function world(files: Record<string, FileInContainer>) {
 		},
 		fileIn: async (_, path) => files[path],
 		removeContainer: async (id) => void removed.push(id),
-		containers: async () => [engineContainer({ Id: 'left', Labels: { [LOOKUP_LABEL]: 'another process' } })],
+		containers: async () => (lost.container ? [] : [engineContainer({ Id: 'lookup', Labels: {} }), engineContainer({ Id: 'left', Labels: { [LOOKUP_LABEL]: 'another process' } })]),
 	};
 	const imageFiles = createImageFiles({ engine, logger: silentLogger });
-	return { made, removed, engine, imageFiles, ownerOf: createImageUsers(imageFiles) };
+	return { made, removed, lost, engine, imageFiles, ownerOf: createImageUsers(imageFiles) };
 }
 
 test('a user by name is looked up in the image, once for all who ask, and nothing stays', async (t) => {
@@ -40,6 +41,15 @@ test('a user by name is looked up in the image, once for all who ask, and nothin
 	t.deepEqual(owners, [{ uid: 1000, gid: 1001 }, { uid: 5, gid: 6 }, { uid: 1000, gid: 9 }, { uid: 1000, gid: 1001 }]);
 	t.deepEqual(made, [`${IMAGE.Id} ${LOOKUP_LABEL} /data`]);
 	t.deepEqual(removed, ['lookup']);
+});
+
+test('a look into a container that somebody removed meanwhile says nothing, and is not remembered', async (t) => {
+	const { lost, made, ownerOf } = world({});
+	lost.container = true;
+	await t.throwsAsync(ownerOf('1000', IMAGE), { code: 'engine-unavailable', message: /removed meanwhile/ });
+	lost.container = false;
+	t.deepEqual(await ownerOf('1000', IMAGE), { uid: 1000, gid: 0 });
+	t.is(made.length, 2);
 });
 
 test('users in numbers ask nobody', async (t) => {
