@@ -70,11 +70,12 @@ export class IdentityVolumes {
 		const { records, tmpfs } = this.#deps;
 		return this.#lock(volume, async () => {
 			let identity = records.identity(volume);
-			if (identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) && (await this.#isRunning(identity))) {
+			const isRunning = identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) ? await this.#isRunning(identity) : false;
+			if (isRunning) {
 				records.hold(volume, mountId);
 				return tmpfs.path(volume);
 			}
-			const proof = await this.#prove();
+			const proof = isRunning === null ? null : await this.#prove();
 			// A task of a service is made inside the engine, without a call; while the engine starts, nobody can be asked about it.
 			if (!identity && proof !== null && (await this.#deps.bindTask(volume))) identity = records.identity(volume);
 			if (!identity) throw volumeUnknown();
@@ -222,12 +223,17 @@ export class IdentityVolumes {
 	/**
 	 * Whether the start that the records know is under way. Where its end may have been missed the engine
 	 * tells; one that does not answer is starting itself, and what it held before is void.
+	 *
+	 * @returns null while the engine starts
 	 */
-	async #isRunning({ volume, containerId, startId = '' }: IdentityRecord): Promise<boolean> {
+	async #isRunning({ volume, containerId, startId = '' }: IdentityRecord): Promise<boolean | null> {
 		const { containersOf, enforcement } = this.#deps;
-		if (enforcement.engineAnswered() && !this.mayHaveEnded(volume, startId)) return true;
-		const containers = await containersOf(volume).catch(() => []);
-		return containers.some(({ Id, State }) => Id === containerId && ['running', 'paused'].includes(State));
+		const hasAnswered = enforcement.engineAnswered();
+		if (hasAnswered && !this.mayHaveEnded(volume, startId)) return true;
+		const told = containersOf(volume).then((containers) => containers.some(({ Id, State }) => Id === containerId && ['running', 'paused'].includes(State)), () => false);
+		if (hasAnswered) return told;
+		// An engine that starts waits for this mount before it answers anything: its list would take all the time that there is for it.
+		return Promise.race([told, enforcement.prove().then((proof) => (proof === null ? null : told))]);
 	}
 
 	async #forget(volume: string, containerId: string): Promise<void> {

@@ -237,6 +237,16 @@ test('files are copied out of a running container before the plugin, which was s
 	t.is(before.file('token'), 'token of start-1');
 });
 
+test('an engine that starts after a crash is not asked for longer than it takes to see that it starts', async (t) => {
+	const never = new Promise<never>(() => {});
+	const before = world(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false }, containersOf: () => never });
+	await before.volumes.mount(VOLUME, 'm1');
+	const volumes = new IdentityVolumes(before.deps);
+	await volumes.restore();
+	await volumes.mount(VOLUME, 'm1');
+	t.is(before.ca.minted.length, 2);
+});
+
 test('the id of an unmount that failed is another start when it comes again: the engine keeps it', async (t) => {
 	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
 	await volumes.mount(VOLUME, 'm1');
