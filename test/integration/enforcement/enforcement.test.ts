@@ -71,7 +71,10 @@ test.serial('no token is minted from the first moment without enforcement on, do
 	await waitUntilEnforced(world.host, 60);
 	await before.start();
 	t.regex((await t.throwsAsync(unseen.start())).message, /\[volume-unknown\]/, 'what was created meanwhile stays without');
-	t.regex(await scrape(port), /^birthmark_plugin_enforcement\{state="proved"\} 1$/m);
+	await world.docker.ping();
+	const proved = await scrape(port);
+	t.regex(proved, /^birthmark_plugin_enforcement\{state="proved"\} 1$/m);
+	for (const phase of ['request', 'response']) t.regex(proved, new RegExp(`^birthmark_plugin_authorizations_total\\{phase="${phase}",outcome="passed",reason=""\\} [1-9]`, 'm'), 'this engine writes its questions as expected');
 });
 
 test.serial('an engine whose daemon.json names a disabled plugin does not start; the documented way brings both back', async (t) => {
