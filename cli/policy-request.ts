@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { parseImageName } from '#common/policy/image-name.ts';
 import { ACTIONS, isPolicyAction, LOCAL_CALLER, NO_FACTS, type ContainerFacts, type PolicyAction, type PolicyRequest } from '#common/policy/request.ts';
+import { capabilityFact, pathFact, userFact } from '#common/policy/spelling.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
 import { parseConfig } from '#common/runtime/config.ts';
@@ -63,7 +64,6 @@ function toFacts(question: Omit<Question, 'caller' | 'action'>, action: PolicyAc
 	else if (action === 'run') throw new BirthmarkError('usage', 'whose identity? add --cn NAME and --ou ROLE');
 	if (ou !== '') checkName('role', ou);
 	const { digests, ...name } = parseImageName(image);
-	const plainUser = user.split(':')[0]!;
 	return {
 		...NO_FACTS,
 		commonName: cn,
@@ -73,12 +73,12 @@ function toFacts(question: Omit<Question, 'caller' | 'action'>, action: PolicyAc
 		name: question.name ?? '',
 		service: question.service ?? '',
 		image: { reference: image, ...name, id: question.imageId ?? '', digests: digest ?? digests },
-		user: plainUser === '' || /^[+-]?0+$/.test(plainUser) ? 'root' : plainUser,
+		user: userFact(user),
 		network: network[0]!,
 		networks: network,
-		binds: question.bind ?? [],
+		binds: (question.bind ?? []).map(pathFact),
 		volumes: question.volume ?? [],
-		capabilities: (question.cap ?? []).map((capability) => capability.toUpperCase().replace(/^(?:CAP_)+/, '')),
+		capabilities: (question.cap ?? []).map(capabilityFact),
 		powers: question.power ?? [],
 	};
 }

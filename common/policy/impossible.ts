@@ -3,6 +3,7 @@
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import { textOf, type Contains, type Like, type Literal } from './literal.ts';
 import { showPattern, type Pattern } from './pattern.ts';
+import { pathFact } from './spelling.ts';
 
 interface Domain {
 	/** may this be the whole value? */
@@ -27,7 +28,7 @@ const DOMAINS: Readonly<Record<string, Domain>> = {
 	'resource.user': { takes: (value) => value !== '' && !/^[+-]?0+$/.test(value) && !value.includes(':'), hint: 'the user stands without its group, and 0 is root' },
 	'resource.network': { takes: (value) => value !== '', hint: 'where none is named it is "default"' },
 	'resource.networks': { takes: (value) => value !== '', hint: 'where none is named it is "default"' },
-	'resource.binds': { takes: (value) => value.startsWith('/'), hint: 'paths begin with "/"; others are volumes' },
+	'resource.binds': { takes: (value) => value === pathFact(value), hint: 'paths begin with "/", have no "//", "." and "..", and end without a slash; others are volumes' },
 	'resource.volumes': { takes: (value) => value !== '' && !value.startsWith('/'), hint: 'what begins with "/" is in binds' },
 	'resource.capabilities': { takes: (value) => value === value.toUpperCase() && !value.startsWith('CAP_'), hint: 'capabilities stand in upper case, without CAP_' },
 };

@@ -3,7 +3,7 @@
  * Only what is certain is said: where it is not, the answer is no.
  */
 
-import { exactly, includes, matches, meet, type Pattern } from './pattern.ts';
+import { exactly, includes, meet, type Pattern } from './pattern.ts';
 
 interface Signed {
 	/** false: the condition is negated */
@@ -85,9 +85,4 @@ export function equals(path: string, value: string, holds = true): Like {
 /** The text that the pattern stands for, when there is but one. */
 export function textOf(pattern: Pattern): string | undefined {
 	return pattern.includes(null) ? undefined : pattern.join('');
-}
-
-/** Does a text fulfil the literal? For explanations. */
-export function isMet({ pattern, holds }: Like, text: string): boolean {
-	return matches(pattern, text) === holds;
 }

@@ -14,12 +14,19 @@ export function exactly(text: string): Pattern {
 	return [...text];
 }
 
-export function matches(pattern: Pattern, text: string): boolean {
-	return meet(pattern, exactly(text));
+/** Beyond this nothing is said about a pattern. */
+const MAX_LENGTH = 512;
+
+/** May there be a text that matches both? */
+export function meet(one: Pattern, other: Pattern): boolean {
+	return isLong(one) || isLong(other) || doMeet(one, other);
 }
 
-/** Is there a text that matches both? */
-export function meet(one: Pattern, other: Pattern): boolean {
+function isLong({ length }: Pattern): boolean {
+	return length > MAX_LENGTH;
+}
+
+function doMeet(one: Pattern, other: Pattern): boolean {
 	const known = new Map<string, boolean>();
 	const from = (i: number, j: number): boolean => {
 		const key = `${i},${j}`;
@@ -39,12 +46,12 @@ export function meet(one: Pattern, other: Pattern): boolean {
 }
 
 /**
- * Does every text that matches `narrow` match `wide`? It does if `wide` takes a character that it does
+ * Does every text that matches `narrow` certainly match `wide`? It does if `wide` takes a character that it does
  * not name in place of each wildcard: that one only its own wildcards take, and those take any text.
  */
 export function includes(wide: Pattern, narrow: Pattern): boolean {
 	const stranger = '\u0000stranger';
-	return meet(wide, narrow.map((element) => element ?? stranger));
+	return !isLong(wide) && !isLong(narrow) && doMeet(wide, narrow.map((element) => element ?? stranger));
 }
 
 export function showPattern(pattern: Pattern): string {

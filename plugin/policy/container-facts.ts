@@ -3,6 +3,7 @@
 import { posix } from 'node:path';
 import { parseImageName } from '#common/policy/image-name.ts';
 import { NO_FACTS, NO_IMAGE, type ContainerFacts, type ImageFacts } from '#common/policy/request.ts';
+import { capabilityFact, pathFact, userFact } from '#common/policy/spelling.ts';
 import type { Names } from '#common/protocol/messages.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { CreateBody } from '../authz/create-body.ts';
@@ -20,12 +21,12 @@ export function factsOfCreate(body: AskedContainer, image: EngineImage | undefin
 	return {
 		...NO_FACTS,
 		image: imageFacts(body.image, image),
-		user: userName(body.user || image?.Config?.User || ''),
+		user: userFact(body.user || image?.Config?.User || ''),
 		network,
 		networks: [...new Set([network, ...body.networks.filter((name) => name !== '')])],
 		binds: sources.filter((source) => source.startsWith('/')),
 		volumes: sources.filter((source) => !source.startsWith('/')),
-		capabilities: [...new Set(body.capAdd.map((name) => name.toUpperCase().replace(/^(?:CAP_)+/, '')))],
+		capabilities: [...new Set(body.capAdd.map(capabilityFact))],
 		...more,
 	};
 }
@@ -67,16 +68,9 @@ function imageFacts(reference: string, image: EngineImage | undefined): ImageFac
 	return { reference, repository, tag, id: image?.Id ?? '', digests: image ? [...new Set(known)] : digests };
 }
 
-/** `root` whichever way it is written: the engine takes `0`, `+0` and `00` for a number. */
-function userName(user: string): string {
-	const name = user.split(':')[0]!;
-	return name === '' || /^[+-]?0+$/.test(name) ? 'root' : name;
-}
-
 /** Of all mounts that have one, without the volume that carries the identity. */
 function mountSources({ binds, mounts }: Pick<CreateBody, 'binds' | 'mounts'>): string[] {
 	const all = [...binds.map((bind) => bind.split(':')).map(([source = '', target = '']) => ({ source, target })), ...mounts];
 	const told = all.filter(({ source, target }) => source !== '' && (source.startsWith('/') || posix.resolve('/', target) !== IDENTITY_DIRECTORY));
-	// The engine binds `/etc` for `//etc/.` as well.
-	return [...new Set(told.map(({ source }) => (source.startsWith('/') ? posix.resolve(source) : source)))];
+	return [...new Set(told.map(({ source }) => (source.startsWith('/') ? pathFact(source) : source)))];
 }

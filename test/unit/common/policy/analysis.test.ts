@@ -28,6 +28,7 @@ const SUSPICIOUS: readonly (readonly [title: string, text: string, message: RegE
 	['a repository in its long form', '@id("x") permit (principal, action == Action::"run", resource) when { resource.image.repository == "docker.io/library/nginx" };', /short form/],
 	['a capability with its prefix', '@id("x") forbid (principal, action == Action::"run", resource) when { resource.capabilities.contains("CAP_SYS_ADMIN") };', /without CAP_/],
 	['root by its number', '@id("x") forbid (principal, action == Action::"run", resource) when { resource.user == "0" };', /0 is root/],
+	['a path with a slash at its end', '@id("x") forbid (principal, action == Action::"run", resource) when { resource.binds.contains("/etc/") };', /end without a slash/],
 	['an action that does not go with the resource', '@id("x") permit (principal, action == Action::"build", resource is Container);', /never matches/],
 	['a permit within a permit', '@id("wide") permit (principal, action == Action::"run", resource) when { resource.cn like "web*" };\n@id("x") permit (principal == Caller::"bob", action == Action::"run", resource) when { resource.cn like "web-1*" };', /"x" changes nothing: "wide" \(line 1\) permits all that it does/],
 	['a permit within two', '@id("a") permit (principal, action == Action::"exec", resource);\n@id("b") permit (principal, action == Action::"attach", resource);\n@id("x") permit (principal == Caller::"bob", action in [Action::"exec", Action::"attach"], resource);', /"a" \(line 1\) and "b" \(line 2\) permit together/],
@@ -126,4 +127,10 @@ test('what is reported is true of every request: no match where none is said to 
 		}
 	}));
 	t.true(reported > 10, `${reported} rules were reported`);
+});
+
+test('of patterns too long to compare nothing is said', (t) => {
+	const like = (id: string, pattern: string): string => `@id("${id}") permit (principal, action == Action::"run", resource) when { resource.name like "${pattern}" };\n`;
+	t.deepEqual(look(like('a', '*a'.repeat(20_000)) + like('b', '*a'.repeat(20_000)) + like('c', `${'*a'.repeat(20_000)}b`)), []);
+	t.is(look(like('a', '*a'.repeat(200)) + like('b', 'a'.repeat(400))).length, 1);
 });
