@@ -9,6 +9,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
@@ -49,7 +50,7 @@ export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
 export async function checkIdentityCreate(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined, containerName: string): Promise<void> {
 	const self = await deps.self();
 	const identity = parseIdentityLabels(withImageLabels(body.labels, image));
-	const isOurs = (volume: string): boolean => deps.records.hasVolume(volume);
+	const isOurs = (volume: string): boolean => isOurVolume(deps, volume);
 	if (!identity) {
 		const mounts = identityMounts(self, body, isOurs);
 		const taken = mounts.find(({ source }) => deps.records.identitiesOf(source).length > 0);
@@ -79,7 +80,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
  */
 export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, containerId: string): Promise<void> {
 	const self = await deps.self();
-	const isOurs = (volume: string): boolean => deps.records.hasVolume(volume);
+	const isOurs = (volume: string): boolean => isOurVolume(deps, volume);
 	if (identityMounts(self, body, isOurs).length === 0 && !hasIdentityLabels(body.labels)) return;
 	// Not looked at before if the image, with the labels, came only in between.
 	checkPrivileges(body);
@@ -128,4 +129,9 @@ async function checkOwner(deps: IdentityCreateDeps, volume: string, { names }: I
 			);
 		}
 	}
+}
+
+/** The sentinel also while it is not made yet: somebody else's volume of that name would keep it from being made. */
+function isOurVolume({ records }: Pick<IdentityCreateDeps, 'records'>, name: string): boolean {
+	return name === SENTINEL_VOLUME || records.hasVolume(name);
 }

@@ -5,6 +5,7 @@
 
 import { NO_FACTS } from '#common/policy/request.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { namesUs } from '../self.ts';
 import { parseBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
@@ -22,7 +23,9 @@ export async function checkVolumeCreate(deps: AuthorizerDeps, call: EngineCall):
 		if (options.size > 0) throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels on the container');
 		return;
 	}
+	const name = asString(fields.get('name'), 'Name');
+	if (name === SENTINEL_VOLUME) throw new BirthmarkError('mount-illegal', `${SENTINEL_VOLUME} is the name of a volume that the plugin makes itself; choose another`);
 	// Judged here as well as where it is mounted: a task of a service may find it under a name that was harmless.
 	const powers = await volumeOptionPowers(deps, driver, options);
-	if (powers.length > 0) await permitPowers(deps, call, { ...NO_FACTS, volumes: [asString(fields.get('name'), 'Name')] }, powers);
+	if (powers.length > 0) await permitPowers(deps, call, { ...NO_FACTS, volumes: [name] }, powers);
 }
