@@ -83,7 +83,9 @@ export function abuse(number: number, title: string, verdict: AbuseVerdict, body
 		const scene = openScene(verdict, codes);
 		let found: AbuseVerdict | undefined;
 		try {
-			found = (await body(t, scene)) ?? (verdict.kind === 'refused' ? refused(...codes) : verdict);
+			found = (await body(t, scene)) ?? verdict;
+			// Of those that were declared, what this engine gave; a test that looks at the answer itself declares just that.
+			if (found === verdict && verdict.kind === 'refused' && codes.size > 0) found = refused(...codes);
 		} finally {
 			record({ number, title, engine: engineName(scene.world), verdict: found && t.passed ? verdictText(found) : 'FAILED' });
 		}
