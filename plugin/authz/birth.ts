@@ -1,5 +1,6 @@
 /** What containers and tasks of services have in common when they are given an identity. */
 
+import { userFact } from '#common/policy/spelling.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import type { Logger } from '#common/runtime/log.ts';
@@ -46,6 +47,8 @@ export async function ownerOfIdentity({ ownerOf, onHost }: OwnerDeps, { uid, gid
  * @throws BirthmarkError `engine-unavailable` when the image cannot be asked
  */
 export async function rootByName({ ownerOf }: Pick<OwnerDeps, 'ownerOf'>, user: string, image: EngineImage): Promise<{ readonly user?: 'root' }> {
+	const name = userFact(user || image.Config?.User || '');
+	if (name === 'root' || /^[+-]?[0-9]+$/.test(name)) return {};
 	try {
 		return (await ownerOf(user, image)).uid === 0 ? { user: 'root' } : {};
 	} catch (error) {

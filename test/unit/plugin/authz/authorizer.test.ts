@@ -393,6 +393,8 @@ test('a user whom the image calls by another name than root is root to the rules
 	t.is(policy.asked.at(-1)?.subject.container?.user, 'root');
 	await authorizeRequest({ ...deps, ownerOf: async () => ({ uid: 5, gid: 0 }) }, create({ ...labelled, User: 'web' }));
 	t.is(policy.asked.at(-1)?.subject.container?.user, 'web');
+	const nobody = (): never => t.fail('a number says it all');
+	t.true((await authorizeRequest({ ...deps, ownerOf: nobody }, create({ ...labelled, User: '1000', Labels: { ...named, 'birthmark.uid': '7' } }))).Allow);
 });
 
 test('where the engine has user namespaces, owners are ids on the host, unless the container stays out of them', async (t) => {
