@@ -56,7 +56,7 @@ function attempt(start: StartRequest, body: string | undefined, limits: Exchange
 		});
 		request.on('socket', (socket) => {
 			inHandshake = 'encrypted' in socket && socket.connecting;
-			socket.once('secureConnect', () => (inHandshake = false));
+			if (inHandshake) socket.once('secureConnect', () => (inHandshake = false));
 		});
 		request.on('error', (error: NodeJS.ErrnoException) => {
 			const isKept = request.reusedSocket || (request.socket !== null && answered.has(request.socket));

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type RequestListener } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { exchange } from '../../../plugin/request.ts';
 
 const LIMITS = { deadlineMs: 5_000, maxBytes: 1000 };
 
-async function served(t: ExecutionContext, listener: RequestListener, onStart: (signal: AbortSignal) => void = () => undefined) {
+async function served(t: ExecutionContext, listener: RequestListener, onStart: (signal: AbortSignal) => void = () => undefined, onEnd: (socket: Socket) => void = () => undefined) {
 	const server = createServer(listener).listen(0, '127.0.0.1');
 	await once(server, 'listening');
 	const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -19,7 +19,10 @@ async function served(t: ExecutionContext, listener: RequestListener, onStart: (
 	const { port } = server.address() as AddressInfo;
 	return (body?: string, limits = LIMITS) => exchange((signal, onAnswer) => {
 		onStart(signal);
-		return httpRequest({ port, method: 'POST', agent, signal }, onAnswer);
+		return httpRequest({ port, method: 'POST', agent, signal }, (answer) => {
+			onEnd(answer.socket);
+			onAnswer(answer);
+		});
 	}, body, limits);
 }
 
@@ -50,6 +53,15 @@ test('a kept connection that was closed meanwhile is replaced', async (t) => {
 	// Both attempts of the second call have one deadline.
 	t.is(signals.length, 3);
 	t.is(signals[1], signals[2]);
+});
+
+test('a kept connection does not grow with the calls that it carries', async (t) => {
+	const sockets = new Set<Socket>();
+	const call = await served(t, ({ socket }, response) => {
+		response.end(String(sockets.add(socket).size));
+	}, undefined, (socket) => t.is(socket.listenerCount('secureConnect'), 0));
+	for (let calls = 0; calls < 3; calls++) t.is((await call()).body, '1');
+	t.plan(6);
 });
 
 test('so is one that a waiting call takes over from another', async (t) => {
