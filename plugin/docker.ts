@@ -69,8 +69,8 @@ export interface FileInContainer {
 /** A part of what `docker inspect` shows. */
 export interface EngineContainerDetails {
 	readonly Config: { readonly OpenStdin: boolean };
-	readonly HostConfig: { readonly PidMode: string };
-	readonly Mounts: readonly { readonly Type: string; readonly Source?: string; readonly RW?: boolean }[] | null;
+	readonly HostConfig: { readonly PidMode?: string; readonly IpcMode?: string; readonly NetworkMode?: string; readonly Cgroup?: string };
+	readonly Mounts: readonly { readonly Type: string; readonly Name?: string; readonly Source?: string; readonly RW?: boolean }[] | null;
 }
 export interface EngineVolume {
 	readonly Driver: string;

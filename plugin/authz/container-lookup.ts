@@ -4,7 +4,10 @@
  * asked for: they take no lock of any container.
  */
 
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
 import type { EngineContainer } from '../docker.ts';
+import { createAskedNames, type AskedNames } from './asked-names.ts';
 import { COMMON_NAME_LABEL } from './labels.ts';
 
 const FULL_ID = /^[0-9a-f]{64}$/;
@@ -16,6 +19,7 @@ export interface ContainerLookupDeps {
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
 		containerOfExec(execId: string): Promise<string | undefined>;
 	};
+	readonly names?: AskedNames;
 }
 
 export interface ContainerLookup {
@@ -24,15 +28,19 @@ export interface ContainerLookup {
 	 * (moby, daemon/container.go GetContainer): the name `db` of another one is also the beginning of
 	 * some ids.
 	 *
+	 * @param isAskedAgain the call does nothing that is not judged once more, by an id
 	 * @returns undefined when the reference means none of ours, or nothing
-	 * @throws BirthmarkError `engine-unavailable`
+	 * @throws BirthmarkError `engine-unavailable`; `identity-isolated` for what may mean another
+	 * container by the time the engine looks
 	 */
-	labelled(reference: string): Promise<EngineContainer | undefined>;
+	labelled(reference: string, isAskedAgain?: boolean): Promise<EngineContainer | undefined>;
+	/** A labelled container is to be renamed. @returns when nothing that was judged before can reach it by that name */
+	willBe(name: string, containerId: string): Promise<void>;
 	/** The labelled container that an exec is in. @throws BirthmarkError `engine-unavailable` */
 	labelledOfExec(execId: string): Promise<EngineContainer | undefined>;
 }
 
-export function createContainerLookup({ engine }: ContainerLookupDeps): ContainerLookup {
+export function createContainerLookup({ engine, names = createAskedNames() }: ContainerLookupDeps): ContainerLookup {
 	const unlabelled = new Set<string>();
 	const label = [COMMON_NAME_LABEL];
 
@@ -52,19 +60,32 @@ export function createContainerLookup({ engine }: ContainerLookupDeps): Containe
 	}
 
 	return {
-		async labelled(reference) {
+		async labelled(reference, isAskedAgain = false) {
 			const name = reference.replace(/^\//, '');
 			if (name === '') return undefined;
+			const coming = names.ask(name);
+			const renamed = coming === undefined ? undefined : await byFullId(coming);
+			if (renamed) return renamed;
 			if (FULL_ID.test(reference)) {
 				const exact = await byFullId(reference);
 				if (exact || unlabelled.has(reference)) return exact;
 			}
-			// Names that links give (`--link`) have a slash in them, and no filter finds them.
-			if (name.includes('/')) return (await engine.containers({ label })).find(({ Names }) => Names?.includes(`/${name}`));
+			// Names that links give (`--link`) have a slash in them, and go with the next container that has such a link.
+			if (name.includes('/')) {
+				if ((await engine.containers({ label })).length === 0) return undefined;
+				throw new BirthmarkError('identity-isolated', `${quote(name)} is a name that a link gives, and may be another container at any time; use the container's own name or its id`);
+			}
 			if (!/^[0-9a-f]+$/.test(reference)) return byName(name, { label });
 			const named = await byName(name, {});
-			if (named) return isLabelled(named) ? named : undefined;
-			return (await engine.containers({ id: [reference], label })).find(({ Id }) => Id.startsWith(reference));
+			if (named && (isLabelled(named) || isAskedAgain)) return isLabelled(named) ? named : undefined;
+			const begun = (await engine.containers({ id: [reference], label })).find(({ Id }) => Id.startsWith(reference));
+			if (!named || !begun) return begun;
+			// Without the first the engine would take the second.
+			throw new BirthmarkError('identity-isolated', `${quote(name)} is the name of one container and the beginning of the id of another, which has an identity; use the whole id`);
+		},
+
+		async willBe(name, containerId) {
+			await names.give(name.replace(/^\//, ''), containerId);
 		},
 
 		async labelledOfExec(execId) {

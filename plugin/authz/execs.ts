@@ -17,7 +17,7 @@ const WHY = 'whoever runs a command in it can read its key';
 /** @throws BirthmarkError to refuse */
 export async function checkExecCreate(deps: AuthorizerDeps, call: EngineCall, reference: string): Promise<void> {
 	const fields = structFields(parseBody(call.body, 'run a command in a container'), 'the request');
-	const container = await deps.lookup.labelled(reference);
+	const container = await deps.lookup.labelled(reference, true);
 	if (container) await checkReach(deps, call, 'exec', container, WHY);
 	if (!isSet(fields.get('privileged'))) return;
 	// All capabilities, in whichever container.

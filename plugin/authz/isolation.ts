@@ -66,7 +66,8 @@ export async function volumeOptionPowers({ hostZones }: { readonly hostZones: Ho
 		if (device.startsWith('/dev/')) powers.push(`device:${device}`);
 	}
 	for (const value of options.values()) {
-		for (const part of value.split(/[,:=]/)) powers.push(...(await hostZones.powersOf(part, true)));
+		// A comma may be part of a path, or its end.
+		for (const part of new Set([value, ...directories, ...value.split(/[,:=]/)])) powers.push(...(await hostZones.powersOf(part, true)));
 	}
 	return powers;
 }
@@ -76,16 +77,19 @@ export async function namedVolumePowers(deps: Deps, { binds, mounts }: Pick<Crea
 	const names = [...binds.map((bind) => bind.split(':')[0]!), ...mounts.filter(({ type }) => type.toLowerCase() === 'volume').map(({ source }) => source)];
 	const powers: string[] = [];
 	for (const name of new Set(names)) {
-		if (name === '' || name.startsWith('/') || deps.records.hasVolume(name)) continue;
-		const volume = await deps.engine.volume(name);
-		if (volume?.Driver === 'local') powers.push(...(await volumeOptionPowers(deps, 'local', new Map(Object.entries(volume.Options ?? {})))));
+		if (name !== '' && !name.startsWith('/') && !deps.records.hasVolume(name)) powers.push(...(await powersOfVolume(deps, name)));
 	}
 	return powers;
 }
 
+async function powersOfVolume(deps: Pick<Deps, 'engine' | 'hostZones'>, name: string): Promise<string[]> {
+	const volume = await deps.engine.volume(name);
+	return volume?.Driver === 'local' ? volumeOptionPowers(deps, 'local', new Map(Object.entries(volume.Options ?? {}))) : [];
+}
+
 /**
  * `--volumes-from` (24): of a labelled container it would hand over the identity; of others it hands
- * over what they have bound.
+ * over what they have bound, by the options of a volume as well.
  *
  * @param volumesFrom `CONTAINER[:MODE]`
  */
@@ -95,8 +99,9 @@ export async function inheritedPowers(deps: Deps, call: EngineCall, volumesFrom:
 		const reference = entry.split(':')[0]!;
 		const labelled = await deps.lookup.labelled(reference);
 		if (labelled) await checkReach(deps, call, 'mount', labelled, `--volumes-from ${quote(reference)} would hand it over; share its other volumes by name`);
-		for (const { Type, Source, RW } of (await deps.engine.inspect(reference))?.Mounts ?? []) {
-			if (Type === 'bind') powers.push(...(await deps.hostZones.powersOf(Source ?? '', RW !== false)));
+		for (const { Type, Name = '', Source = '', RW } of (await deps.engine.inspect(reference))?.Mounts ?? []) {
+			if (Type === 'bind') powers.push(...(await deps.hostZones.powersOf(Source, RW !== false)));
+			if (Type === 'volume' && Name !== '' && !deps.records.hasVolume(Name)) powers.push(...(await powersOfVolume(deps, Name)));
 		}
 	}
 	return powers;

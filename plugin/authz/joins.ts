@@ -1,11 +1,13 @@
 /**
  * Namespaces of other containers (29, 35): `--pid`, `--ipc`, `--network container:X`. Those of a
  * container with an identity show its processes, its shared memory, its addresses: the policy says
- * who may. Whoever joins the processes of a container that sees the host's, sees the host's.
+ * who may, also of one that joined them itself. Whoever joins the processes of a container that sees
+ * the host's, sees the host's.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import type { EngineContainerDetails } from '../docker.ts';
 import { asString, type Fields } from './go-struct.ts';
 import type { EngineCall } from './engine-call.ts';
 import { checkReach } from './labelled-containers.ts';
@@ -41,13 +43,17 @@ export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy' 
 			if (length === MAX_CHAIN) throw new BirthmarkError('identity-isolated', `${quote(reference)} shares its ${namespace} namespace with too many others, one after the other; join the first of them`);
 			const container = await deps.lookup.labelled(next);
 			if (container) await checkReach(deps, call, 'join', container, `whoever shares its ${namespace} namespace is inside with it`);
-			// Only of processes does it matter whose they are.
-			if (namespace !== 'pid') break;
-			const mode = (await deps.engine.inspect(next))?.HostConfig.PidMode ?? '';
-			if (mode === 'host') powers.push('pid-host');
+			const mode = modeOf(await deps.engine.inspect(next), namespace);
+			// Only of processes does it matter that they are the host's.
+			if (namespace === 'pid' && mode === 'host') powers.push('pid-host');
 			if (!mode.startsWith(PREFIX)) break;
 			next = mode.slice(PREFIX.length);
 		}
 	}
 	return powers;
+}
+
+function modeOf(container: EngineContainerDetails | undefined, namespace: Join['namespace']): string {
+	const { PidMode = '', IpcMode = '', NetworkMode = '', Cgroup = '' } = container?.HostConfig ?? {};
+	return { pid: PidMode, ipc: IpcMode, network: NetworkMode, cgroup: Cgroup }[namespace];
 }

@@ -13,6 +13,7 @@ import { checkCommit, reaches } from './labelled-containers.ts';
 import { checkConnect } from './networks.ts';
 import { checkOldCopy } from './old-api.ts';
 import { checkPluginChange, checkPluginControl, checkPluginInstall } from './plugins.ts';
+import { checkRename } from './renames.ts';
 import type { Pattern, Rule } from './rule.ts';
 import { checkService } from './services.ts';
 import { checkSwarm } from './swarm.ts';
@@ -32,6 +33,7 @@ export const RULES: readonly Rule[] = [
 	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/s, check: reaches('copy', 'its key is among its files') },
 	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/s, check: reaches('export', 'its files are not for others') },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/checkpoints$/s, check: reaches('checkpoint', 'a checkpoint would write its key to the disk') },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/rename$/s, check: checkRename },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/exec$/s, check: checkExecCreate },
 	{ method: /^POST$/, path: /^\/exec\/(.+)\/start$/s, check: checkExecStart },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/attach$/s, check: checkAttach },

@@ -34,6 +34,25 @@ abuse(45, 'another container takes the name of the victim', harmless(), async (t
 	}
 });
 
+abuse(45, 'a name is judged as another container\'s, and then given to the victim', refused('identity-isolated'), async (t, scene) => {
+	const { world } = scene;
+	const { container, id, name } = await scene.victim(t);
+	const decoy = await world.plain(t, { name: `${name}-decoy`, Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	const copy = message(`HEAD /containers/${name}-decoy/archive?path=/bin`);
+	t.is((await scene.send(copy)).status, 200, 'it may be copied from');
+	await decoy.rename({ name: `${name}-other` });
+	t.is((await scene.send(copy)).status, 404);
+	const renamed = container.rename({ name: `${name}-decoy` });
+	// Refused from the moment in which the rename was judged, though it waits.
+	await eventually('the name counts as the victim\'s', async () => (await scene.send(copy)).status === 403 || undefined);
+	await renamed;
+	await scene.refuses(t, message(`GET /containers/${name}-decoy/archive?path=${DIRECTORY}`));
+	t.is((await container.inspect()).Name, `/${name}-decoy`);
+	const impostor = await world.plain(t, { name: id.slice(0, 12), Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	await scene.refuses(t, message(`GET /containers/${id.slice(0, 12)}/archive?path=${DIRECTORY}`));
+	t.is((await scene.send(message(`HEAD /containers/${impostor.id}/archive?path=/bin`))).status, 200);
+});
+
 abuse(46, 'a container is created while the plugin is not asked', refused('volume-unknown'), async (t, scene) => {
 	const { world } = scene;
 	const name = world.name('web');

@@ -129,6 +129,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a local volume that lays it under an overlay', localVolume({ type: 'overlay', o: 'lowerdir=/etc:/run/birthmark,upperdir=/a,workdir=/b' }), 'identity-isolated'],
 	['a local volume of an overlay that hides the path by backslashes', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc:/run/birthm\\ark/x' }), 'identity-isolated', /backslash/],
 	['a local volume of an overlay that hides a separator', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc\\,/run' }), 'identity-isolated'],
+	['a local volume that binds a path with a comma, which a link may have', localVolume({ type: 'none', o: 'bind', device: '/srv/a,b/../../run/birthmark' }), 'identity-isolated'],
 	['a local volume that binds a relative path', localVolume({ type: 'none', o: 'rbind,ro', device: 'run/birthmark' }), 'identity-isolated', /from the root/],
 	['a local volume that binds a relative path, whatever its type', localVolume({ type: 'nfs', o: 'bind', device: './run/birthmark' }), 'identity-isolated'],
 	['a local volume of an overlay over a relative path', localVolume({ type: 'overlay', device: 'overlay', o: 'lowerdir=/etc:run/birthmark' }), 'identity-isolated'],
@@ -438,10 +439,12 @@ test('a container whose image declares a volume below the identity gets none', a
 	t.is(ca.authorized.length, 0);
 });
 
-test('an unlabelled container whose name is the beginning of the id of a labelled one is itself', async (t) => {
+test('an unlabelled container whose name is the beginning of the id of a labelled one is entered, and called by its id for the rest', async (t) => {
 	const { deps, engine } = world();
 	engine.list.push(engineContainer({ Id: 'e'.repeat(64), Names: ['/cc'], Labels: {} }));
-	t.true((await authorizeRequest(deps, call('GET', '/containers/cc/archive'))).Allow);
+	t.true((await authorizeRequest(deps, call('POST', '/containers/cc/exec', { Cmd: ['id'] }))).Allow);
+	await refused(t, deps, call('GET', '/containers/cc/archive'), 'identity-isolated');
+	t.true((await authorizeRequest(deps, call('GET', `/containers/${'e'.repeat(64)}/archive`))).Allow);
 	await refused(t, deps, call('GET', '/containers/ccc/archive'), 'identity-isolated');
 });
 

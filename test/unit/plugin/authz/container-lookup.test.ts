@@ -11,22 +11,44 @@ function world() {
 	return { engine, lookup: createContainerLookup({ engine }) };
 }
 
-test('a labelled container is found by its id, the beginning of it, its name, with and without a slash, and by the name that a link gave it', async (t) => {
+test('a labelled container is found by its id, the beginning of it and its name, with and without a slash', async (t) => {
 	const { lookup } = world();
-	for (const reference of [VICTIM, 'c', 'cccc', 'victim', '/victim', 'parent/alias', '/parent/alias']) t.is((await lookup.labelled(reference))?.Id, VICTIM, reference);
+	for (const reference of [VICTIM, 'c', 'cccc', 'victim', '/victim']) t.is((await lookup.labelled(reference))?.Id, VICTIM, reference);
 });
 
 test('others are not found, and nobody is found by nothing', async (t) => {
 	const { lookup } = world();
-	for (const reference of [PLAIN, 'eee', 'plain', '/plain', 'nobody', 'd'.repeat(64), '', '/', 'victi', 'victim.', 'v.ctim', 'parent/x', '.*', 'a'.repeat(63)]) t.is(await lookup.labelled(reference), undefined, reference);
+	for (const reference of [PLAIN, 'eee', 'plain', '/plain', 'nobody', 'd'.repeat(64), '', '/', 'victi', 'victim.', 'v.ctim', '.*', 'a'.repeat(63)]) t.is(await lookup.labelled(reference), undefined, reference);
 });
 
 test('a name comes before the beginning of an id, and an id before a name', async (t) => {
 	const { engine, lookup } = world();
 	engine.list.push(engineContainer({ Id: '1'.repeat(64), Names: ['/cc'], Labels: {} }), engineContainer({ Id: '2'.repeat(64), Names: [`/${VICTIM}`], Labels: {} }));
-	t.is(await lookup.labelled('cc'), undefined);
+	t.is(await lookup.labelled('cc', true), undefined);
 	t.is((await lookup.labelled('ccc'))?.Id, VICTIM);
 	t.is((await lookup.labelled(VICTIM))?.Id, VICTIM);
+});
+
+test('a name that is the beginning of the id of a labelled container is refused where it is not asked about again', async (t) => {
+	const { engine, lookup } = world();
+	engine.list.push(engineContainer({ Id: '1'.repeat(64), Names: ['/cc'], Labels: {} }), engineContainer({ Id: '2'.repeat(64), Names: ['/ee'], Labels: {} }));
+	await t.throwsAsync(lookup.labelled('cc'), { code: 'identity-isolated', message: /use the whole id/ });
+	t.is(await lookup.labelled('ee'), undefined, 'the other one is nobody\'s secret');
+});
+
+test('names that links give are refused while there is a labelled container, which may have them next', async (t) => {
+	const { engine, lookup } = world();
+	for (const reference of ['parent/alias', '/parent/alias', 'parent/x']) await t.throwsAsync(lookup.labelled(reference), { code: 'identity-isolated' }, reference);
+	engine.list.splice(0, 1);
+	t.is(await lookup.labelled('parent/alias'), undefined);
+});
+
+test('a labelled container is found by the name that it is about to get, as long as it is there', async (t) => {
+	const { engine, lookup } = world();
+	await lookup.willBe('/plain', VICTIM);
+	t.is((await lookup.labelled('plain'))?.Id, VICTIM, 'though another one still has it');
+	engine.list.splice(0, 1);
+	t.is(await lookup.labelled('plain'), undefined);
 });
 
 test('a container whose name looks like an id of nobody is found', async (t) => {

@@ -126,6 +126,35 @@ test('who joins the processes of one that sees the host\'s, sees the host\'s, ho
 	t.is(judge.asked.at(-1)!.action, 'join');
 });
 
+test('who joins the network or the memory of one that joined a labelled container is judged as if joining that', async (t) => {
+	const { deps, engine, judge } = world();
+	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: { NetworkMode: `container:${VICTIM}`, IpcMode: 'container:victim', PidMode: '' }, Mounts: null });
+	for (const mode of ['NetworkMode', 'IpcMode']) {
+		judge.asked.length = 0;
+		t.false((await authorizeRequest(deps, create({ [mode]: 'container:plain' }))).Allow, mode);
+		t.like(judge.asked[0], { action: 'join', subject: { container: { commonName: 'victim' } } } as object);
+	}
+	t.true((await authorizeRequest(deps, create({ PidMode: 'container:plain' }))).Allow);
+});
+
+test('inherited volumes give the powers of their options', async (t) => {
+	const { deps, engine, judge } = world();
+	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: {}, Mounts: [{ Type: 'volume', Name: 'host', Source: '/var/lib/docker/volumes/host/_data' }, { Type: 'volume', Name: 'good' }] });
+	engine.volumes.set('host', { Driver: 'local', Options: { type: 'none', o: 'bind', device: '/' } }).set('good', { Driver: 'local', Options: null });
+	t.false((await authorizeRequest(deps, create({ VolumesFrom: ['plain:ro'] }))).Allow);
+	t.like(judge.asked[0], { action: 'reach-host', subject: { container: { powers: ['host-root'] } } } as object);
+});
+
+test('a labelled container that is renamed is judged by its new name at once; others are renamed unasked', async (t) => {
+	const { deps } = world();
+	t.deepEqual(await authorizeRequest(deps, call('POST', `/containers/${PLAIN}/rename?name=fresh`)), { Allow: true });
+	t.true((await authorizeRequest(deps, call('GET', '/containers/fresh/archive?path=/'))).Allow);
+	t.deepEqual(await authorizeRequest(deps, call('POST', '/containers/victim/rename?name=plain')), { Allow: true });
+	t.false((await authorizeRequest(deps, call('GET', '/containers/plain/archive?path=/'))).Allow, 'though another one has it still');
+	const form = { ...call('POST', `/containers/${PLAIN}/rename?name=other`), headers: { 'Content-Type': 'text/plain' } };
+	t.regex((await authorizeRequest(deps, form)).Msg!, /engine-request-unseen/);
+});
+
 test('inherited binds and volumes that exist already give the powers that they have', async (t) => {
 	const { deps, engine, judge } = world();
 	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: { PidMode: '' }, Mounts: [{ Type: 'bind', Source: '/proc', RW: false }, { Type: 'volume', Source: '/var/lib/docker/volumes/x/_data' }] });

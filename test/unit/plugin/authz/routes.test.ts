@@ -19,7 +19,7 @@ const PASSES: Readonly<Record<string, readonly string[]>> = {
 		'POST /containers/{name}/stop', 'POST /containers/{name}/kill', 'POST /containers/{name}/restart', 'POST /containers/{name}/pause', 'POST /containers/{name}/unpause', 'POST /containers/{name}/wait',
 		'DELETE /containers/{name}', 'POST /containers/prune', 'DELETE /containers/{name}/checkpoints/{checkpoint}',
 	],
-	'it changes limits, the restart policy, a name or the size of a terminal; identities go by ids': ['POST /containers/{name}/update', 'POST /containers/{name}/rename', 'POST /containers/{name}/resize', 'POST /exec/{name}/resize'],
+	'it changes limits, the restart policy or the size of a terminal': ['POST /containers/{name}/update', 'POST /containers/{name}/resize', 'POST /exec/{name}/resize'],
 	'addresses give no rights': ['POST /networks/create', 'POST /networks/{id}/disconnect', 'POST /networks/prune', 'DELETE /networks/{id}'],
 	'the engine refuses it for volumes in use, and our driver ends the identity with the volume': ['POST /volumes/prune', 'PUT /volumes/{name}'],
 	'images hold no identity; the id of the one that runs is what is judged': [
