@@ -8,6 +8,7 @@ import { refusalText } from '../refusal.ts';
 import { parseCreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { bindIdentity } from './identity-create.ts';
+import { confirmJoins } from './joins.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
 import { concerns, CREATE, isWatched, REMOVALS, ruleFor, SERVICE } from './rules.ts';
 import { recordService } from './services.ts';
@@ -53,6 +54,12 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 		const id = containerId.slice(0, 12);
 		deps.makers.remember(containerId, call.caller);
 		const sentence = (why: string): string => `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
+		try {
+			const body = parseCreateBody(call.body);
+			if (body.joins.length > 0) await confirmJoins(deps, call, containerId);
+		} catch (error) {
+			return refuse(deps, CREATE.path.source, call, error);
+		}
 		return unless(deps, CREATE, call, sentence, () => bindIdentity(deps, call, parseCreateBody(call.body), containerId));
 	}
 	if (concerns(SERVICE, call)) {

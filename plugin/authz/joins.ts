@@ -7,7 +7,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
-import type { EngineContainerDetails } from '../docker.ts';
+import type { Engine, EngineContainerDetails } from '../docker.ts';
 import { asString, type Fields } from './go-struct.ts';
 import type { EngineCall } from './engine-call.ts';
 import { checkReach } from './labelled-containers.ts';
@@ -35,7 +35,7 @@ export function joinsOf(host: Fields): Join[] {
  * @returns powers that come with the namespaces
  * @throws BirthmarkError for one that the policy does not permit to join
  */
-export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy' | 'engine'>, call: EngineCall, joins: readonly Join[]): Promise<string[]> {
+export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy'> & { readonly engine: Pick<Engine, 'inspect'> }, call: EngineCall, joins: readonly Join[]): Promise<string[]> {
 	const powers: string[] = [];
 	for (const { namespace, reference } of joins) {
 		let next = reference;
@@ -51,6 +51,27 @@ export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy' 
 		}
 	}
 	return powers;
+}
+
+/**
+ * After the engine created a container that joins others. Their names may have become those of others
+ * since they were judged, also of one that was created just now; what was created says whose they are.
+ * It is removed when it may not be.
+ *
+ * @throws BirthmarkError as {@link checkJoins}
+ */
+export async function confirmJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy'> & { readonly engine: Pick<Engine, 'inspect' | 'removeContainer'> }, call: EngineCall, containerId: string): Promise<void> {
+	const container = await deps.engine.inspect(containerId);
+	const joins = MODES.flatMap(([namespace]) => {
+		const mode = modeOf(container, namespace);
+		return mode.startsWith(PREFIX) ? [{ namespace, reference: mode.slice(PREFIX.length) }] : [];
+	});
+	try {
+		await checkJoins(deps, call, joins);
+	} catch (error) {
+		await deps.engine.removeContainer(containerId);
+		throw error;
+	}
 }
 
 function modeOf(container: EngineContainerDetails | undefined, namespace: Join['namespace']): string {

@@ -13,7 +13,7 @@ import type { Self } from '../self.ts';
 import type { OwnCalls } from './own-calls.ts';
 
 export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'engine' | 'records'> {
-	readonly engine: IdentityCreateDeps['engine'] & Pick<Engine, 'inspect' | 'volume' | 'serviceId'>;
+	readonly engine: IdentityCreateDeps['engine'] & Pick<Engine, 'inspect' | 'volume' | 'serviceId' | 'removeContainer'>;
 	readonly records: IdentityCreateDeps['records'] & { readonly services: Pick<ServiceRecords, 'add'> };
 	/** where people have a say; `call` is the one that is judged */
 	readonly policy: Judge;

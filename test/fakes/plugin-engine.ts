@@ -9,6 +9,7 @@ export class FakeEngine {
 	readonly services: { readonly ID: string; readonly name: string }[] = [];
 	readonly tasks = new Map<string, EngineTask>();
 	readonly removedVolumes: string[] = [];
+	readonly removedContainers: string[] = [];
 	/** id of an exec → id of its container */
 	readonly execs = new Map<string, string>();
 	/** by name of a volume */
@@ -47,6 +48,10 @@ export class FakeEngine {
 
 	async inspect(reference: string): Promise<EngineContainerDetails | undefined> {
 		return this.details.get(reference);
+	}
+
+	async removeContainer(id: string): Promise<void> {
+		this.removedContainers.push(id);
 	}
 
 	async volume(name: string): Promise<EngineVolume | undefined> {

@@ -47,9 +47,8 @@ test('the table has the abuses 1 to 56, each once and in order', (t) => {
 
 test('what the table says becomes of an abuse is what its tests expect', (t) => {
 	const tests = tested();
-	t.true(tests.size > 0);
+	t.deepEqual([...tests.keys()].sort((one, other) => one - other), [...rows.keys()], 'every abuse has a test');
 	for (const [number, verdicts] of tests) t.deepEqual([...said(rows.get(number) ?? '')].sort(), [...verdicts].sort(), `abuse ${number}`);
-	for (const [number, cell] of rows) t.is(tests.has(number), cell !== '–', `abuse ${number} has a verdict and no test, or a test and no verdict`);
 });
 
 test('codes exist, and limits are paragraphs of the page', (t) => {

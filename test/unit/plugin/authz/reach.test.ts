@@ -137,6 +137,17 @@ test('who joins the network or the memory of one that joined a labelled containe
 	t.true((await authorizeRequest(deps, create({ PidMode: 'container:plain' }))).Allow);
 });
 
+test('a name that became the victim\'s while the engine created who joins it: what was created is removed', async (t) => {
+	const { deps, engine } = world();
+	const created = (Id: string) => ({ ...create({ PidMode: 'container:coming' }), response: { status: 201, body: Buffer.from(JSON.stringify({ Id })) } });
+	t.true((await authorizeRequest(deps, create({ PidMode: 'container:coming' }))).Allow, 'there is nobody of this name');
+	for (const [id, joined, allowed] of [['8'.repeat(64), VICTIM, false], ['9'.repeat(64), PLAIN, true]] as const) {
+		engine.details.set(id, { Config: { OpenStdin: false }, HostConfig: { PidMode: `container:${joined}` }, Mounts: null });
+		t.is((await authorizeResponse(deps, created(id))).Allow, allowed, joined);
+	}
+	t.deepEqual(engine.removedContainers, ['8'.repeat(64)]);
+});
+
 test('inherited volumes give the powers of their options', async (t) => {
 	const { deps, engine, judge } = world();
 	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: {}, Mounts: [{ Type: 'volume', Name: 'host', Source: '/var/lib/docker/volumes/host/_data' }, { Type: 'volume', Name: 'good' }] });
