@@ -9,6 +9,7 @@ import type { Docker as DockerCommand } from './images.ts';
 import { StepError } from './steps.ts';
 
 export const CA_CONTAINER = 'birthmark-ca';
+export const CA_VOLUME = 'birthmark-ca';
 const CA_IMAGE = 'birthmark/ca';
 
 export interface CaOptions {

@@ -9,7 +9,7 @@ import { enginePaths, type EnginePaths } from './paths.ts';
 import { createPlugin, layOutPlugin, PLUGIN } from './plugin.ts';
 import { freePort } from './ports.ts';
 import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from './private-engine.ts';
-import { CA_CONTAINER, enablePlugin, makeToken, startCa, waitUntilEnforced } from './set-up.ts';
+import { CA_CONTAINER, CA_VOLUME, enablePlugin, makeToken, startCa, waitUntilEnforced } from './set-up.ts';
 import type { Steps } from './steps.ts';
 import { buildTestImages } from './test-images.ts';
 
@@ -79,7 +79,7 @@ export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) 
 
 async function setUp(docker: Docker, paths: EnginePaths, tokenTtlSeconds: number): Promise<string> {
 	const settings = { BIRTHMARK_CA_TRUST_DOMAIN: 'test.internal', BIRTHMARK_CA_ENVIRONMENT: 'test', BIRTHMARK_CA_TOKEN_TTL_SECONDS: String(tokenTtlSeconds) };
-	const caUrl = await startCa(docker, { container: CA_CONTAINER, volume: 'birthmark-ca', port: await freePort(), settings });
+	const caUrl = await startCa(docker, { container: CA_CONTAINER, volume: CA_VOLUME, port: await freePort(), settings });
 	const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'test-host', '--allow', 'api*/web-api', '--allow', 'web*/web']);
 	const policyFile = writeTestPolicy(paths);
 	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug', policyFile });

@@ -13,7 +13,7 @@ import { abuseReport } from './abuse-report.ts';
 import { chosenEngines, installEngine, newerEngines } from './engines.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
-import { CA_CONTAINER } from './set-up.ts';
+import { CA_CONTAINER, CA_VOLUME } from './set-up.ts';
 import { runMain, StepError, Steps } from './steps.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import { withTestEngine } from './test-engine.ts';
@@ -83,8 +83,10 @@ async function integration(steps: Steps, { engine, stories, optional }: Turn): P
 			throw optional && error instanceof StepError ? new MissingEngine(error.message, error.remedy) : error;
 		});
 	}
-	return withTestEngine(steps, async ({ paths, caUrl, engineVersion }) => {
-		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN, engineVersion };
+	return withTestEngine(steps, async ({ paths, docker, caUrl, engineVersion }) => {
+		// Asked for: an engine with user namespaces keeps its volumes elsewhere.
+		const volume = (await docker(['volume', 'inspect', '--format', '{{.Mountpoint}}', CA_VOLUME])).stdout.trim();
+		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN, engineVersion, adminSocket: join(volume, 'ca/admin.sock') };
 		const files = stories === undefined ? [] : [`test/integration/${stories}/**/*.test.ts`];
 		const count = await ava(['--config', 'test/integration.config.js', ...files], { BIRTHMARK_TEST: JSON.stringify(setting), BIRTHMARK_ABUSES: abuseFile, DOCKER_HOST: paths.host });
 		return { count, engineVersion };
