@@ -139,10 +139,12 @@ async function twice(work: () => Promise<void>): Promise<void> {
 	await work().catch(work);
 }
 
-/** The mirror that this machine uses, where it is a Debian. */
+/** The mirror that this machine uses. @throws StepError where it is no Debian */
 async function debianMirror(steps: Steps): Promise<string> {
 	const { stdout } = await steps.run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Identifier: Packages', 'Label: Debian'], { mayFail: true });
-	return stdout.split('\n').find((line) => /^https?:/.test(line)) ?? 'http://deb.debian.org/debian';
+	const mirror = stdout.split('\n').find((line) => /^https?:/.test(line));
+	if (mirror === undefined) throw new StepError('the sources of apt name no mirror of Debian', 'engines of other suites come from there; run this on a Debian, or without ENGINE');
+	return mirror;
 }
 
 const lastLine = (text: string): string => text.trim().split('\n').at(-1)!;

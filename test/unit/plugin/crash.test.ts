@@ -143,6 +143,7 @@ test('a plugin that dies at any one step of a life leaves nothing behind, and th
 test('nor one that dies again soon after', async (t) => {
 	t.timeout(600_000);
 	const steps = await check([]);
-	for (let death = 1; death <= steps; death++) for (const second of SECOND_DEATHS) await check([death, second]);
-	t.pass();
+	for (let death = 1; death <= steps; death++) {
+		for (const second of SECOND_DEATHS) await t.notThrowsAsync(check([death, second]));
+	}
 });
