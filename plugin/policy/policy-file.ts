@@ -107,11 +107,13 @@ export function createPolicyFile({ path, hostRoot, markerPath, load, now, logger
 		}
 	}
 
+	/** Of any other fault than its absence nothing follows, least of all that there never was a file. */
 	function remembered(): string | undefined {
 		try {
 			return readFileSync(markerPath, 'utf8');
-		} catch {
-			return undefined;
+		} catch (cause) {
+			if (codeOf(cause) === 'ENOENT') return undefined;
+			throw invalid(`whether ${path} was there before cannot be known (${codeOf(cause)})`, cause);
 		}
 	}
 

@@ -5,21 +5,7 @@ import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { createRecordsCopy } from '../../../../plugin/guard/records-copy.ts';
 import { openRecords } from '../../../../plugin/records.ts';
-
-/** As the first release has it; the last statement of it is a volume. */
-const VERSION_1 = `
-	CREATE TABLE volumes (name TEXT PRIMARY KEY) STRICT;
-	CREATE TABLE identities (
-		position INTEGER PRIMARY KEY AUTOINCREMENT, volume TEXT NOT NULL, container_id TEXT NOT NULL UNIQUE, authorization_id TEXT NOT NULL,
-		common_name TEXT NOT NULL, organizational_unit TEXT NOT NULL, dns_names TEXT NOT NULL,
-		uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL, ca_way TEXT NOT NULL, start_id TEXT
-	) STRICT;
-	CREATE INDEX identities_by_volume ON identities (volume, position);
-	CREATE TABLE mounts (volume TEXT NOT NULL, mount_id TEXT NOT NULL, holds INTEGER NOT NULL, PRIMARY KEY (volume, mount_id)) STRICT;
-	CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, authorization_id TEXT NOT NULL, start_id TEXT) STRICT;
-	PRAGMA user_version=1;
-	INSERT INTO volumes VALUES ('old');
-`;
+import { FIRST_VERSION } from '../../../fakes/first-records.ts';
 
 /** @param afterMs how long after the last change it is, always */
 function world(t: ExecutionContext, afterMs = 1000) {
@@ -63,7 +49,7 @@ test('what has just changed may change within the same tick of the clock, and is
 test('records of an older version are brought to this one in the copy only', (t) => {
 	const { source, copy } = world(t);
 	const old = new DatabaseSync(source);
-	old.exec(VERSION_1);
+	old.exec(`${FIRST_VERSION} INSERT INTO volumes VALUES ('old');`);
 	t.true(copy.current().hasVolume('old'));
 	t.is((old.prepare('PRAGMA user_version').get() as { user_version: number }).user_version, 1);
 	old.close();

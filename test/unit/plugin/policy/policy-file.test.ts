@@ -35,7 +35,7 @@ function host(t: ExecutionContext) {
 		logger: { info: (message) => void lines.push(message), warn: (message) => void lines.push(message) },
 	});
 	const file = join(hostRoot, PATH);
-	return { hostRoot, file, open, lines, loads, write: (text: string) => writeFileSync(file, text, { mode: 0o644 }) };
+	return { hostRoot, marker: join(root, 'marker'), file, open, lines, loads, write: (text: string) => writeFileSync(file, text, { mode: 0o644 }) };
 }
 
 const mayExec = async (file: ReturnType<typeof createPolicyFile>) => (await file.current()).decide({ caller: 'local', action: 'exec', container: NO_FACTS }).allowed;
@@ -103,6 +103,12 @@ test('a file that was there and is gone permits nothing, also after a restart', 
 	t.false(await mayExec(open('/etc/birthmark/other.cedar')));
 	write(NOBODY);
 	t.false(await mayExec(file));
+});
+
+test('where it cannot be known whether there was a file, nothing is permitted', async (t) => {
+	const { open, marker } = host(t);
+	mkdirSync(marker);
+	await t.throwsAsync(open().current(), { code: 'policy-invalid', message: /EISDIR/ } as never);
 });
 
 test('links are followed on the host, not where the plugin is', async (t) => {
