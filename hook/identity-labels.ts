@@ -3,6 +3,7 @@
  * the plugin, which reads and checks them again; here mistakes are found before the engine is asked.
  */
 
+import type { AgentMode } from '#common/protocol/agent-file.ts';
 import type { WorkloadProfile } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 
@@ -28,6 +29,8 @@ export interface ContainerIdentity {
 	readonly inodes?: number;
 	/** `relay` (default) by a socket on the volume, `network` by the CA's address */
 	readonly caWay?: 'relay' | 'network';
+	/** who runs the agent; by default the one that the delivery has */
+	readonly agentMode?: AgentMode;
 }
 
 /**
@@ -35,7 +38,7 @@ export interface ContainerIdentity {
  * @throws BirthmarkError `name-illegal`
  */
 export function identityLabels(identity: ContainerIdentity): Record<string, string> {
-	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay } = identity;
+	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay, agentMode } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
 		'birthmark.ou': checkName('role', organizationalUnit),
@@ -48,6 +51,7 @@ export function identityLabels(identity: ContainerIdentity): Record<string, stri
 		'birthmark.size': sizeBytes?.toString(),
 		'birthmark.inodes': inodes?.toString(),
 		'birthmark.ca': caWay,
+		'birthmark.agent': agentMode,
 	};
 	return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

@@ -31,6 +31,12 @@ const STEPS: readonly string[] = [
 	CREATE UNIQUE INDEX identities_by_task ON identities (task_id);
 	CREATE TABLE services (position INTEGER PRIMARY KEY AUTOINCREMENT, service_id TEXT NOT NULL, spec TEXT NOT NULL, UNIQUE (service_id, spec)) STRICT;
 	`,
+	// Two ways to deliver an identity, and what labels say to the agent.
+	`
+	ALTER TABLE identities ADD COLUMN delivery TEXT NOT NULL DEFAULT 'volume';
+	ALTER TABLE identities ADD COLUMN agent_mode TEXT NOT NULL DEFAULT 'none';
+	ALTER TABLE identities ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+	`,
 ];
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import type { DatabaseSync } from 'node:sqlite';
+import type { AgentMode, AgentSettings } from '#common/protocol/agent-file.ts';
 import type { ContainerFacts } from '#common/policy/request.ts';
 import type { Names, WorkloadProfile } from '#common/protocol/messages.ts';
 
@@ -27,6 +28,9 @@ export interface ServiceSpec {
 	readonly sizeBytes: number;
 	readonly inodes: number;
 	readonly caWay: 'relay' | 'network';
+	readonly agentMode?: AgentMode;
+	/** none in a record of an earlier version */
+	readonly settings?: AgentSettings;
 }
 
 /** Of each service; all of them were permitted. */

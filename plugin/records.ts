@@ -6,6 +6,7 @@
  */
 
 import { DatabaseSync } from 'node:sqlite';
+import type { AgentMode, AgentSettings, Delivery } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { AuthorizeRequest, Names } from '#common/protocol/messages.ts';
 import { migrateRecords } from './records-schema.ts';
@@ -27,6 +28,10 @@ export interface IdentityRecord extends Names {
 	readonly sizeBytes: number;
 	readonly inodes: number;
 	readonly caWay: 'relay' | 'network';
+	readonly delivery: Delivery;
+	readonly agentMode: AgentMode;
+	/** for `agent.json` */
+	readonly settings: AgentSettings;
 	/** of a swarm service, whose container this is */
 	readonly taskId?: string;
 	/** of the start in progress or running; absent while stopped */
@@ -43,10 +48,10 @@ export type OutboxEntry =
 
 const IDENTITY_COLUMNS = `volume, container_id AS containerId, container_name AS containerName, image_id AS imageId, authorization_id AS authorizationId,
 	common_name AS commonName, organizational_unit AS organizationalUnit, dns_names AS dnsNames, uid, gid, mode, size_bytes AS sizeBytes, inodes,
-	ca_way AS caWay, task_id AS taskId, start_id AS startId`;
+	ca_way AS caWay, delivery, agent_mode AS agentMode, settings, task_id AS taskId, start_id AS startId`;
 const ADD_IDENTITY = `
-	INSERT INTO identities (volume, container_id, container_name, image_id, authorization_id, common_name, organizational_unit, dns_names, uid, gid, mode, size_bytes, inodes, ca_way, task_id)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+	INSERT INTO identities (volume, container_id, container_name, image_id, authorization_id, common_name, organizational_unit, dns_names, uid, gid, mode, size_bytes, inodes, ca_way, delivery, agent_mode, settings, task_id)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** Of the containers that a volume belongs to, the one whose turn it is: the oldest. */
 const OWNER = 'container_id = (SELECT container_id FROM identities WHERE volume = ? ORDER BY position LIMIT 1)';
 
@@ -108,13 +113,14 @@ export class Records {
 		const owners = this.identitiesOf(record.volume);
 		if (owners.some(({ containerId }) => containerId === record.containerId)) return this.#run('DELETE FROM births WHERE container_id = ?', record.containerId);
 		if (owners.some((owner) => !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
-		const { volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, sizeBytes, inodes, caWay, taskId = null } = record;
+		const { volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, sizeBytes, inodes, caWay, delivery, agentMode, settings, taskId = null } = record;
 		this.#transaction(() => {
 			this.addVolume(volume);
 			this.#run('DELETE FROM births WHERE container_id = ?', containerId);
 			this.#run(
 				ADD_IDENTITY,
-				volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, JSON.stringify(dnsNames), uid, gid, mode, sizeBytes, inodes, caWay, taskId,
+				volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, JSON.stringify(dnsNames), uid, gid, mode, sizeBytes, inodes, caWay,
+				delivery, agentMode, JSON.stringify(settings), taskId,
 			);
 		});
 	}
@@ -266,6 +272,6 @@ export function haveSameNames(one: Names, other: Names): boolean {
 }
 
 function toIdentity(row: Record<string, unknown>): IdentityRecord {
-	const { startId, taskId, dnsNames, ...rest } = row as unknown as Omit<IdentityRecord, 'startId' | 'taskId' | 'dnsNames'> & { startId: string | null; taskId: string | null; dnsNames: string };
-	return { ...rest, dnsNames: JSON.parse(dnsNames) as string[], ...(taskId !== null && { taskId }), ...(startId !== null && { startId }) };
+	const { startId, taskId, dnsNames, settings, ...rest } = row as unknown as Omit<IdentityRecord, 'startId' | 'taskId' | 'dnsNames' | 'settings'> & { startId: string | null; taskId: string | null; dnsNames: string; settings: string };
+	return { ...rest, dnsNames: JSON.parse(dnsNames) as string[], settings: JSON.parse(settings) as AgentSettings, ...(taskId !== null && { taskId }), ...(startId !== null && { startId }) };
 }

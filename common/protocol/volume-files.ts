@@ -9,7 +9,7 @@ export const IDENTITY_DIRECTORY = '/run/birthmark';
 export const VolumeFile = {
 	/** one-time token, mode 0400, deleted by the agent once redeemed */
 	token: 'token',
-	/** {@link AgentFile} as JSON */
+	/** `AgentFile` of agent-file.ts, as JSON */
 	agentConfig: 'agent.json',
 	/** unix socket, relayed byte for byte to the CA */
 	relaySocket: 'ca.sock',
@@ -28,15 +28,3 @@ export const VolumeFile = {
 	/** symlink to the directory of the generation in use; the four files above are symlinks through it */
 	current: 'current',
 } as const;
-
-/** `agent.json`: how the agent of this container reaches the CA. Nothing in it is secret. */
-export interface AgentFile {
-	readonly version: 1;
-	/** `relay` (default): the socket on the volume. `network`: the URLs in their order, by label `birthmark.ca=network`. */
-	readonly ca: { readonly way: 'relay' } | {
-		readonly way: 'network';
-		/** the first of {@link urls}, for agents that know only one */
-		readonly url: string;
-		readonly urls: readonly string[];
-	};
-}

@@ -105,8 +105,8 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);
 	const asked = { ...authorizeRequestOf(identity, body.image, image.Id), containerId, ...(containerName !== '' && { containerName }) };
-	const { names, mode, sizeBytes, inodes, caWay } = identity;
-	await giveBirth(deps, asked, { volume: mount.Name, containerName, imageId: container.ImageID, ...names, ...owner, mode, sizeBytes, inodes, caWay });
+	const { names, mode, sizeBytes, inodes, caWay, agentMode = 'none', settings } = identity;
+	await giveBirth(deps, asked, { volume: mount.Name, containerName, imageId: container.ImageID, ...names, ...owner, mode, sizeBytes, inodes, caWay, delivery: 'volume', agentMode, settings });
 }
 
 /** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */

@@ -3,6 +3,7 @@
  * them, this file reads them.
  */
 
+import { AGENT_MODES, type AgentMode, type AgentSettings } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
 import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
@@ -10,7 +11,7 @@ import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 export const COMMON_NAME_LABEL = 'birthmark.cn';
-const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca'] as const;
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent'] as const;
 type Label = (typeof LABELS)[number];
 
 const MAX_DNS_NAMES = 16;
@@ -42,6 +43,10 @@ export interface IdentityLabels {
 	readonly sizeBytes: number;
 	readonly inodes: number;
 	readonly caWay: 'relay' | 'network';
+	/** who runs the agent; absent: as the delivery has it */
+	readonly agentMode?: AgentMode;
+	/** what the agent is told */
+	readonly settings: AgentSettings;
 }
 
 /**
@@ -94,6 +99,7 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 	const ttl = get('birthmark.ttl');
 	const uid = get('birthmark.uid');
 	const gid = get('birthmark.gid');
+	const agentMode = get('birthmark.agent');
 	return {
 		names: {
 			commonName: checkName('common name', commonName),
@@ -108,6 +114,8 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 		sizeBytes: parseSize(get('birthmark.size')),
 		inodes: parseInodes(get('birthmark.inodes')),
 		caWay: parseCaWay(get('birthmark.ca') ?? 'relay'),
+		...(agentMode !== undefined && { agentMode: parseAgentMode(agentMode) }),
+		settings: {},
 	};
 }
 
@@ -166,6 +174,12 @@ function parseInodes(value: string | undefined): number {
 function parseCaWay(value: string): 'relay' | 'network' {
 	if (value !== 'relay' && value !== 'network') throw illegal('birthmark.ca', value, 'use relay or network');
 	return value;
+}
+
+function parseAgentMode(value: string): AgentMode {
+	const mode = AGENT_MODES.find((known) => known === value);
+	if (mode === undefined) throw illegal('birthmark.agent', value, `use ${AGENT_MODES.join(', ')}`);
+	return mode;
 }
 
 function illegal(label: Label, value: string, why: string): BirthmarkError {

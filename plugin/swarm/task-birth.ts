@@ -57,8 +57,8 @@ export async function bindTask(deps: TaskBirthDeps, volume: string): Promise<boo
 	// What was permitted to whoever made the service must be permitted still.
 	await deps.policy.check(spec, 'run', { container: { ...NO_FACTS, ...spec.facts, name: containerName, id: container.Id } });
 	const asked = { ...authorizeRequestOf(spec, spec.image, container.ImageID), containerId: container.Id, ...(containerName !== '' && { containerName }) };
-	const { names, uid, gid, mode, sizeBytes, inodes, caWay } = spec;
-	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, uid, gid, mode, sizeBytes, inodes, caWay, taskId });
+	const { names, uid, gid, mode, sizeBytes, inodes, caWay, agentMode = 'none', settings = {} } = spec;
+	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, uid, gid, mode, sizeBytes, inodes, caWay, delivery: 'volume', agentMode, settings, taskId });
 	return true;
 }
 

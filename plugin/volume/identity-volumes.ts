@@ -4,10 +4,11 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentFile } from '#common/protocol/agent-file.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
-import { VolumeFile, type AgentFile } from '#common/protocol/volume-files.ts';
+import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from '../docker.ts';
 import type { Enforcement } from '../enforcement.ts';
@@ -246,7 +247,7 @@ export class IdentityVolumes {
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<void> {
 		const { records, tmpfs, revocationList, caUrls, newStartId, onEnded, logger } = this.#deps;
-		const { volume, authorizationId, commonName, caWay } = identity;
+		const { volume, authorizationId, commonName, caWay, settings } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
 		onEnded();
@@ -257,7 +258,7 @@ export class IdentityVolumes {
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
 			const directory = tmpfs.path(volume);
-			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrls[0] ?? '', urls: caUrls } };
+			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrls[0] ?? '', urls: caUrls }, settings };
 			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
 			// Read only now: a list that changes from here on is written into every mounted volume.
 			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);

@@ -18,6 +18,9 @@ export function identityRecord(fields: Partial<IdentityRecord> = {}): IdentityRe
 		sizeBytes: 1024 * 1024,
 		inodes: 128,
 		caWay: 'relay',
+		delivery: 'volume',
+		agentMode: 'none',
+		settings: {},
 		...fields,
 	};
 }

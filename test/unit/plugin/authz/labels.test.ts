@@ -10,13 +10,13 @@ test('a container without birthmark labels asks for nothing', (t) => {
 });
 
 test('name and role are enough', (t) => {
-	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128, caWay: 'relay' });
+	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128, caWay: 'relay', settings: {} });
 });
 
 test('every label is read', (t) => {
 	t.deepEqual(
-		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network' }),
-		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network' },
+		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none' }),
+		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: {} },
 	);
 });
 

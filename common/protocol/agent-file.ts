@@ -1,0 +1,28 @@
+/** `agent.json` on the identity volume: what the plugin tells the agent of this container. Nothing in it is secret. */
+
+export interface AgentFile {
+	readonly version: 1;
+	/** `relay` (default): the socket on the volume. `network`: the URLs in their order, by label `birthmark.ca=network`. */
+	readonly ca: { readonly way: 'relay' } | {
+		readonly way: 'network';
+		/** the first of {@link urls}, for agents that know only one */
+		readonly url: string;
+		readonly urls: readonly string[];
+	};
+	/** none from a plugin that is older than they are */
+	readonly settings?: AgentSettings;
+}
+
+/** What the labels of a container ask of its agent; absent is the default. */
+export interface AgentSettings {
+}
+
+/**
+ * Who runs the agent: `exec`, the container, in front of its application; `none`, whoever starts it there;
+ * `node`, the node, for a container in which no foreign code runs.
+ */
+export const AGENT_MODES = ['exec', 'none', 'node'] as const;
+export type AgentMode = (typeof AGENT_MODES)[number];
+
+/** How a container gets its identity: by a volume that it mounts, or by the runtime that starts it. */
+export type Delivery = 'volume' | 'runtime';
