@@ -11,6 +11,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { abuseReport } from './abuse-report.ts';
 import { chosenEngines, installEngine, newerEngines } from './engines.ts';
+import { failuresIn } from './failures.ts';
 import { BUILD, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER, CA_VOLUME } from './set-up.ts';
@@ -35,6 +36,8 @@ const ON_POSTGRES = [
 interface Count {
 	readonly passed: number;
 	readonly failed: number;
+	/** what is said about those that failed */
+	readonly failures: string;
 }
 
 async function main(): Promise<void> {
@@ -53,11 +56,12 @@ async function main(): Promise<void> {
 			const remedy = error instanceof StepError ? `; ${error.remedy}` : `; the details are in ${logFile}`;
 			report.push(`stories on ${turn.engine === '' ? 'the distribution\'s engine' : `engine ${turn.engine}`}: not run, ${(error as Error).message}${remedy}`);
 			// What the other engines show is worth knowing all the same.
-			if (!(error instanceof MissingEngine)) counts.push({ passed: 0, failed: 1 });
+			if (!(error instanceof MissingEngine)) counts.push({ passed: 0, failed: 1, failures: '' });
 		}
 	}
 	const sum = (pick: (count: Count) => number): number => counts.reduce((total, count) => total + pick(count), 0);
 	process.stdout.write(abuseReport(abuseFile));
+	process.stdout.write(counts.map(({ failures }) => failures).join(''));
 	process.stdout.write(`\n${report.join('\n')}\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
 	if (sum((count) => count.failed) > 0) process.exitCode = 1;
 }
@@ -110,7 +114,7 @@ function ava(args: readonly string[], environment: Record<string, string> = {}):
 			const passed = output.match(/^\s*✔ /gm)?.length ?? 0;
 			const failed = number(/^\s*(\d+) tests? failed/m) + number(/^\s*(\d+) uncaught exceptions?/m) + number(/^\s*(\d+) unhandled rejections?/m);
 			// Whatever else ava is unhappy about (no tests found, a file that does not load) counts as one failure.
-			resolve({ passed, failed: failed > 0 || code === 0 ? failed : 1 });
+			resolve({ passed, failed: failed > 0 || code === 0 ? failed : 1, failures: failuresIn(output) });
 		});
 	});
 }
