@@ -31,6 +31,10 @@ export interface ContainerIdentity {
 	readonly caWay?: 'relay' | 'network';
 	/** who runs the agent; by default the one that the delivery has */
 	readonly agentMode?: AgentMode;
+	/** how the application takes up a new certificate: `signal:HUP`, `exec:nginx -s reload`, `http://127.0.0.1:8080/reload` */
+	readonly reload?: string;
+	/** where it serves it, to be looked at afterwards: `8443`, `postgres:5432` */
+	readonly port?: number | string;
 }
 
 /**
@@ -38,7 +42,7 @@ export interface ContainerIdentity {
  * @throws BirthmarkError `name-illegal`
  */
 export function identityLabels(identity: ContainerIdentity): Record<string, string> {
-	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay, agentMode } = identity;
+	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay, agentMode, reload, port } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
 		'birthmark.ou': checkName('role', organizationalUnit),
@@ -52,6 +56,8 @@ export function identityLabels(identity: ContainerIdentity): Record<string, stri
 		'birthmark.inodes': inodes?.toString(),
 		'birthmark.ca': caWay,
 		'birthmark.agent': agentMode,
+		'birthmark.reload': reload,
+		'birthmark.port': port?.toString(),
 	};
 	return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

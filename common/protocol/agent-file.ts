@@ -15,6 +15,10 @@ export interface AgentFile {
 
 /** What the labels of a container ask of its agent; absent is the default. */
 export interface AgentSettings {
+	/** how the application takes up a new certificate, see `reload.ts` */
+	readonly reload?: string;
+	/** where it serves it, see `reload.ts` */
+	readonly port?: string;
 }
 
 /**

@@ -51,6 +51,11 @@ export function checkDnsName(value: string): string {
 	return value;
 }
 
+/** True for a host name in lower case (RFC 1123), whoever's. */
+export function isDnsName(value: string): boolean {
+	return DNS_NAME.test(value) && !readsAsAddress(value);
+}
+
 /** True for host names that URL parsers take for IPv4: those whose last label is a number. */
 function readsAsAddress(value: string): boolean {
 	return /^\d+$/.test(value.split('.').at(-1)!);

@@ -7,11 +7,12 @@ import { AGENT_MODES, type AgentMode, type AgentSettings } from '#common/protoco
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
 import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
+import { parseReload, parseServedAddress } from '#common/protocol/reload.ts';
 import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 export const COMMON_NAME_LABEL = 'birthmark.cn';
-const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent'] as const;
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.port'] as const;
 type Label = (typeof LABELS)[number];
 
 const MAX_DNS_NAMES = 16;
@@ -115,8 +116,20 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 		inodes: parseInodes(get('birthmark.inodes')),
 		caWay: parseCaWay(get('birthmark.ca') ?? 'relay'),
 		...(agentMode !== undefined && { agentMode: parseAgentMode(agentMode) }),
-		settings: {},
+		settings: { ...parseReloadSettings(get) },
 	};
+}
+
+/** Checked here and passed on as they were written. */
+function parseReloadSettings(get: (name: Label) => string | undefined): Pick<AgentSettings, 'reload' | 'port'> {
+	const reload = get('birthmark.reload');
+	const port = get('birthmark.port');
+	if (reload !== undefined) parseReload(reload, (why) => illegal('birthmark.reload', reload, why));
+	if (port !== undefined) parseServedAddress(port, (why) => illegal('birthmark.port', port, why));
+	if (port !== undefined && get('birthmark.profile') === 'client') throw illegal('birthmark.port', port, 'a certificate of the profile client is not for servers');
+	const label = reload !== undefined ? 'birthmark.reload' : 'birthmark.port';
+	if ((reload ?? port) !== undefined && get('birthmark.agent') === 'node') throw illegal(label, (reload ?? port)!, 'with birthmark.agent=node nothing of ours runs in the container that could do it');
+	return { ...(reload !== undefined && { reload }), ...(port !== undefined && { port }) };
 }
 
 function parseDnsNames(value: string | undefined): string[] {

@@ -52,6 +52,7 @@ for (const [what, text, code] of [
 	['no URL in its list', '{"version":1,"ca":{"way":"network","urls":[]}}', 'config-invalid'],
 	['a list of something else', '{"version":1,"ca":{"way":"network","urls":[1]}}', 'config-invalid'],
 	['null', 'null', 'config-invalid'],
+	['a list', '[]', 'config-invalid'],
 ] as const) {
 	test(`agent.json with ${what} is refused`, (t) => {
 		const directory = tmpfsDirectory(t);

@@ -15,9 +15,13 @@ test('name and role are enough', (t) => {
 
 test('every label is read', (t) => {
 	t.deepEqual(
-		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none' }),
-		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: {} },
+		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload' }),
+		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: { reload: 'exec:nginx -s reload' } },
 	);
+});
+
+test('a port is passed on as it was written', (t) => {
+	t.deepEqual(parse({ ...named, 'birthmark.port': 'postgres:5432' })?.settings, { port: 'postgres:5432' });
 });
 
 for (const [value, seconds] of [['10', 10], ['30s', 30], ['24h', 86_400]] as const) {
@@ -49,6 +53,11 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['a mode that locks the owner out', { ...named, 'birthmark.mode': '0070' }, 'label-illegal', /owner/],
 	['a mode that lets all write', { ...named, 'birthmark.mode': '0707' }, 'label-illegal', /only the owner/],
 	['a mode that lets the group write', { ...named, 'birthmark.mode': '0770' }, 'label-illegal', /only the owner/],
+	['a signal that is none for a reload', { ...named, 'birthmark.reload': 'signal:KILL' }, 'label-illegal', /birthmark\.reload="signal:KILL" is not accepted: use one of the signals/],
+	['a port that is none', { ...named, 'birthmark.port': 'https' }, 'label-illegal', /birthmark\.port="https" is not accepted: use a port/],
+	['a port of a client', { ...named, 'birthmark.port': '8443', 'birthmark.profile': 'client' }, 'label-illegal', /not for servers/],
+	['a reload where no agent is', { ...named, 'birthmark.reload': 'signal:HUP', 'birthmark.agent': 'node' }, 'label-illegal', /birthmark\.agent=node/],
+	['a port where no agent looks', { ...named, 'birthmark.port': '8443', 'birthmark.agent': 'node' }, 'label-illegal', /birthmark\.agent=node/],
 	['an unknown way to the CA', { ...named, 'birthmark.ca': 'pigeon' }, 'label-illegal', /relay or network/],
 ];
 

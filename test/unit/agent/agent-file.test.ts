@@ -1,0 +1,35 @@
+import test from 'ava';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { readSettings } from '../../../agent/agent-file.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+test('what labels ask of the agent is in agent.json', (t) => {
+	const directory = tmpfsDirectory(t);
+	writeFileSync(join(directory, 'agent.json'), '{"version":1,"ca":{"way":"relay"},"settings":{"reload":"signal:HUP","port":"8443"}}');
+	t.deepEqual(readSettings(directory), { reload: 'signal:HUP', port: '8443' });
+});
+
+test('an older plugin asks for nothing, and neither does none', (t) => {
+	const directory = tmpfsDirectory(t);
+	t.deepEqual(readSettings(directory), {});
+	writeFileSync(join(directory, 'agent.json'), '{"version":1,"ca":{"way":"relay"}}');
+	t.deepEqual(readSettings(directory), {});
+});
+
+for (const [what, settings] of [
+	['an unknown setting', '{"pigeon":"1"}'],
+	['a name of every object', '{"constructor":"1"}'],
+	['a number for a text', '{"port":8443}'],
+	['a list', '[]'],
+	['null', 'null'],
+] as const) {
+	test(`settings with ${what} are refused`, (t) => {
+		const directory = tmpfsDirectory(t);
+		writeFileSync(join(directory, 'agent.json'), `{"version":1,"ca":{"way":"relay"},"settings":${settings}}`);
+		const error = t.throws(() => readSettings(directory), { instanceOf: BirthmarkError });
+		t.is(error.code, 'config-invalid');
+		t.regex(error.message, /do not fit together/);
+	});
+}
