@@ -5,7 +5,7 @@ import { parseImageName } from '#common/policy/image-name.ts';
 import { ACTIONS, isPolicyAction, LOCAL_CALLER, NO_FACTS, type ContainerFacts, type PolicyAction, type PolicyRequest } from '#common/policy/request.ts';
 import { capabilityFact, pathFact, userFact } from '#common/policy/spelling.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
+import { checkDnsName, checkName, quote, roleOf } from '#common/protocol/names.ts';
 import { parseConfig } from '#common/runtime/config.ts';
 
 const text = z.string().optional();
@@ -59,9 +59,9 @@ export function questionOfCreate(body: unknown, path: string): Question {
 }
 
 function toFacts(question: Omit<Question, 'caller' | 'action'>, action: PolicyAction): ContainerFacts {
-	const { cn = '', ou = '', dns = [], image = '', digest, user = '', network = ['default'] } = question;
+	const { cn = '', ou = roleOf(cn), dns = [], image = '', digest, user = '', network = ['default'] } = question;
 	if (cn !== '') checkName('common name', cn);
-	else if (action === 'run') throw new BirthmarkError('usage', 'whose identity? add --cn NAME and --ou ROLE');
+	else if (action === 'run') throw new BirthmarkError('usage', 'whose identity? add --cn NAME');
 	if (ou !== '') checkName('role', ou);
 	const { digests, ...name } = parseImageName(image);
 	return {

@@ -11,8 +11,8 @@ import { checkDnsName, checkName } from '#common/protocol/names.ts';
 export interface ContainerIdentity {
 	/** CN, the service instance: a host name */
 	readonly commonName: string;
-	/** OU, its role */
-	readonly organizationalUnit: string;
+	/** OU, its role; the name without the number at its end when absent */
+	readonly organizationalUnit?: string;
 	/** DNS names beside the CN */
 	readonly dnsNames?: readonly string[];
 	/** what the certificate is for; by default `workload`, servers and clients at once */
@@ -45,7 +45,7 @@ export function identityLabels(identity: ContainerIdentity): Record<string, stri
 	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay, agentMode, reload, port } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
-		'birthmark.ou': checkName('role', organizationalUnit),
+		'birthmark.ou': organizationalUnit === undefined ? undefined : checkName('role', organizationalUnit),
 		'birthmark.dns': dnsNames.length === 0 ? undefined : dnsNames.map(checkDnsName).join(','),
 		'birthmark.profile': profile,
 		'birthmark.ttl': lifetimeSeconds?.toString(),

@@ -56,6 +56,16 @@ export function isDnsName(value: string): boolean {
 	return DNS_NAME.test(value) && !readsAsAddress(value);
 }
 
+/**
+ * The role of an instance of which nobody said it: its name without the number at the end, `api01` → `api`,
+ * `shop-api-3` → `shop-api`, `db` → `db`. A legal name leads to a legal role.
+ *
+ * @param commonName as {@link checkName} returned it
+ */
+export function roleOf(commonName: string): string {
+	return commonName.replace(/-*[0-9]+$/, '');
+}
+
 /** True for host names that URL parsers take for IPv4: those whose last label is a number. */
 function readsAsAddress(value: string): boolean {
 	return /^\d+$/.test(value.split('.').at(-1)!);

@@ -61,7 +61,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 		if (mounts.length === 0 || !image) return;
 		throw new BirthmarkError(
 			'label-missing',
-			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME --label birthmark.ou=ROLE',
+			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME',
 		);
 	}
 	checkPrivileges(body);

@@ -5,7 +5,7 @@
 
 import { AGENT_MODES, type AgentMode, type AgentSettings } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
+import { checkDnsName, checkName, quote, roleOf } from '#common/protocol/names.ts';
 import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
 import { parseReload, parseServedAddress } from '#common/protocol/reload.ts';
 import { nearest } from './nearest.ts';
@@ -85,17 +85,14 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 		);
 	}
 	const get = (name: Label): string | undefined => labels.get(name);
-	const commonName = get('birthmark.cn');
-	const organizationalUnit = get('birthmark.ou');
-	if (commonName === undefined) {
+	const instance = get('birthmark.cn');
+	if (instance === undefined) {
 		throw new BirthmarkError(
 			'label-missing',
 			`the label birthmark.cn is missing beside ${[...labels.keys()].join(', ')}; add --label birthmark.cn=NAME`,
 		);
 	}
-	if (organizationalUnit === undefined) {
-		throw new BirthmarkError('label-missing', 'the label birthmark.ou, the role of the service, is missing; add --label birthmark.ou=ROLE');
-	}
+	const commonName = checkName('common name', instance);
 	const profile = get('birthmark.profile');
 	const ttl = get('birthmark.ttl');
 	const uid = get('birthmark.uid');
@@ -103,8 +100,8 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 	const agentMode = get('birthmark.agent');
 	return {
 		names: {
-			commonName: checkName('common name', commonName),
-			organizationalUnit: checkName('role', organizationalUnit),
+			commonName,
+			organizationalUnit: checkName('role', get('birthmark.ou') ?? roleOf(commonName)),
 			dnsNames: parseDnsNames(get('birthmark.dns')),
 		},
 		...(profile !== undefined && { profile: parseProfile(profile) }),

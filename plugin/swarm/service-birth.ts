@@ -60,7 +60,7 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	if (!image) throw new BirthmarkError('not-found', `the engine does not have the image ${quote(reference)}, which decides with the service; pull it first (docker pull ${quote(reference)})`);
 	const identity = parseIdentityLabels(labels);
 	if (!identity) {
-		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the containers of the service; add --container-label birthmark.cn=NAME --container-label birthmark.ou=ROLE');
+		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the containers of the service; add --container-label birthmark.cn=NAME');
 	}
 	const user = asString(container.get('user'), 'User');
 	const capAdd = strings(container, 'capabilityadd');

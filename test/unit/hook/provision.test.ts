@@ -53,6 +53,11 @@ test('everything that an identity may ask for becomes a label', async (t) => {
 	});
 });
 
+test('a role that nobody says is left to the plugin', async (t) => {
+	const { Labels } = await provision(docker, { Image: 'my/api' }, { commonName: 'api01' });
+	t.deepEqual(Labels, { 'birthmark.cn': 'api01' });
+});
+
 test('a plugin under another name is used when asked for', async (t) => {
 	const { HostConfig } = await provision(docker, { Image: 'my/api' }, identity, { driver: 'registry.example/birthmark:1' });
 	t.is(HostConfig?.Mounts?.[0]?.VolumeOptions?.DriverConfig.Name, 'registry.example/birthmark:1');

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { checkDnsName, checkName, printable, quote, type NameKind } from '#common/protocol/names.ts';
+import { checkDnsName, checkName, printable, quote, roleOf, type NameKind } from '#common/protocol/names.ts';
 
 const LONGEST_LABEL = 'a'.repeat(63);
 
@@ -100,6 +100,10 @@ for (const [name, why] of [
 		const error = t.throws(() => checkDnsName(name), { instanceOf: BirthmarkError, message: why });
 		t.is(error?.code, 'name-illegal');
 	});
+}
+
+for (const [name, role] of [['api01', 'api'], ['shop-api-3', 'shop-api'], ['db', 'db'], ['a--7', 'a'], ['1-2', '1'], ['v2.api-10', 'v2.api'], ['k8s', 'k8s']] as const) {
+	test(`the role of ${name} is ${role} unless somebody says otherwise`, (t) => t.is(roleOf(name), role));
 }
 
 test('a name is shown quoted, cut at 80 characters and harmless to a terminal', (t) => {

@@ -5,7 +5,7 @@ import { deepEqual, doesNotMatch, equal, match, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { decodeBase36, encodeBase36 } from '#common/protocol/base36.ts';
 import { BirthmarkError, ERROR_CODES, isErrorCode, type ErrorCode } from '#common/protocol/errors.ts';
-import { checkDnsName, checkName, quote, type NameKind } from '#common/protocol/names.ts';
+import { checkDnsName, checkName, quote, roleOf, type NameKind } from '#common/protocol/names.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { checkTrustDomain, spiffeId } from '#common/protocol/spiffe-id.ts';
 import { formatToken, parseToken, secretHash, type TokenKind } from '#common/protocol/token.ts';
@@ -83,6 +83,12 @@ test('a name that is accepted can stand in a certificate, a path, a log line and
 		// What WHATWG URL parsing leaves alone is one host to every reader.
 		equal(new URL(`https://${text}/`).hostname, text);
 		equal(checkDnsName(text), text);
+	}));
+});
+
+test('every name of an instance leads to a role', (t) => {
+	holds(t, 1500, fc.property(fc.stringMatching(/^[a-z0-9.-]{1,64}$/), (text) => {
+		if ('value' in attempt(() => checkName('common name', text))) ok('value' in attempt(() => checkName('role', roleOf(text))), roleOf(text));
 	}));
 });
 

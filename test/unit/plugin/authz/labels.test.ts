@@ -13,6 +13,11 @@ test('name and role are enough', (t) => {
 	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128, caWay: 'relay', settings: {} });
 });
 
+test('a role that nobody said is the name without its number', (t) => {
+	t.is(parse({ 'birthmark.cn': 'shop-api-3' })?.names.organizationalUnit, 'shop-api');
+	t.is(parse({ 'birthmark.cn': 'shop-api-3', 'birthmark.ou': 'api-3' })?.names.organizationalUnit, 'api-3');
+});
+
 test('every label is read', (t) => {
 	t.deepEqual(
 		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload' }),
@@ -35,7 +40,7 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['an unknown label, with all there are', { ...named, 'birthmark.something-else': '1' }, 'label-unknown', /the labels are birthmark\.cn, birthmark\.ou/],
 	['a label in capitals', { ...named, 'birthmark.CN': 'x' }, 'label-unknown', /birthmark\.cn/],
 	['a role without a name', { 'birthmark.ou': 'web' }, 'label-missing', /birthmark\.cn=NAME/],
-	['a name without a role', { 'birthmark.cn': 'web01' }, 'label-missing', /birthmark\.ou=ROLE/],
+	['an empty role', { 'birthmark.cn': 'web01', 'birthmark.ou': '' }, 'name-illegal', /role "" .*empty/],
 	['an empty name', { ...named, 'birthmark.cn': '' }, 'name-illegal', /empty/],
 	['a path for a name', { ...named, 'birthmark.cn': '../api01' }, 'name-illegal', /path/],
 	['a wildcard', { ...named, 'birthmark.cn': '*' }, 'name-illegal', /wildcard/],
