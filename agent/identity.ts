@@ -26,6 +26,9 @@ export interface Leaf {
 	readonly notAfter: Date;
 }
 
+/** What there is to do then: no certificate is renewed after its end. */
+export const EXPIRED = 'the identity has expired: restart the container for a new one (docker restart CONTAINER; a task of a swarm: docker service update --force SERVICE)';
+
 /** id-kp-clientAuth, RFC 5280 §4.2.1.12 */
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 /** Leaf, intermediate, and room for a cross-signed root during a root rotation. */

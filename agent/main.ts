@@ -8,6 +8,7 @@ import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readCaAddresses } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
 import { bundleCheckSeconds, HELP, parseCommandLine, type CommandLine } from './command-line.ts';
+import { watchDemands } from './demand.ts';
 import { requireDirectory, tokenPath } from './directory.ts';
 import { enrol } from './enrol.ts';
 import { execWithIdentity } from './exec.ts';
@@ -34,7 +35,17 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	const signals = routeSignals(process, process.stdin.isTTY === true);
 	const ca = createCaClient(readCaAddresses(directory, line.caUrl));
-	const deps = { ca, signals, clock: systemClock, random: Math.random, sleep: systemSleep, bundleCheckSeconds: bundleCheckSeconds(process.env), logger: createLogger('agent', logLevel()) };
+	const logger = createLogger('agent', logLevel());
+	const deps = {
+		ca,
+		signals,
+		clock: systemClock,
+		random: Math.random,
+		sleep: systemSleep,
+		bundleCheckSeconds: bundleCheckSeconds(process.env),
+		watchDemands: (watched: string) => watchDemands(watched, logger),
+		logger,
+	};
 	const options = { directory, tokenPath: tokenPath(directory, line.tokenFile), timeoutSeconds };
 	const signal = signals.interruption;
 	switch (line.command) {

@@ -1,12 +1,13 @@
 /**
- * What is to be done for as long as the application lives, one thing at a time: renewal (when, how often
- * to try, when to give up) and a look at the CA's trust bundle now and then.
+ * What is to be done for as long as the application lives, one thing at a time: renewal (when, on whose
+ * demand, how often to try, when to give up) and a look at the CA's trust bundle now and then.
  */
 
 import { errorCode, type ErrorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { Demands } from './demand.ts';
 import { createBundleFollower, type FollowBundleDeps } from './follow-bundle.ts';
-import type { Leaf } from './identity.ts';
+import { EXPIRED, type Leaf } from './identity.ts';
 import { renew, requireIdentity, type RenewDeps } from './renew.ts';
 import { sleepUntil, type Sleep } from './sleep.ts';
 
@@ -17,6 +18,8 @@ export interface RenewalLoopDeps extends RenewDeps {
 	readonly sleep: Sleep;
 	/** the longest time between two looks at the trust bundle */
 	readonly bundleCheckSeconds: number;
+	/** begins to look for demands; closed when the loop ends */
+	readonly watchDemands: (directory: string) => Demands;
 	readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -26,6 +29,8 @@ const LATEST = 0.8;
 const FIRST_DELAY_MS = 5_000;
 const MAX_DELAY_MS = 3_600_000;
 const MIN_DELAY_MS = 500;
+/** So much of the life is left when a CA that is away begins to be worth a warning. */
+const ALARMING_PART = 0.1;
 
 /** Failures that may pass. Every other one is a refusal by the CA and stays. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -49,19 +54,25 @@ export async function keepRenewed(directory: string, signal: AbortSignal, deps: 
 	const { clock, random, bundleCheckSeconds } = deps;
 	const followBundle = createBundleFollower(directory, deps);
 	let leaf: Leaf | undefined = requireIdentity(directory).leaf;
-	let renewal = renewalInstant(clock.now(), leaf.notAfter, random);
-	for (;;) {
-		const look = lookInstant(clock.now(), bundleCheckSeconds, random);
-		const looksFirst = look < renewal;
-		await sleepUntil(looksFirst ? look : renewal, signal, deps);
-		if (!looksFirst) {
-			leaf = await renewPatiently(directory, leaf, signal, deps);
-			if (leaf === undefined) return;
-			renewal = renewalInstant(clock.now(), leaf.notAfter, random);
+	const demands = deps.watchDemands(directory);
+	try {
+		let renewal = renewalInstant(clock.now(), leaf.notAfter, random);
+		for (;;) {
+			const look = lookInstant(clock.now(), bundleCheckSeconds, random);
+			const looksFirst = look < renewal;
+			const isDemanded = await sleepUnlessDemanded(looksFirst ? look : renewal, leaf.serial, signal, { ...deps, demands });
+			const isRenewed = isDemanded || !looksFirst;
+			if (isRenewed) {
+				leaf = await renewPatiently(directory, leaf, signal, { ...deps, demands });
+				if (leaf === undefined) return;
+				renewal = renewalInstant(clock.now(), leaf.notAfter, random);
+			}
+			// After a renewal as well: what kept another bundle out may be gone with the old certificate.
+			const wantsRenewal = await followBundle(signal);
+			if (wantsRenewal && !isRenewed) renewal = clock.now();
 		}
-		// After a renewal as well: what kept another bundle out may be gone with the old certificate.
-		const wantsRenewal = await followBundle(signal);
-		if (wantsRenewal && looksFirst) renewal = clock.now();
+	} finally {
+		demands.close();
 	}
 }
 
@@ -76,9 +87,28 @@ export function renewalInstant(now: Date, notAfter: Date, random: () => number):
 	return new Date(now.getTime() + Math.max(MIN_DELAY_MS, lifetime * (EARLIEST + (LATEST - EARLIEST) * random())));
 }
 
+type Waiting = Pick<RenewalLoopDeps, 'clock' | 'sleep'> & { readonly demands: Demands };
+
+/** @returns true when somebody demands that the certificate of this serial number is renewed now */
+async function sleepUnlessDemanded(instant: Date, serial: string, signal: AbortSignal, deps: Waiting): Promise<boolean> {
+	for (;;) {
+		if (deps.demands.take(serial)) return true;
+		const next = deps.demands.next();
+		try {
+			await sleepUntil(instant, AbortSignal.any([signal, next]), deps);
+			return false;
+		} catch (error) {
+			if (signal.aborted) throw signal.reason;
+			if (!next.aborted) throw error;
+		}
+	}
+}
+
 /** @returns what is in use from now on; undefined when the CA refuses for good */
-async function renewPatiently(directory: string, old: Leaf, signal: AbortSignal, deps: RenewalLoopDeps): Promise<Leaf | undefined> {
-	const { clock, logger, random, sleep } = deps;
+async function renewPatiently(directory: string, old: Leaf, signal: AbortSignal, deps: RenewalLoopDeps & Waiting): Promise<Leaf | undefined> {
+	const { clock, logger, random } = deps;
+	const alarming = (old.notAfter.getTime() - old.notBefore.getTime()) * ALARMING_PART;
+	let isSaid = false;
 	for (let ceiling = FIRST_DELAY_MS; ; ceiling = Math.min(ceiling * 2, MAX_DELAY_MS)) {
 		try {
 			const { leaf } = requireIdentity(directory);
@@ -92,14 +122,17 @@ async function renewPatiently(directory: string, old: Leaf, signal: AbortSignal,
 			// now and then: this clock may have been wrong for a while, and it is the CA that decides.
 			const delay = remaining <= 0 ? MAX_DELAY_MS : Math.max(MIN_DELAY_MS, Math.min(ceiling / 2 + (random() * ceiling) / 2, remaining / 2));
 			if (remaining <= 0) {
-				logger.error('the identity has expired: restart the container for a new one', { code: 'identity-expired', reason: errorCode(error) });
+				if (!isSaid) logger.error(EXPIRED, { code: 'identity-expired', reason: errorCode(error) });
+				isSaid = true;
 			} else if (isFinal) {
 				logger.error('the CA refuses to renew this identity, it will not be asked again; the certificate in use ends at its date', { error });
 			} else {
-				logger.warn('renewal failed, the identity in use stays', { seconds: Math.round(delay / 1000), error });
+				// A CA that comes back in time was not missed by anybody.
+				const isPatient = errorCode(error) === 'ca-unavailable' && remaining > alarming;
+				logger[isPatient ? 'info' : 'warn']('renewal failed, the identity in use stays', { seconds: Math.round(delay / 1000), error });
 			}
 			if (isFinal) return undefined;
-			await sleep(delay, signal);
+			await sleepUnlessDemanded(new Date(clock.now().getTime() + delay), old.serial, signal, deps);
 		}
 	}
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Clock } from '#common/runtime/clock.ts';
-import type { Identity } from './identity.ts';
+import { EXPIRED, type Identity } from './identity.ts';
 
 export interface Status {
 	readonly subject: string;
@@ -45,7 +45,8 @@ export function describeStatus(directory: string, { leaf, bundle }: Pick<Identit
 
 /** The same for people, one fact a line. */
 export function formatStatus(status: Status): string {
-	const expiry = status.expiresInSeconds > 0 ? `in ${status.expiresInSeconds} s` : 'expired';
+	const isExpired = status.expiresInSeconds <= 0;
+	const expiry = isExpired ? 'expired' : `in ${status.expiresInSeconds} s`;
 	const rows = [
 		['subject', status.subject],
 		['SPIFFE ID', status.spiffeId],
@@ -60,5 +61,5 @@ export function formatStatus(status: Status): string {
 		['trust bundle', status.files.bundle],
 		['its digest', status.bundleDigest],
 	];
-	return rows.map(([name, value]) => `${name!.padEnd(14)} ${value}\n`).join('');
+	return rows.map(([name, value]) => `${name!.padEnd(14)} ${value}\n`).join('') + (isExpired ? `${EXPIRED}\n` : '');
 }

@@ -17,6 +17,8 @@ export const VolumeFile = {
 	agentDirectory: 'bin',
 	/** PEM, every CRL of the CA; replaced by rename whenever the CA's changes */
 	revocationList: 'crl.pem',
+	/** serial number of the certificate that is to be renewed now, written by the plugin when somebody demands it */
+	rotate: 'rotate',
 
 	/** key and chain in one file */
 	identity: 'identity.pem',

@@ -13,6 +13,7 @@ import { keepRenewed } from '../../../agent/renewal-loop.ts';
 import { renew } from '../../../agent/renew.ts';
 import { publish, readIdentity } from '../../../agent/store.ts';
 import { createPki, FakeCa, issueLeaf, leafDefaults, successorOf, type FakePki } from '../../fakes/ca.ts';
+import { fakeDemands } from '../../fakes/demands.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
 const never = new AbortController().signal;
@@ -104,7 +105,7 @@ test('an agent whose issuer is about to go renews at its next look, once', async
 		slept.push(milliseconds);
 		now += milliseconds;
 	};
-	const loop = { ...deps, clock: { now: () => new Date(now) }, random: () => 0.5, sleep, bundleCheckSeconds: 40 };
+	const loop = { ...deps, clock: { now: () => new Date(now) }, random: () => 0.5, sleep, bundleCheckSeconds: 40, watchDemands: fakeDemands };
 	await t.throwsAsync(keepRenewed(directory, stop.signal, loop), { message: 'enough' });
 	t.deepEqual(slept, [30_000]);
 	t.is(ca.count('renew'), 1);
@@ -202,7 +203,7 @@ test('an agent that runs looks by itself, and a CA that is away is no reason to 
 		now += milliseconds;
 	};
 	ca.publish(both);
-	const loop = { ...deps, clock: { now: () => new Date(now) }, random: () => 0.5, sleep, bundleCheckSeconds: 40 };
+	const loop = { ...deps, clock: { now: () => new Date(now) }, random: () => 0.5, sleep, bundleCheckSeconds: 40, watchDemands: fakeDemands };
 	await t.throwsAsync(keepRenewed(directory, stop.signal, loop), { message: 'enough' });
 	t.deepEqual(slept, [30_000, 30_000]);
 	t.deepEqual(logged.map(({ level }) => level), ['info', 'info']);

@@ -10,6 +10,7 @@ import { createCaClient } from '../../../agent/ca-client.ts';
 import { keepRenewed, renewalInstant } from '../../../agent/renewal-loop.ts';
 import { renew } from '../../../agent/renew.ts';
 import { publish, readIdentity } from '../../../agent/store.ts';
+import { fakeDemands } from '../../fakes/demands.ts';
 import { createPki, FakeCa, issueLeaf, leafDefaults, serialOf, type LeafInput } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
@@ -35,8 +36,10 @@ async function agent(t: ExecutionContext, script: Answer[]) {
 	let now = start;
 	/** seconds since the start at which the CA was asked */
 	const attempts: number[] = [];
+	const demands = fakeDemands();
 	const deps = {
 		bundleCheckSeconds: 600,
+		watchDemands: () => demands,
 		clock: { now: () => new Date(now) },
 		random: () => 0.5,
 		async sleep(milliseconds: number, signal: AbortSignal) {
@@ -59,7 +62,7 @@ async function agent(t: ExecutionContext, script: Answer[]) {
 			},
 		},
 	};
-	return { directory, first: serialOf(chain), attempts, logged, deps, stop, run: () => keepRenewed(directory, stop.signal, deps) };
+	return { directory, first: serialOf(chain), attempts, logged, demands, deps, stop, run: () => keepRenewed(directory, stop.signal, deps) };
 }
 
 test('renewal comes between 50 and 80 % of the time that is left', (t) => {
@@ -101,7 +104,78 @@ test('the identity stays when the CA is away, and is renewed when it is back', a
 	t.not(readIdentity(directory)!.leaf.serial, first);
 	const pauses = attempts.slice(1, 4).map((at, index) => at - attempts[index]!);
 	t.true(pauses[0]! <= 5 && pauses[0]! < pauses[1]! && pauses[1]! < pauses[2]!, `${pauses}`);
-	t.is(logged.filter(({ level }) => level === 'warn').length, 3);
+	t.deepEqual(logged.map(({ level }) => level), ['info', 'info', 'info', 'info'], 'nobody is alarmed by an outage that is over in time');
+});
+
+test('a CA that is still away when a tenth of the life is left is worth a warning', async (t) => {
+	const { attempts, logged, run } = await agent(t, Array.from({ length: 12 }, () => 'ca-unavailable' as const));
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	const left = (index: number) => lifetimeSeconds - attempts[index]!;
+	for (const [index, { level }] of logged.entries()) t.is(level, left(index) > lifetimeSeconds / 10 ? 'info' : 'warn', `${left(index)} s were left`);
+	t.true(logged.some(({ level }) => level === 'warn') && logged.some(({ level }) => level === 'info'));
+});
+
+test('an agent renews at once when it is told which certificate to replace, and once for each time', async (t) => {
+	const { directory, first, attempts, demands, deps, run } = await agent(t, [{}]);
+	const { sleep } = deps;
+	let slept = 0;
+	deps.sleep = async (milliseconds, signal) => {
+		if (++slept !== 2) return sleep(milliseconds, signal);
+		demands.demand(first);
+		throw signal.reason;
+	};
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.not(readIdentity(directory)!.leaf.serial, first);
+	t.is(attempts.length, 1);
+	t.true(attempts[0]! <= 60);
+	t.true(demands.isClosed());
+});
+
+test('what was demanded before the agent began is done first', async (t) => {
+	const { first, attempts, demands, run } = await agent(t, [{}]);
+	demands.demand(first);
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.is(attempts[0], 0);
+});
+
+test('a demand for a certificate that was replaced meanwhile, or never was this one, changes nothing', async (t) => {
+	const { attempts, demands, deps, run } = await agent(t, [{}]);
+	const { sleep } = deps;
+	let slept = 0;
+	deps.sleep = async (milliseconds, signal) => {
+		if (++slept !== 1) return sleep(milliseconds, signal);
+		demands.demand('00112233445566778899aabbccddeeff');
+		throw signal.reason;
+	};
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.true(Math.abs(attempts[0]! - lifetimeSeconds * 0.65) <= 60, `${attempts}`);
+});
+
+test('a demand ends the pause after a failure, and is not obeyed in a loop', async (t) => {
+	const { first, attempts, demands, deps, run } = await agent(t, ['ca-unavailable', 'ca-unavailable', {}]);
+	const { sleep } = deps;
+	deps.sleep = async (milliseconds, signal) => {
+		if (attempts.length !== 1) return sleep(milliseconds, signal);
+		demands.demand(first);
+		throw signal.reason;
+	};
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.is(attempts[1], attempts[0]);
+	t.true(attempts[2]! > attempts[1]!);
+});
+
+test('a machine that was suspended past the end says what to do, once', async (t) => {
+	const { attempts, deps, logged, run } = await agent(t, ['ca-unavailable', 'ca-unavailable', 'ca-unavailable']);
+	const { sleep } = deps;
+	let slept = 0;
+	deps.sleep = (milliseconds, signal) => sleep(++slept === 1 ? 2 * lifetimeSeconds * 1000 : milliseconds, signal);
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.is(attempts[0], 2 * lifetimeSeconds);
+	t.is(attempts.length, 3);
+	const said = logged.filter(({ level }) => level !== 'info');
+	t.is(said.length, 1);
+	t.is(said[0]!.level, 'error');
+	t.regex(said[0]!.message, /docker restart/);
 });
 
 test('a CA that does not hear this address for a while is asked again', async (t) => {

@@ -12,6 +12,7 @@ import { keepRenewed } from '../../../agent/renewal-loop.ts';
 import { renew } from '../../../agent/renew.ts';
 import { systemSleep } from '../../../agent/sleep.ts';
 import { readIdentity } from '../../../agent/store.ts';
+import { fakeDemands } from '../../fakes/demands.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 import { movableClock, startCa, type TestCa } from '../../support/ca.ts';
 import { startLowerCa, startUpperCa } from '../../support/external-ca.ts';
@@ -87,7 +88,7 @@ test('when its container is gone from the CA\'s point of view, an identity is no
 	t.true(['certificate-revoked', 'authorization-ended'].includes(error.code), error.code);
 	// The loop ends by itself: there is nothing to wait for any more.
 	const clock = movableClock(new Date());
-	await keepRenewed(directory, never, { ...deps, sleep: async (milliseconds) => clock.advance(milliseconds / 1000), clock });
+	await keepRenewed(directory, never, { ...deps, watchDemands: fakeDemands, sleep: async (milliseconds) => clock.advance(milliseconds / 1000), clock });
 	t.truthy(readIdentity(directory));
 });
 

@@ -1,0 +1,29 @@
+/** Demands for renewals as a test makes them, without a directory. */
+
+import type { Demands } from '../../agent/demand.ts';
+
+export interface FakeDemands extends Demands {
+	demand(serial: string): void;
+	readonly isClosed: () => boolean;
+}
+
+export function fakeDemands(): FakeDemands {
+	let demanded: string | undefined;
+	let isClosed = false;
+	let waiting = new AbortController();
+	return {
+		demand(serial) {
+			demanded = serial;
+			waiting.abort();
+			waiting = new AbortController();
+		},
+		take(serial) {
+			if (demanded !== serial) return false;
+			demanded = undefined;
+			return true;
+		},
+		next: () => waiting.signal,
+		close: () => void (isClosed = true),
+		isClosed: () => isClosed,
+	};
+}
