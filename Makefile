@@ -32,7 +32,7 @@ down: deps ## end the demo and remove everything it made
 load: deps ## images and plugin onto your own engine (DOCKER_HOST)
 	@$(NODE) scripts/load.ts
 
-build: deps ## agent, bundles, root file systems (build/)
+build: deps ## agent, runtime, bundles, root file systems (build/)
 	@$(NODE) scripts/build.ts
 
 check: deps ## types, and the walls between folders

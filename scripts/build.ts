@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { buildAgent } from './build-agent.ts';
+import { buildRuntime } from './build-runtime.ts';
 import { buildBundles } from './bundle.ts';
 import { chosenEngines, installEngine, installTools } from './engines.ts';
 import { unpackMissing } from './packages.ts';
@@ -15,8 +16,9 @@ export async function buildAll(steps: Steps): Promise<string> {
 	await steps.step('Fetching an engine and tools from the distribution\'s packages', () => installTools(steps));
 	for (const engine of chosenEngines()) await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine));
 	const rootFileSystem = await steps.step('Making a base file system from the distribution\'s packages', () => buildRootFileSystem(steps));
-	await steps.step('Compiling the agent, bundling CA, plugin and command', async () => {
+	await steps.step('Compiling the agent and the runtime, bundling CA, plugin and command', async () => {
 		await buildAgent(steps);
+		await buildRuntime(steps);
 		await buildBundles(steps);
 	});
 	return rootFileSystem;

@@ -75,6 +75,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	'volume-unknown': 500,
 	'mount-failed': 500,
 	'node-not-joined': 500,
+	'plugin-unavailable': 500,
 	'config-invalid': 500,
 	'usage': 500,
 	'internal': 500,

@@ -86,6 +86,7 @@ export const ERROR_CODES = {
 	'volume-unknown': 'no container was authorized for this volume',
 	'mount-failed': 'the tmpfs for the identity could not be mounted',
 	'node-not-joined': 'the plugin has not joined a CA yet',
+	'plugin-unavailable': 'the runtime of the engine could not reach the plugin',
 	// configuration and the rest
 	'config-invalid': 'the configuration has faults',
 	'usage': 'the command line was not understood',
