@@ -3,7 +3,8 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
 import type { AuditHead } from '#common/protocol/audit-chain.ts';
-import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, ReloadState, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import { RELOAD_OUTCOMES } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 
 const instant = z.iso.datetime();
@@ -39,6 +40,16 @@ export const joinAnswer = z.object({
 	environment: z.string(),
 }) satisfies z.ZodType<JoinAnswer>;
 
+const reloadState = z.object({
+	outcome: z.enum(RELOAD_OUTCOMES),
+	attempts: z.int(),
+	servedSerial: z.string().exactOptional(),
+	serial: z.string(),
+	at: instant,
+	verifiedSerial: z.string().exactOptional(),
+	verifiedAt: instant.exactOptional(),
+}) satisfies z.ZodType<ReloadState>;
+
 const identityAnswer = z.object({
 	serial: z.string(),
 	status: z.enum(['live', 'revoked', 'expired']),
@@ -58,6 +69,7 @@ const identityAnswer = z.object({
 	renewals: z.int(),
 	revokedAt: instant.exactOptional(),
 	revocationReason: reason.exactOptional(),
+	reload: reloadState.exactOptional(),
 }) satisfies z.ZodType<Identity>;
 
 export const identitiesAnswer = z.object({ identities: z.array(identityAnswer), next: z.string().exactOptional() }) satisfies z.ZodType<IdentityList>;

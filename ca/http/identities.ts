@@ -1,9 +1,9 @@
 /** `GET /v1/identities[?all=1][&limit=…][&after=…]` and `GET /v1/identities/:serialOrName`: who is who, an operator's view or a node's own. */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { Identity, IdentityList } from '#common/protocol/messages.ts';
+import type { Identity, IdentityList, ReloadState } from '#common/protocol/messages.ts';
 import { nodeScope } from '../registration/caller.ts';
-import type { IdentityRecord } from '../store/records.ts';
+import type { IdentityRecord, ReloadRecord } from '../store/records.ts';
 import type { IdentityFilter, Store } from '../store/store.ts';
 import { identitiesAnswer } from './answers.ts';
 import type { ApiRequest, Route } from './route.ts';
@@ -99,5 +99,10 @@ export function toIdentity(record: IdentityRecord, now: Date): Identity {
 		renewals,
 		...(record.revokedAt && { revokedAt: record.revokedAt.toISOString() }),
 		...(record.revocationReason && { revocationReason: record.revocationReason }),
+		...(record.reload && { reload: toReload(record.reload) }),
 	};
+}
+
+function toReload({ at, verifiedAt, ...rest }: ReloadRecord): ReloadState {
+	return { ...rest, at: at.toISOString(), ...(verifiedAt && { verifiedAt: verifiedAt.toISOString() }) };
 }

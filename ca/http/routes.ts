@@ -32,6 +32,7 @@ import { metricsRoute } from './metrics.ts';
 import { nodeRoutes } from './nodes.ts';
 import { ocspRoutes, type OcspRouteDeps } from './ocsp.ts';
 import { openApiRoute } from './openapi.ts';
+import { reloadsRoute } from './reloads.ts';
 import { renewRoute } from './renew.ts';
 import { revokeRoutes } from './revoke.ts';
 import { rootsRoute } from './roots.ts';
@@ -47,7 +48,7 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Enro
 	readonly lists: RevocationLists;
 	readonly authorities: Authorities;
 	readonly sealer: Pick<Sealer, 'seal'>;
-	readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+	readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'countReload'>;
 	readonly cfsslClients: CfsslClients;
 	readonly rotation: Omit<Rotation, 'advance'>;
 };
@@ -76,6 +77,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		cfsslSignRoute({ ...deps, sign: fresh(createCfsslSign(deps)) }),
 		cfsslInfoRoute(deps),
 		renewRoute({ ...deps, renew: fresh(createRenew(deps)) }),
+		reloadsRoute(deps),
 		...revokeRoutes({ ...deps, revoke }),
 		...identityRoutes(deps),
 		...nodeRoutes({ ...deps, mint, revoke }),

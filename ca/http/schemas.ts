@@ -4,14 +4,16 @@
  */
 
 import { z } from 'zod';
-import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
-import { MAX_REVOCATIONS, WORKLOAD_PROFILES } from '#common/protocol/messages.ts';
+import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, ReloadReport, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
+import { MAX_REVOCATIONS, RELOAD_OUTCOMES, WORKLOAD_PROFILES } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../issuance/profile-schema.ts';
 import { MAX_RULES } from '../registration/allow.ts';
 
 /** Enough for any host; a rule may have wildcards. */
 const MAX_LIST = MAX_RULES;
 const DAY_SECONDS = 24 * 3600;
+/** A year of tries, two a minute. */
+const MAX_ATTEMPTS = 1_000_000;
 const YEAR_SECONDS = 365 * DAY_SECONDS;
 
 /** PostgreSQL holds no NUL in a text, and a backup is to be good for either database. */
@@ -87,6 +89,12 @@ export const nodeUpdateSchema = z.strictObject({
 ) satisfies z.ZodType<NodeUpdate>;
 
 export const acknowledgeSchema = z.strictObject({ digest: hex64 }) satisfies z.ZodType<AcknowledgeRequest>;
+
+export const reloadSchema = z.strictObject({
+	outcome: z.enum(RELOAD_OUTCOMES),
+	attempts: z.int().min(1).max(MAX_ATTEMPTS),
+	servedSerial: serial.exactOptional(),
+}) satisfies z.ZodType<ReloadReport>;
 
 export const rotationSchema = z.strictObject({
 	changes: z.enum(['root', 'intermediate']),

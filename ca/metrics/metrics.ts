@@ -6,13 +6,14 @@
 import { X509Certificate } from 'node:crypto';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { errorCode } from '#common/protocol/errors.ts';
+import { RELOAD_OUTCOMES, type ReloadOutcome } from '#common/protocol/messages.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Blackhole } from '../defence/blackhole.ts';
 import { SOURCE_KINDS } from '../defence/source.ts';
 import { positionOf, type RotationStage } from '../issuance/rotation.ts';
 import type { RevocationLists } from '../revocation/lists.ts';
-import type { AuditStore, StatisticsStore, TrustStore } from '../store/store.ts';
+import type { AuditStore, ReloadStore, StatisticsStore, TrustStore } from '../store/store.ts';
 import { createThrottle } from './throttle.ts';
 
 /** From the fastest answer of a list to a client that is slow to send its body. */
@@ -37,12 +38,14 @@ export interface Observed {
 export interface Metrics {
 	readonly contentType: string;
 	observe(answered: Observed): void;
+	/** A workload has told what became of its certificate. */
+	countReload(outcome: ReloadOutcome): void;
 	/** The text of an answer to a scraper; what cannot be looked up is missing in it. */
 	text(): Promise<string>;
 }
 
 export interface MetricsDeps {
-	readonly store: StatisticsStore & Pick<AuditStore, 'auditHead' | 'countPendingEvents'> & Pick<TrustStore, 'readTrust'>;
+	readonly store: StatisticsStore & Pick<AuditStore, 'auditHead' | 'countPendingEvents'> & Pick<ReloadStore, 'countReloads'> & Pick<TrustStore, 'readTrust'>;
 	readonly lists: Pick<RevocationLists, 'current'>;
 	readonly blackhole: Pick<Blackhole, 'shutOut' | 'timesShutOut'>;
 	readonly clock: { now(): Date };
@@ -57,10 +60,12 @@ export function createMetrics({ store, lists, blackhole, clock, logger }: Metric
 	});
 	const authorizations = new Counter({ name: 'birthmark_authorizations_total', help: 'Authorizations asked for by nodes', labelNames: ['outcome', 'reason'], registers });
 	const signings = new Counter({ name: 'birthmark_signings_total', help: 'Certificates asked for', labelNames: ['method', 'route', 'outcome', 'reason'], registers });
+	const reloads = new Counter({ name: 'birthmark_reloads_total', help: 'What workloads have told of their certificates', labelNames: ['outcome'], registers });
 	new Gauge({ name: 'birthmark_build_info', help: 'Always 1', labelNames: ['version'], registers }).set({ version: VERSION }, 1);
 
 	const lookUp = createThrottle();
 	const lookUpTrust = createThrottle();
+	const lookUpReloads = createThrottle();
 	const statistics = () => lookUp(async () => store.countIdentities(clock.now(), HORIZON_SECONDS));
 	const gauge = <Label extends string>(name: string, help: string, labelNames: Label[], collect: (gauge: Gauge<Label>) => Promise<void> | void): void => {
 		new Gauge({
@@ -82,6 +87,10 @@ export function createMetrics({ store, lists, blackhole, clock, logger }: Metric
 		for (const { role, ending } of await statistics()) {
 			for (const [index, seconds] of HORIZON_SECONDS.entries()) expiring.set({ role, within_seconds: String(seconds) } as never, ending[index]!);
 		}
+	});
+	gauge('birthmark_identities_reload', 'Live identities by what became of their certificate with the application that is to serve it', ['outcome'], async (reloads) => {
+		const counts = await lookUpReloads(() => store.countReloads(clock.now()));
+		for (const outcome of RELOAD_OUTCOMES) reloads.set({ outcome }, counts.get(outcome) ?? 0);
 	});
 	gauge('birthmark_store_waiting', 'Calls that wait for the database', [], (waiting) => waiting.set(store.waiting()));
 	gauge('birthmark_audit_pending', 'Audit events that are not part of the chain yet', [], async (pending) => pending.set(await store.countPendingEvents()));
@@ -124,6 +133,7 @@ export function createMetrics({ store, lists, blackhole, clock, logger }: Metric
 			if (method === 'POST' && route === '/v1/authorize') authorizations.inc({ outcome, reason });
 			if (isSigning) signings.inc({ method, route, outcome, reason });
 		},
+		countReload: (outcome) => reloads.inc({ outcome }),
 		text: () => registry.metrics(),
 	};
 }

@@ -4,6 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { recordEvent } from './audit.ts';
 import type { Database, Reader, Sql } from './database.ts';
 import type { Actor, CertificateRecord } from './records.ts';
+import { joinReload, RELOAD_COLUMNS } from './reloads.ts';
 import { fromCertificate, toCertificate, toIdentity } from './rows.ts';
 import { StaleIssuerError } from './stale-issuer.ts';
 import type { CertificateStore } from './store.ts';
@@ -30,8 +31,8 @@ export function isNewestLive(alias: string): string {
 }
 
 const identities = (condition: string): string => `
-	SELECT c.*, a.container_id, a.container_name, a.image, a.image_id
-	FROM certificates c LEFT JOIN authorizations a ON a.id = c.authorization_id
+	SELECT c.*, a.container_id, a.container_name, a.image, a.image_id, ${RELOAD_COLUMNS}
+	FROM certificates c LEFT JOIN authorizations a ON a.id = c.authorization_id ${joinReload('c')}
 	WHERE c.role <> 'ca' AND (:node IS NULL OR c.node = :node) AND (CAST(:after AS BIGINT) IS NULL OR c.sequence < :after) AND ${condition}
 	ORDER BY c.sequence DESC LIMIT :limit`;
 const MATCHING_IDENTITIES = identities('(c.serial = :match OR c.common_name = :match)');

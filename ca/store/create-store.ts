@@ -8,6 +8,7 @@ import { createRevocationLists } from './revocation-lists.ts';
 import { createRetention } from './retention.ts';
 import { createRevocations } from './revocations.ts';
 import { createAudit } from './audit.ts';
+import { createReloads } from './reloads.ts';
 import { createStatistics } from './statistics.ts';
 import type { Store } from './store.ts';
 import { createTrust } from './trust.ts';
@@ -21,6 +22,7 @@ export function createStore(database: Database): Store {
 		...createRevocations(database),
 		...createRevocationLists(database),
 		...createTrust(database),
+		...createReloads(database),
 		...createAudit(database),
 		...createRetention(database),
 		...createUsers(database),

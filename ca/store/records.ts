@@ -1,6 +1,6 @@
 /** What the CA remembers, as its other parts see it; how it is kept is the business of a backend. */
 
-import type { Names, RevocationReason, Role, WorkloadProfile } from '#common/protocol/messages.ts';
+import type { Names, ReloadReport, RevocationReason, Role, WorkloadProfile } from '#common/protocol/messages.ts';
 import type { UserTokenAlgorithm } from '#common/protocol/user-token.ts';
 
 /** Who brought a decision about: what an audit event says of it. */
@@ -72,6 +72,17 @@ export interface IdentityRecord extends CertificateRecord {
 	readonly containerName?: string;
 	readonly image?: string;
 	readonly imageId?: string;
+	/** the last of this chain of renewals up to this certificate */
+	readonly reload?: ReloadRecord;
+}
+
+/** What became of a certificate with the application that is to serve it. */
+export interface ReloadRecord extends ReloadReport {
+	readonly serial: string;
+	readonly at: Date;
+	/** the last that it was seen to serve, and when */
+	readonly verifiedSerial?: string;
+	readonly verifiedAt?: Date;
 }
 
 /** Someone who signs tokens with a key of their own. */

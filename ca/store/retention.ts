@@ -30,8 +30,8 @@ const OVER = `
 		AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.authorization_id = a.id)
 	LIMIT :limit`;
 /** One by one: of all the others, however old, the certificates may be alive, and would be looked for each time. */
-const FORGET_ACKNOWLEDGEMENT = `
-	DELETE FROM acknowledgements WHERE chain = :chain AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.chain = :chain)`;
+const FORGET_REPORTS = ['acknowledgements', 'reloads'].map((table) => `
+	DELETE FROM ${table} WHERE chain = :chain AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.chain = :chain)`);
 
 export function createRetention(database: Database): RetentionStore {
 	return {
@@ -39,7 +39,9 @@ export function createRetention(database: Database): RetentionStore {
 			const scope = { before: before.getTime(), limit };
 			const joinTokens = await sql.run(FORGET_JOIN_TOKENS, scope);
 			const certificates = await sql.all(FORGET_CERTIFICATES, scope);
-			for (const chain of new Set(certificates.map((row) => row['chain'] as string))) await sql.run(FORGET_ACKNOWLEDGEMENT, { chain });
+			for (const chain of new Set(certificates.map((row) => row['chain'] as string))) {
+				for (const forget of FORGET_REPORTS) await sql.run(forget, { chain });
+			}
 			return joinTokens + certificates.length + await forgetAuthorizations(sql, scope);
 		}),
 	};

@@ -1,8 +1,8 @@
 /** Between rows of the database and the records of the store. */
 
-import type { RevocationReason, Role, WorkloadProfile } from '#common/protocol/messages.ts';
+import type { ReloadOutcome, RevocationReason, Role, WorkloadProfile } from '#common/protocol/messages.ts';
 import type { Parameters, Row } from './database.ts';
-import type { AuthorizationRecord, CertificateRecord, IdentityRecord, NodeRecord } from './records.ts';
+import type { AuthorizationRecord, CertificateRecord, IdentityRecord, NodeRecord, ReloadRecord } from './records.ts';
 
 export function toCertificate(row: Row): CertificateRecord {
 	return {
@@ -77,9 +77,23 @@ export function toAuthorization(row: Row): AuthorizationRecord {
 	};
 }
 
-/** A certificate joined with its authorization. */
+/** A certificate joined with its authorization, and with what its holder reported. */
 export function toIdentity(row: Row): IdentityRecord {
-	return { ...toCertificate(row), ...toContainer(row), sequence: row['sequence'] as number };
+	const reload = toReload(row);
+	return { ...toCertificate(row), ...toContainer(row), sequence: row['sequence'] as number, ...(reload && { reload }) };
+}
+
+function toReload(row: Row): ReloadRecord | undefined {
+	if (row['reload_outcome'] == null) return undefined;
+	return {
+		outcome: row['reload_outcome'] as ReloadOutcome,
+		attempts: row['reload_attempts'] as number,
+		...optional('servedSerial', row['reload_served_serial']),
+		serial: row['reload_serial'] as string,
+		at: instant(row['reload_at']),
+		...optional('verifiedSerial', row['reload_verified_serial']),
+		...(row['reload_verified_at'] == null ? {} : { verifiedAt: instant(row['reload_verified_at']) }),
+	};
 }
 
 /** The columns about a container, as far as they are filled. */

@@ -200,6 +200,19 @@ export const MIGRATIONS: readonly string[] = [
 
 	INSERT INTO counters (name, value) VALUES ('revocations', 0), ('trust', 0), ('audit', 0), ('token-uses', 0), ('restored', 0);
 	`,
+	`
+	CREATE TABLE reloads (
+		chain TEXT PRIMARY KEY,
+		serial TEXT NOT NULL,
+		renewals INTEGER NOT NULL,
+		outcome TEXT NOT NULL,
+		attempts INTEGER NOT NULL,
+		served_serial TEXT,
+		at INTEGER NOT NULL,
+		verified_serial TEXT,
+		verified_at INTEGER
+	) STRICT;
+	`,
 ];
 
 /**

@@ -13,7 +13,7 @@
  */
 
 import type { AuditHead, AuditRecord } from '#common/protocol/audit-chain.ts';
-import type { RevocationReason } from '#common/protocol/messages.ts';
+import type { ReloadReport, RevocationReason } from '#common/protocol/messages.ts';
 import type { RevokedCertificate } from '#common/x509/crl.ts';
 import type { Actor, AuditEvent, AuthorizationRecord, CertificateRecord, IdentityRecord, JoinTokenRecord, NodeRecord, Redeemed, TokenRecord, UserRecord } from './records.ts';
 import type { RedemptionAttempt, RedemptionState } from './redemption.ts';
@@ -237,6 +237,13 @@ export interface TrustStore {
 	listIssuedBy(generations: readonly number[], now: Date, atMost?: number): Promise<Laggards>;
 }
 
+export interface ReloadStore {
+	/** The application of this certificate's holder has got so far with it. A report about an older certificate changes nothing. */
+	putReload(certificate: Pick<CertificateRecord, 'chain' | 'serial' | 'renewals'>, report: ReloadReport, now: Date): Promise<void>;
+	/** How many live identities there are by the outcome that was reported last; those that report nothing are in none. */
+	countReloads(now: Date): Promise<ReadonlyMap<string, number>>;
+}
+
 export interface RetentionStore {
 	/**
 	 * Forgets certificates that ended before this instant, and authorizations and join tokens that were over by then.
@@ -278,7 +285,7 @@ export interface StatisticsStore {
 	countIdentities(now: Date, withinSeconds: readonly number[]): Promise<readonly IdentityCount[]>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, TrustStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, TrustStore, ReloadStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { Identity } from '#common/protocol/messages.ts';
 import type { Context } from '../context.ts';
 import { listIdentities } from '../identities.ts';
+import { isReloadFailure, reloadWord } from '../reload.ts';
 import { formatSpan, formatTable } from '../output.ts';
 
 export function addLs(program: Command, context: Context): void {
@@ -17,10 +18,15 @@ export function addLs(program: Command, context: Context): void {
 			const workloads = identities.filter((identity) => identity.role === 'workload');
 			if (context.wantsJson()) return context.output.json({ identities: workloads });
 			if (workloads.length === 0) return context.output.line(all ? 'no identities yet' : 'no live identities (--all shows the dead too)');
-			const header = ['CN', 'ROLE', 'SPIFFE ID', 'CONTAINER', 'IMAGE', 'SERIAL', ...(all ? ['STATUS'] : []), 'EXPIRES IN', 'RENEWALS'];
-			const [head, ...rows] = formatTable(header, workloads.map((identity) => row(identity, context.now(), all === true))).split('\n');
+			const reports = workloads.some(({ reload }) => reload !== undefined);
+			const header = ['CN', 'ROLE', 'SPIFFE ID', 'CONTAINER', 'IMAGE', 'SERIAL', ...(all ? ['STATUS'] : []), 'EXPIRES IN', 'RENEWALS', ...(reports ? ['RELOAD'] : [])];
+			const [head, ...rows] = formatTable(header, workloads.map((identity) => [...row(identity, context.now(), all === true), ...(reports ? [reloadWord(identity)] : [])])).split('\n');
 			context.output.line(context.output.paint('bold', head!));
-			for (const [index, line] of rows.entries()) context.output.line(workloads[index]!.status === 'live' ? line : context.output.paint('dim', line));
+			for (const [index, line] of rows.entries()) {
+				const identity = workloads[index]!;
+				const colour = identity.status !== 'live' ? 'dim' : isReloadFailure(identity) ? 'yellow' : undefined;
+				context.output.line(colour ? context.output.paint(colour, line) : line);
+			}
 		});
 }
 

@@ -6,6 +6,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { printable, quote } from '#common/protocol/names.ts';
 import type { Context } from '../context.ts';
 import { formatSpan } from '../output.ts';
+import { describeReload } from '../reload.ts';
 
 export function addShow(program: Command, context: Context): void {
 	program
@@ -31,6 +32,7 @@ function describe(identity: Identity, { now, output }: Context): string {
 		['DNS names', identity.dnsNames.join(', ')],
 		['valid', `${identity.notBefore} to ${identity.notAfter}${identity.status === 'live' ? ` (${formatSpan(Date.parse(identity.notAfter) - now().getTime())} left)` : ''}`],
 		['renewals', String(identity.renewals)],
+		['reload', describeReload(identity)],
 		['node', identity.node],
 		['user', identity.user],
 		['container', identity.containerId && `${identity.containerName ?? ''} ${identity.containerId}`.trim()],

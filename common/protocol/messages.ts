@@ -120,6 +120,23 @@ export interface AcknowledgeAnswer {
 	readonly renew: boolean;
 }
 
+/**
+ * What became of a certificate with the application that is to serve it. `verified`: it serves it. `unchecked`:
+ * it was told, and nobody looks. All the others are failures: another one is served; nothing listens; no
+ * answer; no TLS; the handshake failed; the application could not be told.
+ */
+export const RELOAD_OUTCOMES = ['verified', 'unchecked', 'mismatch', 'not-listening', 'no-answer', 'no-tls', 'handshake-failed', 'reload-failed'] as const;
+export type ReloadOutcome = (typeof RELOAD_OUTCOMES)[number];
+
+/** `POST /v1/reloads` (workload): what became of the certificate that it comes with. */
+export interface ReloadReport {
+	readonly outcome: ReloadOutcome;
+	/** to bring it there, this one included */
+	readonly attempts: number;
+	/** of a mismatch: what is served instead */
+	readonly servedSerial?: string;
+}
+
 /** `POST /v1/rotation` (operator): other keys for the CA. */
 export interface RotationRequest {
 	/** `root`: root and intermediate; `intermediate`: under the same root, and the bundle stays */
@@ -243,6 +260,16 @@ export interface Identity {
 	readonly renewals: number;
 	readonly revokedAt?: string;
 	readonly revocationReason?: RevocationReason;
+	/** the last that its application is known to have made of this certificate, or of one before it */
+	readonly reload?: ReloadState;
+}
+export interface ReloadState extends ReloadReport {
+	/** of the certificate that it is about */
+	readonly serial: string;
+	readonly at: string;
+	/** the last that it was seen to serve, and when */
+	readonly verifiedSerial?: string;
+	readonly verifiedAt?: string;
 }
 /** Of a chain of renewals only the newest certificate is listed, unless `all` is asked for. */
 export interface IdentityList {

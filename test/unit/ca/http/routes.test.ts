@@ -35,6 +35,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
 	'POST /v1/authorizations/:id/tokens': ['node'],
 	'DELETE /v1/authorizations/:id': ['node', 'operator'],
 	'POST /v1/renew': ['workload', 'node', 'operator'],
+	'POST /v1/reloads': ['workload'],
 	'POST /v1/revoke': ['operator', 'node'],
 	'POST /v1/revocations': ['operator', 'node'],
 	'GET /v1/identities': ['operator', 'node'],

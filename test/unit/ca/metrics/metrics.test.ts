@@ -3,7 +3,7 @@
 import test from 'ava';
 import { get } from 'node:http';
 import { bundleDigest, createToken, formatToken } from '#common/protocol/token.ts';
-import { newKey, startCa, type TestCa } from '../../../support/ca.ts';
+import { newKey, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 
 async function scrape(ca: TestCa): Promise<Map<string, number>> {
 	const { text } = await ca.admin('GET', '/v1/metrics');
@@ -30,6 +30,28 @@ test('authorizations and signings are counted by what came of them and why', asy
 	t.is(metrics.get('birthmark_signings_total{method="POST",route="/v1/renew",outcome="done",reason=""}'), 1);
 	t.is(metrics.get('birthmark_signings_total{method="POST",route="/v1/renew",outcome="refused",reason="csr-malformed"}'), 1);
 	t.is(metrics.get('birthmark_request_duration_seconds_count{method="POST",route="/v1/renew",outcome="done"}'), 1);
+});
+
+test('what workloads tell of their certificates is counted, and looked up for those that live', async (t) => {
+	const ca = await startCa(t);
+	const node = await ca.join('host1');
+	const web = await ca.enrol(node, 'web01', 'web');
+	const gone = await ca.enrol(node, 'web02', 'web');
+	const report = (credentials: Credentials, body: object) => ca.request('POST', '/v1/reloads', { credentials, body });
+	await report(gone, { outcome: 'mismatch', attempts: 1 });
+	await report(web, { outcome: 'verified', attempts: 1 });
+	await report(web, { outcome: 'no-answer', attempts: 2 });
+	await ca.request('DELETE', `/v1/authorizations/${gone.authorizationId}`, { credentials: node });
+	for (const body of [{ outcome: 'hunter2', attempts: 1 }, { outcome: 'verified' }, { outcome: 'verified', attempts: 0 }, { outcome: 'mismatch', attempts: 1, servedSerial: 'x' }, { outcome: 'verified', attempts: 1, more: 1 }]) {
+		t.like((await report(web, body)).json(), { code: 'request-malformed' });
+	}
+	t.like((await report(node, { outcome: 'verified', attempts: 1 })).json(), { code: 'forbidden' });
+	const metrics = await scrape(ca);
+	t.is(metrics.get('birthmark_reloads_total{outcome="mismatch"}'), 1);
+	t.is(metrics.get('birthmark_reloads_total{outcome="verified"}'), 1);
+	t.is(metrics.get('birthmark_identities_reload{outcome="no-answer"}'), 1);
+	t.is(metrics.get('birthmark_identities_reload{outcome="verified"}'), 0);
+	t.is(metrics.get('birthmark_identities_reload{outcome="mismatch"}'), 0);
 });
 
 test('what lives, what will end, and the lists are told', async (t) => {

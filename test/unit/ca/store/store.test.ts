@@ -29,6 +29,28 @@ for (const backend of backends(test)) {
 		t.deepEqual(await store.listNodes(NOW), [{ name: 'host1', status: 'active', allow: ['*/*'], joinedAt: NOW, liveIdentities: 1 }]);
 	});
 
+	backend.test(title('of what holders report of their applications the last of each chain is kept, and no late one about an older certificate'), async (t) => {
+		const store = await backend.store(t);
+		const first = newCertificate({ commonName: 'web01' });
+		const second = newCertificate({ commonName: 'web01', chain: first.chain, renewals: 1 });
+		const other = newCertificate({ commonName: 'web02' });
+		for (const certificate of [first, second, other]) await store.addCertificate(certificate, SYSTEM);
+		const reloads = async () => Object.fromEntries((await store.listIdentities({ now: NOW, all: true, limit: 10 })).map(({ serial, reload }) => [serial, reload]));
+		await store.putReload(first, { outcome: 'verified', attempts: 2 }, NOW);
+		const verified = { outcome: 'verified', attempts: 2, serial: first.serial, at: NOW, verifiedSerial: first.serial, verifiedAt: NOW } as const;
+		t.deepEqual(await reloads(), { [first.serial]: verified, [second.serial]: verified, [other.serial]: undefined });
+		await store.putReload(second, { outcome: 'mismatch', attempts: 1, servedSerial: first.serial }, later(60));
+		await store.putReload(first, { outcome: 'no-tls', attempts: 9 }, later(61));
+		const mismatch = { outcome: 'mismatch', attempts: 1, servedSerial: first.serial, serial: second.serial, at: later(60), verifiedSerial: first.serial, verifiedAt: NOW } as const;
+		t.deepEqual(await reloads(), { [first.serial]: undefined, [second.serial]: mismatch, [other.serial]: undefined });
+		t.deepEqual([...await store.countReloads(NOW)], [['mismatch', 1]]);
+		t.deepEqual([...await store.countReloads(later(100 * 24 * 3600))], []);
+		await store.forgetExpired(later(200 * 24 * 3600), 100);
+		t.deepEqual(await reloads(), {});
+		await store.addCertificate(second, SYSTEM);
+		t.deepEqual(await reloads(), { [second.serial]: undefined });
+	});
+
 	backend.test(title('what is not there is not found'), async (t) => {
 		const store = await backend.store(t);
 		t.is(await store.findCertificate('00'), undefined);

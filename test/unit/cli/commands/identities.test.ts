@@ -1,12 +1,13 @@
 /** `birthmark ls`, `show` and `revoke` against a real CA with real identities. */
 
 import test from 'ava';
+import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Identity, IdentityList, RevokeAnswer } from '#common/protocol/messages.ts';
 import { listenUnix } from '#common/runtime/listen.ts';
-import { newContainerId, newKey, startCa, temporaryFolder, type TestCa } from '../../../support/ca.ts';
+import { newContainerId, newKey, startCa, temporaryFolder, type Credentials, type TestCa } from '../../../support/ca.ts';
 import { newCommand } from '../../../support/command.ts';
 
 const list = (ran: { json<T>(): T }) => ran.json<IdentityList>().identities;
@@ -43,6 +44,31 @@ test('ls shows the living, with --all the dead too', async (t) => {
 	t.deepEqual(list(await birthmark(['--json', 'ls'])).map(({ commonName }) => commonName).sort(), ['web01', 'web02']);
 	t.is(list(await birthmark(['ls', '-a', '--json'])).length, 4);
 	t.false(all.includes('\u001b'));
+});
+
+test('what workloads tell of their certificates is in ls and show', async (t) => {
+	const ca = await startCa(t);
+	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
+	const host = await ca.join('host1');
+	const report = (credentials: Credentials, body: object) => ca.request('POST', '/v1/reloads', { credentials, body });
+	const web01 = await ca.enrol(host, 'web01', 'web');
+	const web02 = await ca.enrol(host, 'web02', 'web');
+	await ca.enrol(host, 'web03', 'web');
+	t.is((await report(web01, { outcome: 'verified', attempts: 1 })).status, 204);
+	t.is((await report(web02, { outcome: 'verified', attempts: 1 })).status, 204);
+	const key = newKey();
+	const renewed = { key: key.pem, cert: (await ca.request('POST', '/v1/renew', { credentials: web02, body: key.csr() })).text };
+	const old = new X509Certificate(web02.cert).serialNumber.toLowerCase();
+	const column = async () => Object.fromEntries((await birthmark(['ls'])).stdout.trimEnd().split('\n').map((line) => line.split(/ {2,}/)).map((cells) => [cells[0], cells.at(-1)]));
+	t.deepEqual(await column(), { CN: 'RELOAD', web01: 'verified', web02: 'pending', web03: '-' });
+	t.regex((await birthmark(['show', 'web02'])).stdout, new RegExp(`^reload +verified: .* about ${old}, nothing yet about this one`, 'm'));
+
+	t.is((await report(renewed, { outcome: 'mismatch', attempts: 3, servedSerial: old.toUpperCase() })).status, 204);
+	t.is((await column())['web02'], 'mismatch (3)');
+	t.regex((await birthmark(['show', 'web02'])).stdout, new RegExp(`^reload +mismatch: the application serves another certificate, ${old} \\(.*, after 3 tries\\); last verified .* \\(${old}\\)$`, 'm'));
+	const [newest, first] = list(await birthmark(['show', 'web02', '--json']));
+	t.like(newest, { reload: { outcome: 'mismatch', attempts: 3, serial: newest!.serial, servedSerial: old, verifiedSerial: old } });
+	t.is(first!.reload, undefined, 'a report about what came later says nothing about this one');
 });
 
 test('what a CA of another version lets through cannot steer the terminal', async (t) => {
