@@ -10,6 +10,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { withoutHabits } from './agent-runtime.ts';
 import { bunExecutable } from './bundle.ts';
 import { toolEnvironment } from './packages.ts';
 import { BUILD, PROJECT, TOOLS } from './paths.ts';
@@ -24,13 +25,6 @@ const ENTRY = join(PROJECT, 'agent/main.ts');
 const EXECUTABLE = 'birthmark-agent';
 /** Bytecode starts in 8 ms instead of 20. An application's own .env and bunfig.toml are none of the agent's business. */
 const COMPILE_FLAGS = ['--minify', '--bytecode', '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig'];
-
-/**
- * Settings that the runtime itself takes from the environment: command line options, a debugger
- * port, becoming a JavaScript shell. The environment of a container is its application's, which may
- * run on the same runtime; the process that holds the private key must not listen to it.
- */
-const ENVIRONMENT_OF_RUNTIME = ['BUN_OPTIONS', 'BUN_BE_BUN', 'BUN_INSPECT'];
 
 /** @returns whether anything had to be built */
 export async function buildAgent(steps: Steps): Promise<boolean> {
@@ -55,7 +49,7 @@ export async function buildAgent(steps: Steps): Promise<boolean> {
 async function compile(steps: Steps, output: string, installedAt: string): Promise<void> {
 	const runtime = `${output}.runtime`;
 	try {
-		writeFileSync(runtime, withoutEnvironment(readFileSync(bunExecutable())), { mode: 0o755 });
+		writeFileSync(runtime, withoutHabits(readFileSync(bunExecutable())), { mode: 0o755 });
 		const env = toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS);
 		// RPATH, not RUNPATH, which an application's LD_LIBRARY_PATH would come before: its libc does not fit our loader.
 		const search = ['--force-rpath', '--set-rpath', installedAt];
@@ -66,19 +60,6 @@ async function compile(steps: Steps, output: string, installedAt: string): Promi
 	} finally {
 		rmSync(runtime, { force: true });
 	}
-}
-
-/** The runtime with those variables under names that nobody sets. Same length, so that no offset changes. */
-function withoutEnvironment(runtime: Buffer): Buffer {
-	for (const name of ENVIRONMENT_OF_RUNTIME) {
-		const unused = Buffer.from(name.replace('BUN_', 'bmk_'));
-		let position = runtime.indexOf(name);
-		if (position === -1) {
-			throw new StepError(`the runtime has no ${name} any more`, 'see what this version of Bun reads from its environment, then adapt scripts/build-agent.ts');
-		}
-		for (; position !== -1; position = runtime.indexOf(name, position)) unused.copy(runtime, position);
-	}
-	return runtime;
 }
 
 /** Loader and libraries that the runtime needs on this machine: absolute paths, links included. */
@@ -92,7 +73,7 @@ async function runtimeLibraries(steps: Steps): Promise<string[]> {
 async function contentStamp(steps: Steps, libraries: readonly string[]): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
 	const hash = createHash('sha256').update(bundle.stdout).update(String(statSync(bunExecutable()).size));
-	for (const file of [import.meta.filename, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
+	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
 	return hash.digest('hex');
 }
 

@@ -1,22 +1,43 @@
 /** Small images that the integration stories run: what containers of all kinds look like to the agent. */
 
-import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { unpackMissing } from './packages.ts';
+import { unpackExactly, unpackMissing } from './packages.ts';
 import { BUILD, TOOLS } from './paths.ts';
 import type { Docker } from './images.ts';
 import type { Steps } from './steps.ts';
+import { buildTestPrograms, MUSL_LOADER } from './test-programs.ts';
 
-/** `test/busybox`: one static program with a shell in it; `test/scratch`: nothing but one static program. */
+/** Each image's Dockerfile; `/probe` in all of them is test/support/probe.c. */
+const IMAGES = {
+	/** one static program with a shell in it */
+	busybox: 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nCOPY static /probe\nCMD ["/bin/sh"]\n',
+	/** nothing but static programs */
+	scratch: 'FROM scratch\nCOPY busybox /busybox\nCOPY static /probe\nENTRYPOINT ["/busybox"]\nCMD ["sleep", "600"]\n',
+	/** a C library that is not glibc */
+	musl: `FROM test/busybox\nCOPY musl-loader ${MUSL_LOADER}\nCOPY musl /probe\n`,
+	/** glibc and no shell, with a user of its own */
+	distroless: 'FROM birthmark/base\nCOPY glibc /probe\n',
+	/** glibc and a shell that is linked with it */
+	glibc: 'FROM test/distroless\nCOPY busybox-glibc /bin/sh\n',
+} as const;
+
 export async function buildTestImages(steps: Steps, docker: Docker): Promise<void> {
 	await unpackMissing(steps, ['busybox-static'], TOOLS);
-	const busybox = join(TOOLS, 'bin/busybox');
+	// Beside the static one, which has the same name.
+	const dynamic = join(TOOLS, 'busybox-glibc');
+	if (!existsSync(dynamic)) await unpackExactly(steps, ['busybox'], dynamic);
+	const programs = await buildTestPrograms(steps);
 	const context = join(BUILD, 'context/test');
 	rmSync(context, { recursive: true, force: true });
-	mkdirSync(join(context, 'bin'), { recursive: true });
-	copyFileSync(busybox, join(context, 'bin/busybox'));
-	chmodSync(join(context, 'bin/busybox'), 0o755);
-	writeFileSync(join(context, 'Dockerfile.busybox'), `FROM scratch\nCOPY bin/busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\nCMD ["/bin/sh"]\n`);
-	writeFileSync(join(context, 'Dockerfile.scratch'), `FROM scratch\nCOPY bin/busybox /busybox\nENTRYPOINT ["/busybox"]\nCMD ["sleep", "600"]\n`);
-	for (const name of ['busybox', 'scratch']) await docker(['build', '--quiet', '--tag', `test/${name}`, '--file', join(context, `Dockerfile.${name}`), context]);
+	mkdirSync(context, { recursive: true });
+	const files = { 'busybox': join(TOOLS, 'bin/busybox'), 'busybox-glibc': join(dynamic, 'bin/busybox'), 'static': programs.static, 'musl': programs.musl, 'musl-loader': programs.muslLoader, 'glibc': programs.glibc };
+	for (const [name, file] of Object.entries(files)) {
+		copyFileSync(file, join(context, name));
+		chmodSync(join(context, name), 0o755);
+	}
+	for (const [name, text] of Object.entries(IMAGES)) {
+		writeFileSync(join(context, `Dockerfile.${name}`), text);
+		await docker(['build', '--quiet', '--tag', `test/${name}`, '--file', join(context, `Dockerfile.${name}`), context]);
+	}
 }

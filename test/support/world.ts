@@ -63,7 +63,8 @@ export interface World extends Setting {
 	/** Makes a bridge network, removed after the test. */
 	network(t: ExecutionContext): Promise<Docker.Network>;
 	exec(container: Docker.Container, command: readonly string[], options?: { user?: string }): Promise<Ran>;
-	logs(container: Docker.Container): Promise<string>;
+	/** @param which default both standard output and standard error */
+	logs(container: Docker.Container, which?: { readonly stdout?: boolean; readonly stderr?: boolean }): Promise<string>;
 	/** The docker command line against this engine; plugins and swarms as somebody whom the policy lets control them. */
 	cli(args: readonly string[], input?: string): Promise<Ran>;
 	/** The birthmark command, over the CA's admin socket. */
@@ -143,8 +144,8 @@ export function openWorld(setting = givenSetting()): World {
 			const { ExitCode } = await exec.inspect();
 			return { code: ExitCode ?? -1, stdout, stderr };
 		},
-		logs: async (container) => {
-			const log = (await container.logs({ stdout: true, stderr: true, follow: false })) as unknown as Buffer;
+		logs: async (container, which = { stdout: true, stderr: true }) => {
+			const log = (await container.logs({ ...which, follow: false })) as unknown as Buffer;
 			return stripHeaders(log);
 		},
 		// The machine may have no docker command of its own.
