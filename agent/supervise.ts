@@ -1,9 +1,4 @@
-/**
- * The application as a child of the agent: same terminal, same environment, its exit code ours.
- *
- * One thing it does not get as the engine set it: the soft limit of open files. The runtime raises
- * it to the hard limit when it starts, and nothing tells what it was before.
- */
+/** The application as a child of the agent: same terminal, same environment, same limits, its exit code ours. */
 
 import { spawn } from 'node:child_process';
 import { BirthmarkError } from '#common/protocol/errors.ts';

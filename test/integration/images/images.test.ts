@@ -4,6 +4,7 @@
  * identity, and ends with its own code.
  */
 
+import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import type { ContainerCreateOptions, Container } from 'dockerode';
 import { openWorld } from '../../support/world.ts';
@@ -39,6 +40,11 @@ const ROWS: Readonly<Record<string, ContainerCreateOptions>> = {
 	'`--memory 32m`': { Image: 'test/scratch', HostConfig: { Memory: 32 * MEBIBYTE, MemorySwap: 32 * MEBIBYTE } },
 	'`--ulimit nofile=1024:4096`': { Image: 'test/busybox', HostConfig: { Ulimits: LIMITS } },
 };
+
+test('the table of the documentation has a row for each of these containers, and no other', (t) => {
+	const table = readFileSync(new URL('../../../docs/images.md', import.meta.url), 'utf8').matchAll(/^\| (.+?) \|/gm);
+	t.deepEqual([...table].map((row) => row[1]).slice(2), Object.keys(ROWS));
+});
 
 for (const [row, kind] of Object.entries(ROWS)) {
 	test(`an application in this container notices nothing but its identity: ${row}`, async (t) => {
