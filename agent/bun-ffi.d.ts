@@ -1,6 +1,6 @@
-/** The part of Bun's foreign function interface that agent/reap.ts uses. */
+/** The part of Bun's foreign function interface that is used here. */
 declare module 'bun:ffi' {
-	export const FFIType: { readonly i32: number; readonly u32: number; readonly ptr: number };
+	export const FFIType: { readonly i32: number; readonly u32: number; readonly u64: number; readonly ptr: number };
 	export function ptr(view: ArrayBufferView): number;
 	export function dlopen<Name extends string>(
 		library: string,

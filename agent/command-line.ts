@@ -2,13 +2,14 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
+import type { Ids } from './confine.ts';
 
-export const COMMANDS = ['exec', 'once', 'renew', 'status', 'version', 'help'] as const;
+export const COMMANDS = ['exec', 'once', 'keep', 'renew', 'status', 'version', 'help'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export interface CommandLine {
 	readonly command: CommandName;
-	/** where the identity lives; a tmpfs */
+	/** where the identity lives; a tmpfs, which `keep` makes the root of its file system */
 	readonly directory: string;
 	/** how long to try to reach the CA before giving up */
 	readonly timeoutSeconds: number;
@@ -17,6 +18,8 @@ export interface CommandLine {
 	readonly tokenFile?: string;
 	/** a CA that is reached over the network, without the plugin's relay; several URLs are separated by commas */
 	readonly caUrl?: string;
+	/** for `keep`: whose container it is */
+	readonly user?: Ids;
 	/** for `exec`: the application and its arguments, never empty */
 	readonly application: readonly string[];
 }
@@ -26,6 +29,8 @@ export const HELP = `Gives this container its X.509 identity.
   birthmark-agent exec [options] -- APPLICATION [ARGUMENTS…]
       enrol, run the application, renew the identity for as long as it lives
   birthmark-agent once [options]      enrol and exit
+  birthmark-agent keep --as UID:GID   as the plugin runs it for a container without an agent: enrol, renew
+      the identity in the working directory until standard input or the plugin ends
   birthmark-agent renew [options]     renew the identity now
   birthmark-agent status [--json]     show the identity
   birthmark-agent version | help
@@ -45,7 +50,7 @@ Exit codes: 64 usage, 66 no identity, 69 CA unavailable, 70 internal, 71 clock, 
 const DEFAULT_TIMEOUT_SECONDS = 30;
 const MAX_TIMEOUT_SECONDS = 3600;
 const DEFAULT_BUNDLE_CHECK_SECONDS = 600;
-const VALUE_OPTIONS = ['--dir', '--timeout', '--token-file', '--ca-url'] as const;
+const VALUE_OPTIONS = ['--dir', '--timeout', '--token-file', '--ca-url', '--as'] as const;
 type ValueOption = (typeof VALUE_OPTIONS)[number];
 
 /**
@@ -73,6 +78,7 @@ export function parseCommandLine(args: readonly string[], environment: Readonly<
 		if (option !== undefined) {
 			const value = inline ?? options[++index];
 			if (value === undefined || value === '') throw usage(`${option} needs a value`);
+			if ((option === '--as') !== (command === 'keep') && option !== '--timeout') throw usage(`${command} does not take ${option}`);
 			if (values.has(option)) throw usage(`${option} is given twice`);
 			values.set(option, value);
 		} else if (text === '--json' && command === 'status') {
@@ -83,14 +89,16 @@ export function parseCommandLine(args: readonly string[], environment: Readonly<
 	}
 	const tokenFile = values.get('--token-file');
 	const caUrl = values.get('--ca-url');
+	const user = command === 'keep' ? ids(values.get('--as')) : undefined;
 	return {
 		command,
-		directory: values.get('--dir') ?? (environment['BIRTHMARK_DIR'] || IDENTITY_DIRECTORY),
+		directory: user ? '/' : values.get('--dir') ?? (environment['BIRTHMARK_DIR'] || IDENTITY_DIRECTORY),
 		timeoutSeconds: timeout(values.get('--timeout')),
 		json,
 		application,
 		...(tokenFile === undefined ? {} : { tokenFile }),
 		...(caUrl === undefined ? {} : { caUrl }),
+		...(user === undefined ? {} : { user }),
 	};
 }
 
@@ -101,6 +109,12 @@ export function parseCommandLine(args: readonly string[], environment: Readonly<
 export function bundleCheckSeconds({ BIRTHMARK_BUNDLE_CHECK_SECONDS: text = '' }: Readonly<Record<string, string | undefined>>): number {
 	const seconds = /^\d{1,5}$/.test(text) ? Number(text) : 0;
 	return seconds >= 1 && seconds <= 86_400 ? seconds : DEFAULT_BUNDLE_CHECK_SECONDS;
+}
+
+function ids(text = ''): Ids {
+	const match = /^(\d{1,10}):(\d{1,10})$/.exec(text);
+	if (!match) throw usage('keep needs --as UID:GID');
+	return { uid: Number(match[1]), gid: Number(match[2]) };
 }
 
 function timeout(text: string | undefined): number {

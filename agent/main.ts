@@ -8,12 +8,14 @@ import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readCaAddresses } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
 import { bundleCheckSeconds, HELP, parseCommandLine, type CommandLine } from './command-line.ts';
+import { confineToWorkingDirectory } from './confine.ts';
 import { watchDemands } from './demand.ts';
 import { requireDirectory, tokenPath } from './directory.ts';
 import { enrol } from './enrol.ts';
 import { execWithIdentity } from './exec.ts';
 import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
 import { createBundleFollower } from './follow-bundle.ts';
+import { keepIdentity } from './keep.ts';
 import { renew, requireIdentity } from './renew.ts';
 import { retryWhileUnavailable } from './retry.ts';
 import { Interrupted, routeSignals } from './signals.ts';
@@ -23,6 +25,8 @@ import { publishedAt } from './store.ts';
 import { isNotExecutable } from './supervise.ts';
 
 async function run(line: CommandLine): Promise<number> {
+	// Before anything in the directory is looked at.
+	if (line.user) await confineToWorkingDirectory(line.user);
 	const { directory, timeoutSeconds } = line;
 	if (line.command === 'help' || line.command === 'version') {
 		process.stdout.write(line.command === 'help' ? HELP : `birthmark-agent ${VERSION}\n`);
@@ -51,6 +55,8 @@ async function run(line: CommandLine): Promise<number> {
 	switch (line.command) {
 		case 'exec':
 			return execWithIdentity(options, line.application, deps);
+		case 'keep':
+			return keepIdentity({ ...options, signal: AbortSignal.any([signal, endOfInput()]) }, { ...deps, onReady: () => void process.stdout.write('ready\n') });
 		case 'once':
 			await enrol({ ...options, signal }, deps);
 			return ExitCode.ok;
@@ -62,6 +68,14 @@ async function run(line: CommandLine): Promise<number> {
 			return ExitCode.ok;
 		}
 	}
+}
+
+/** Aborted when whoever started this process has ended, by whichever signal. */
+function endOfInput(): AbortSignal {
+	const controller = new AbortController();
+	const end = (): void => controller.abort(new Interrupted('SIGHUP'));
+	process.stdin.on('end', end).on('error', end).resume();
+	return controller.signal;
 }
 
 /** An unknown level is no reason to keep an application from starting. */
