@@ -45,6 +45,7 @@ import { createImageUsers } from './users/image-users.ts';
 import { createVolumeDriver } from './volume/driver.ts';
 import { IdentityVolumes } from './volume/identity-volumes.ts';
 import { awaitEngine, mayStartAgain, NOT_PROPAGATED, reachesContainers, watchPropagation } from './volume/propagation.ts';
+import { createKeepers } from './volume/keepers.ts';
 import { openRelay } from './volume/relay.ts';
 import { startRevocationLists } from './volume/revocation-lists.ts';
 import { openTmpfs } from './volume/tmpfs.ts';
@@ -140,6 +141,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	ca,
 	revocationList: () => revocationLists.current(),
 	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], logger }, directory),
+	keepers: createKeepers({ logger }),
 	enforcement,
 	containersOf: (volume) => engine.containersOf(volume),
 	bindTask: (volume) => bindTask({ self, engine, ca, records, policy: shared.policy, onEnded: () => outbox.wake(), logger }, volume),

@@ -1,6 +1,6 @@
 /** The managed plugin: packaged from config.json and a root file system, set up, put into the chain. */
 
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { BUNDLES, CEDAR_CODE } from './bundle.ts';
 import { contentId, nodeVersion, type Docker } from './images.ts';
@@ -18,7 +18,7 @@ export function layOutPlugin(rootFs: string): { directory: string; id: string } 
 	const directory = join(BUILD, 'plugin');
 	const root = join(directory, 'rootfs');
 	const agent = join(BUILD, 'agent/bin');
-	const id = contentId([readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(CEDAR_CODE), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(rootFs)]);
+	const id = contentId([readFileSync(import.meta.filename), readFileSync(join(PROJECT, 'config.json')), readFileSync(BUNDLES.plugin.output), readFileSync(CEDAR_CODE), readFileSync(join(BUILD, 'agent.stamp')), nodeVersion(), rootFsVersion(rootFs)]);
 	const stamp = join(BUILD, 'plugin.id');
 	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { directory, id };
 	rmSync(stamp, { force: true });
@@ -29,6 +29,9 @@ export function layOutPlugin(rootFs: string): { directory: string; id: string } 
 	cpSync(BUNDLES.plugin.output, join(root, 'app/plugin.mjs'));
 	cpSync(CEDAR_CODE, join(root, 'app', basename(CEDAR_CODE)));
 	cpSync(agent, join(root, 'agent'), { recursive: true });
+	// Where its loader is looked for, also when the plugin runs it for a container.
+	mkdirSync(join(root, 'run/birthmark'), { recursive: true });
+	symlinkSync('/agent', join(root, 'run/birthmark/bin'));
 	mkdirSync(join(root, 'data'));
 	cpSync(join(PROJECT, 'config.json'), join(directory, 'config.json'));
 	writeFileSync(stamp, id);

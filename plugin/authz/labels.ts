@@ -111,7 +111,7 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 		mode: parseMode(get('birthmark.mode') ?? '0700'),
 		sizeBytes: parseSize(get('birthmark.size')),
 		inodes: parseInodes(get('birthmark.inodes')),
-		caWay: parseCaWay(get('birthmark.ca') ?? 'relay'),
+		caWay: parseCaWay(get('birthmark.ca') ?? 'relay', agentMode),
 		...(agentMode !== undefined && { agentMode: parseAgentMode(agentMode) }),
 		settings: { ...parseReloadSettings(get) },
 	};
@@ -181,8 +181,9 @@ function parseInodes(value: string | undefined): number {
 	return inodes;
 }
 
-function parseCaWay(value: string): 'relay' | 'network' {
+function parseCaWay(value: string, agentMode: string | undefined): 'relay' | 'network' {
 	if (value !== 'relay' && value !== 'network') throw illegal('birthmark.ca', value, 'use relay or network');
+	if (value === 'network' && agentMode === 'node') throw illegal('birthmark.ca', value, 'with birthmark.agent=node it is the node that reaches the CA');
 	return value;
 }
 

@@ -14,6 +14,7 @@ import type { EngineContainer } from '../docker.ts';
 import type { Enforcement } from '../enforcement.ts';
 import type { IdentityRecord, Records } from '../records.ts';
 import { createKeyedLock } from './keyed-lock.ts';
+import type { Keepers } from './keepers.ts';
 import type { Relay } from './relay.ts';
 import type { Tmpfs } from './tmpfs.ts';
 import { writeVolumeFile } from './volume-files.ts';
@@ -29,6 +30,8 @@ export interface IdentityVolumesDeps {
 	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
 	readonly revocationList: () => Promise<string>;
 	readonly openRelay: (directory: string) => Promise<Relay>;
+	/** the agents of containers that run none themselves */
+	readonly keepers: Keepers;
 	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
 	/** every container that has the volume, running or not; throws when the engine does not answer */
 	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>[]>;
@@ -129,14 +132,16 @@ export class IdentityVolumes {
 	 * over. Never throws: a container can spoil its own volume, and must not keep the plugin away.
 	 */
 	async restore(): Promise<void> {
-		const { records, tmpfs, logger } = this.#deps;
+		const { records, tmpfs, keepers, logger } = this.#deps;
 		const starts = records.identities().filter((identity) => identity.startId !== undefined);
-		for (const { volume, caWay, startId, commonName } of starts) {
+		for (const identity of starts) {
+			const { volume, caWay, agentMode, startId, commonName } = identity;
 			const spoilt = (error: unknown): void => logger.error('an identity could not be taken up whole', { volume, commonName, error });
-			if (await tmpfs.restore(volume).catch(spoilt)) {
+			if (await tmpfs.restore(volume, agentMode).catch(spoilt)) {
 				this.#mounted.add(volume);
 				this.#doubtful.set(volume, startId!);
 				if (caWay === 'relay') await this.#openRelay(volume).catch(spoilt);
+				if (agentMode === 'node') keepers.resume(identity, tmpfs.path(volume));
 			} else {
 				logger.info('the identity did not outlive a stop of the plugin or the host', { volume, commonName, startId: startId! });
 				records.endStart(volume);
@@ -179,9 +184,9 @@ export class IdentityVolumes {
 		await Promise.all(writes);
 	}
 
-	/** Stops relaying; mounts stay for the containers that run. */
+	/** Stops relaying and renewing; mounts stay for the containers that run. */
 	async close(): Promise<void> {
-		await Promise.all([...this.#relays.values()].map((relay) => relay.close()));
+		await Promise.all([this.#deps.keepers.close(), ...[...this.#relays.values()].map((relay) => relay.close())]);
 		this.#relays.clear();
 	}
 
@@ -246,8 +251,8 @@ export class IdentityVolumes {
 	}
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<void> {
-		const { records, tmpfs, revocationList, caUrls, newStartId, onEnded, logger } = this.#deps;
-		const { volume, authorizationId, commonName, caWay, settings } = identity;
+		const { records, tmpfs, keepers, revocationList, caUrls, newStartId, onEnded, logger } = this.#deps;
+		const { volume, authorizationId, commonName, caWay, agentMode, settings } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
 		onEnded();
@@ -263,6 +268,7 @@ export class IdentityVolumes {
 			// Read only now: a list that changes from here on is written into every mounted volume.
 			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);
 			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
+			if (agentMode === 'node') await keepers.start(identity, directory);
 			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
 		} catch (error) {
 			await this.#tearDown(volume).catch((cause: unknown) => logger.error('a failed start could not be undone', { volume, error: cause }));
@@ -322,7 +328,7 @@ export class IdentityVolumes {
 		this.#relays.delete(volume);
 		this.#mounted.delete(volume);
 		this.#doubtful.delete(volume);
-		await relay?.close();
+		await Promise.all([relay?.close(), this.#deps.keepers.stop(volume)]);
 		await this.#deps.tmpfs.unmount(volume);
 	}
 }

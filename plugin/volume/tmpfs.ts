@@ -9,6 +9,7 @@
 
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AgentMode } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
@@ -21,6 +22,8 @@ export interface TmpfsOwner {
 	readonly mode: number;
 	readonly sizeBytes: number;
 	readonly inodes: number;
+	/** with `node` no agent is delivered */
+	readonly agentMode: AgentMode;
 }
 
 export interface TmpfsDeps {
@@ -68,11 +71,11 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		problem,
 
 		/**
-		 * Mounts a fresh tmpfs with the agent in it, read-only.
+		 * Mounts a fresh tmpfs with the agent in it, read-only, if the container is to run it.
 		 *
 		 * @throws BirthmarkError `mount-failed`; nothing stays mounted then
 		 */
-		async mount(volume: string, { uid, gid, mode, sizeBytes, inodes }: TmpfsOwner): Promise<void> {
+		async mount(volume: string, { uid, gid, mode, sizeBytes, inodes, agentMode }: TmpfsOwner): Promise<void> {
 			const reason = problem();
 			if (reason !== undefined) throw new BirthmarkError('mount-failed', reason);
 			try {
@@ -80,7 +83,7 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 				await mkdir(hostPath(volume), { mode: 0o700 });
 				const options = `size=${sizeBytes},nr_inodes=${inodes},mode=${mode.toString(8)},uid=${uid},gid=${gid}`;
 				mountTmpfs(hostPath(volume), abilities.noswap ? `${options},noswap` : options);
-				if (abilities.agent) {
+				if (abilities.agent && agentMode !== 'node') {
 					const target = join(hostPath(volume), VolumeFile.agentDirectory);
 					await mkdir(target, { mode: 0o755 });
 					// Bound from a mount that is read-only already: a later remount would not reach the container's copy.
@@ -101,12 +104,12 @@ export async function openTmpfs({ hostDirectory, volumesDirectory, agentDirector
 		unmount: remove,
 
 		/** Binds again what outlived the plugin. @returns false when the tmpfs is gone */
-		async restore(volume: string): Promise<boolean> {
+		async restore(volume: string, agentMode: AgentMode): Promise<boolean> {
 			const mounted = await mountPoints();
 			if (!mounted.includes(hostPath(volume))) return mounted.includes(path(volume));
 			// The engine unmounted the agent as well, and where the container sees it. Bound again here it comes back there.
 			const agent = join(hostPath(volume), VolumeFile.agentDirectory);
-			if (abilities.agent && !mounted.includes(agent)) {
+			if (abilities.agent && agentMode !== 'node' && !mounted.includes(agent)) {
 				await bindOnto(agentDirectory, agent).catch((error: unknown) => logger.warn('the agent could not be delivered again', { volume, error }));
 			}
 			if (!mounted.includes(path(volume))) await bindIntoVolumes(volume);

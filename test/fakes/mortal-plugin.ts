@@ -13,6 +13,7 @@ import { startOutbox } from '../../plugin/outbox.ts';
 import { openRecords, type Records } from '../../plugin/records.ts';
 import { sweepOnce, type Suspects } from '../../plugin/sweep.ts';
 import { IdentityVolumes } from '../../plugin/volume/identity-volumes.ts';
+import { FakeKeepers } from './keepers.ts';
 import { FakeMounts } from './mounts.ts';
 import { engineContainer } from './plugin-engine.ts';
 import { identityRecord } from './identity-record.ts';
@@ -150,6 +151,7 @@ export async function startMortalPlugin(host: Host, lastStep = Infinity): Promis
 		ca,
 		revocationList: async () => 'list',
 		openRelay: async () => (step(), { close: async () => undefined }),
+		keepers: new FakeKeepers(),
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
 		containersOf: async (volume) => (host.containers.has(volume) ? [engineContainer({ Id: volume, State: host.containers.get(volume)! })] : []),
 		bindTask: async () => false,

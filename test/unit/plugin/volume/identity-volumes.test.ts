@@ -9,6 +9,7 @@ import { OUT_OF_CHAIN } from '../../../../plugin/enforcement.ts';
 import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
 import { IdentityVolumes, MAX_WAITING, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
+import { FakeKeepers } from '../../../fakes/keepers.ts';
 import { FakeMounts } from '../../../fakes/mounts.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
@@ -26,6 +27,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 	const tmpfs = new FakeMounts(mountDirectory);
 	const ca = new FakePluginCa();
 	const relays = new Set<string>();
+	const keepers = new FakeKeepers();
 	let starts = 0;
 	const deps: IdentityVolumesDeps = {
 		records,
@@ -36,6 +38,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 			relays.add(path);
 			return { close: async () => void relays.delete(path) };
 		},
+		keepers,
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
 		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }],
 		bindTask: async () => false,
@@ -47,7 +50,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 		...overrides,
 	};
 	const path = tmpfs.path(VOLUME);
-	return { volumes: new IdentityVolumes(deps), deps, records, tmpfs, ca, relays, path, file: (name: string) => readFileSync(join(path, name), 'utf8') };
+	return { volumes: new IdentityVolumes(deps), deps, records, tmpfs, ca, relays, keepers, path, file: (name: string) => readFileSync(join(path, name), 'utf8') };
 }
 
 test('a start gives a fresh tmpfs with token, address, revocation list and relay', async (t) => {
@@ -69,6 +72,38 @@ test('over the network there is an address instead of a relay', async (t) => {
 	await volumes.mount(VOLUME, 'm1');
 	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'network', url: 'https://ca:33004', urls: ['https://ca:33004', 'https://ca2:33004'] }, settings: {} });
 	t.is(relays.size, 0);
+});
+
+test('a container that runs no agent gets one beside it, which ends with the start', async (t) => {
+	const { volumes, records, keepers } = world(t);
+	records.removeVolume(VOLUME);
+	records.addIdentity({ ...IDENTITY, agentMode: 'node' });
+	await volumes.mount(VOLUME, 'm1');
+	t.true(keepers.running.has(VOLUME));
+	await volumes.unmount(VOLUME, 'm1');
+	t.false(keepers.running.has(VOLUME));
+});
+
+test('a start ends when the agent that the node runs gets no identity', async (t) => {
+	const { volumes, records, keepers, path } = world(t);
+	records.removeVolume(VOLUME);
+	records.addIdentity({ ...IDENTITY, agentMode: 'node' });
+	keepers.failure = new BirthmarkError('token-expired');
+	t.is((await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { instanceOf: BirthmarkError })).code, 'token-expired');
+	t.false(existsSync(path));
+	t.is(records.identity(VOLUME)?.startId, undefined);
+});
+
+test('after a restart of the plugin the agents that the node runs are started again, and no others', async (t) => {
+	const it = world(t);
+	await it.volumes.mount(VOLUME, 'm1');
+	const other = { ...IDENTITY, volume: 'b'.repeat(64), containerId: 'b'.repeat(64), agentMode: 'node' } as const;
+	it.records.addIdentity(other);
+	await it.volumes.mount(other.volume, 'm2');
+	await it.volumes.close();
+	t.is(it.keepers.running.size, 0);
+	await new IdentityVolumes(it.deps).restore();
+	t.deepEqual([...it.keepers.running], [other.volume]);
 });
 
 test('the same id again shares the mount and mints nothing', async (t) => {

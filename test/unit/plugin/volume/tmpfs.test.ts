@@ -27,7 +27,7 @@ async function world(t: ExecutionContext) {
 	return { tmpfs, deps, hidden, directory: made.name, path: tmpfs.path(VOLUME) };
 }
 
-const OWNER: TmpfsOwner = { uid: 0, gid: 0, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128 };
+const OWNER: TmpfsOwner = { uid: 0, gid: 0, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128, agentMode: 'none' };
 
 test('a volume is a tmpfs of its owner, small, without devices or programs', async (t) => {
 	const { tmpfs, path } = await world(t);
@@ -48,6 +48,15 @@ test('the agent is delivered, and not even root can write to it', async (t) => {
 	for (const directory of [join(path, 'bin'), join(deps.hostDirectory, VOLUME, 'bin'), deps.agentDirectory]) {
 		t.throws(() => writeFileSync(join(directory, 'birthmark-agent'), 'evil'), { code: 'EROFS' }, directory);
 	}
+});
+
+test('a container that runs no agent is delivered none, nor when the plugin is back', async (t) => {
+	const { tmpfs, path } = await world(t);
+	await tmpfs.mount(VOLUME, { ...OWNER, agentMode: 'node' });
+	t.deepEqual(readdirSync(path), []);
+	unmount(path);
+	t.true(await tmpfs.restore(VOLUME, 'node'));
+	t.deepEqual(readdirSync(path), []);
 });
 
 test('nothing is mounted where it would reach no container', async (t) => {
@@ -89,12 +98,12 @@ test('what was unmounted below the plugin is bound again from the host, with the
 	writeFileSync(join(path, 'identity.pem'), 'x');
 	unmount(path);
 	unmount(join(deps.hostDirectory, VOLUME, 'bin'));
-	t.true(await tmpfs.restore(VOLUME));
+	t.true(await tmpfs.restore(VOLUME, 'none'));
 	t.is(readFileSync(join(path, 'identity.pem'), 'utf8'), 'x');
 	t.is(readFileSync(join(path, 'bin/birthmark-agent'), 'utf8'), 'agent');
 	t.throws(() => writeFileSync(join(path, 'bin/x'), ''), { code: 'EROFS' });
 	await tmpfs.unmount(VOLUME);
-	t.false(await tmpfs.restore(VOLUME));
+	t.false(await tmpfs.restore(VOLUME, 'none'));
 });
 
 test('a link in the place of the agent is not followed', async (t) => {

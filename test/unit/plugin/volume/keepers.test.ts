@@ -1,0 +1,117 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import tmp from 'tmp';
+import type { LogFields } from '#common/runtime/log.ts';
+import { createKeepers } from '../../../../plugin/volume/keepers.ts';
+
+const IDENTITY = { volume: 'a'.repeat(64), commonName: 'api01', uid: 1000, gid: 1001 };
+
+/** A shell script in the agent's place. */
+function world(t: ExecutionContext, script: string, options: { readyMs?: number } = {}) {
+	const made = tmp.dirSync({ unsafeCleanup: true });
+	t.teardown(() => made.removeCallback());
+	const agent = join(made.name, 'agent.sh');
+	writeFileSync(agent, `#!/bin/sh\necho $$ "$@" >> runs\n${script}\n`, { mode: 0o755 });
+	const warned: Array<{ message: string; fields: LogFields | undefined }> = [];
+	const logger = { info: () => undefined, warn: (message: string, fields?: LogFields) => void warned.push({ message, fields }) };
+	const keepers = createKeepers({ logger, agent, firstRetryMs: 5, readyMs: 60_000, ...options });
+	t.teardown(() => keepers.close());
+	const runs = (): string[] => (existsSync(join(made.name, 'runs')) ? readFileSync(join(made.name, 'runs'), 'utf8').trim().split('\n') : []);
+	const pids = () => runs().map((line) => Number(line.split(' ')[0]));
+	/** Resolves when so many have been started. */
+	const started = async (count: number): Promise<void> => {
+		const watcher = watch(made.name);
+		try {
+			while (runs().length < count) await once(watcher, 'change');
+		} finally {
+			watcher.close();
+		}
+	};
+	return { keepers, directory: made.name, warned, runs, pids, started };
+}
+
+const isAlive = (pid: number): boolean => {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch {
+		return false;
+	}
+};
+const STAYS = 'echo ready; exec cat';
+
+test('the agent is started as the user of the container, in its directory, and is ready before the start goes on', async (t) => {
+	const { keepers, directory, runs, pids } = world(t, STAYS);
+	await keepers.start(IDENTITY, directory);
+	t.regex(runs()[0]!, /^\d+ keep --as 1000:1001 --timeout \d+$/);
+	t.true(isAlive(pids()[0]!));
+	await keepers.stop(IDENTITY.volume);
+	t.false(isAlive(pids()[0]!));
+});
+
+test('it has nothing of the environment of the plugin', async (t) => {
+	process.env['JOIN_TOKEN_OF_TEST'] = 'secret';
+	const { keepers, directory } = world(t, `env > environment; ${STAYS}`);
+	await keepers.start(IDENTITY, directory);
+	t.notRegex(readFileSync(join(directory, 'environment'), 'utf8'), /secret/);
+});
+
+test('an agent that gets no identity ends the start with its own sentence and code', async (t) => {
+	const { keepers, directory, runs } = world(t, 'echo "birthmark: the token is past its time [token-expired]" >&2; exit 77');
+	await t.throwsAsync(keepers.start(IDENTITY, directory), { code: 'token-expired', message: /the token is past its time/ });
+	await setImmediate();
+	t.is(runs().length, 1);
+});
+
+test('an agent that says nothing in time is ended', async (t) => {
+	const { keepers, directory, pids } = world(t, 'exec cat', { readyMs: 50 });
+	await t.throwsAsync(keepers.start(IDENTITY, directory), { code: 'mount-failed' });
+	t.false(pids().some(isAlive));
+});
+
+test('a plugin without an agent says so', async (t) => {
+	const { directory } = world(t, '');
+	const keepers = createKeepers({ logger: { info: () => undefined, warn: () => undefined }, agent: '/nonexistent/agent' });
+	await t.throwsAsync(keepers.start(IDENTITY, directory), { code: 'mount-failed', message: /ENOENT/ });
+});
+
+test('one that dies is started again', async (t) => {
+	const { keepers, directory, pids, started, warned } = world(t, STAYS);
+	await keepers.start(IDENTITY, directory);
+	process.kill(pids()[0]!, 'SIGKILL');
+	await started(2);
+	t.regex(warned[0]!.message, /started again/);
+	t.is(warned[0]!.fields?.commonName, 'api01');
+	await keepers.close();
+	t.false(pids().some(isAlive));
+});
+
+test('one that never comes far is tried again more and more seldom, until it is stopped', async (t) => {
+	const { keepers, directory, started, warned, runs } = world(t, 'echo "birthmark: no [ca-unavailable]" >&2; exit 69');
+	keepers.resume(IDENTITY, directory);
+	await started(4);
+	await keepers.stop(IDENTITY.volume);
+	const count = runs().length;
+	const pauses = warned.map(({ fields }) => fields!.seconds!);
+	t.deepEqual(pauses.slice(0, 3), [0.005, 0.01, 0.02]);
+	t.is(warned[0]!.fields?.reason, 'birthmark: no [ca-unavailable]');
+	await setImmediate();
+	t.is(runs().length, count);
+});
+
+test('another start of the same volume ends the one before', async (t) => {
+	const { keepers, directory, pids } = world(t, STAYS);
+	await keepers.start(IDENTITY, directory);
+	await keepers.start(IDENTITY, directory);
+	t.deepEqual(pids().map(isAlive), [false, true]);
+});
+
+test('what it logs is in the log of the plugin', async (t) => {
+	const { keepers, directory, warned } = world(t, `echo '{"level":"warn","message":"renewal failed"}' >&2; ${STAYS}`);
+	await keepers.start(IDENTITY, directory);
+	await keepers.stop(IDENTITY.volume);
+	t.is(warned[0]!.fields?.reason, 'renewal failed');
+});
