@@ -51,7 +51,8 @@ export function addIdentity(
 	}
 	return {
 		...options,
-		...wrapCommand(options, image),
+		// The node runs the agent of a container in which nothing else than its own program is to run.
+		...(identity.agentMode !== 'node' && wrapCommand(options, image)),
 		Labels: { ...options.Labels, ...identityLabels(identity) },
 		HostConfig: { ...options.HostConfig, Mounts: [...mounts, identityMount(driver)] },
 	};
