@@ -12,7 +12,7 @@ export type UncheckedAgentFile = { readonly [Key in keyof AgentFile]?: unknown }
 
 const isText = (value: unknown) => typeof value === 'string';
 /** Every setting, and whether a value can be one of it. */
-const SETTINGS: Readonly<Record<keyof AgentSettings, (value: unknown) => boolean>> = { reload: isText, port: isText };
+const SETTINGS: Readonly<Record<keyof AgentSettings, (value: unknown) => boolean>> = { formats: isText, keyMode: isText, owner: isText, reload: isText, port: isText };
 
 export function agentFilePath(directory: string): string {
 	return join(directory, VolumeFile.agentConfig);

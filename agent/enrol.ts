@@ -12,6 +12,7 @@ import { NEW_TOKEN, type CaClient, type FetchedBundle } from './ca-client.ts';
 import { deleteToken, readTokenFile, requireDirectory } from './directory.ts';
 import type { Identity } from './identity.ts';
 import { generateKey } from './key.ts';
+import type { Publication } from './publication.ts';
 import { retryWhileUnavailable, type RetryDeps } from './retry.ts';
 import { publish, readIdentity } from './store.ts';
 import { requireClock, validateIdentity } from './validate.ts';
@@ -26,6 +27,8 @@ export interface EnrolOptions {
 export interface EnrolDeps extends RetryDeps {
 	readonly ca: Pick<CaClient, 'fetchBundle' | 'sign'>;
 	readonly logger: Pick<Logger, 'info' | 'warn'>;
+	/** how the files are to be */
+	readonly publication?: Publication;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function enrol(options: EnrolOptions, deps: EnrolDeps): Promise<Ide
 	}
 	const tokenText = readTokenFile(tokenPath);
 	const identity = await redeem(tokenText, options, deps);
-	publish(directory, identity);
+	publish(directory, identity, deps.publication);
 	discardToken(tokenPath, deps);
 	return identity;
 }

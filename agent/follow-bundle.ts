@@ -11,6 +11,7 @@ import { bundleDigest } from '#common/protocol/token.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { requireBundle } from '#common/x509/bundle.ts';
 import type { CaClient } from './ca-client.ts';
+import type { Publication } from './publication.ts';
 import { requireIdentity } from './renew.ts';
 import { publish } from './store.ts';
 import { validateIdentity } from './validate.ts';
@@ -18,20 +19,22 @@ import { validateIdentity } from './validate.ts';
 export interface FollowBundleDeps {
 	readonly ca: Pick<CaClient, 'changedBundle' | 'acknowledge'>;
 	readonly logger: Pick<Logger, 'info' | 'warn'>;
+	/** how the files are to be */
+	readonly publication?: Publication;
 }
 
 /**
  * @returns a function that looks once, and resolves with true when the CA wants the identity renewed soon; it
  * throws nothing but the signal's reason, a failure is for the log and leaves the bundle in use as it is
  */
-export function createBundleFollower(directory: string, { ca, logger }: FollowBundleDeps): (signal: AbortSignal) => Promise<boolean> {
+export function createBundleFollower(directory: string, { ca, logger, publication }: FollowBundleDeps): (signal: AbortSignal) => Promise<boolean> {
 	async function look(signal: AbortSignal): Promise<boolean> {
 		const inUse = requireIdentity(directory);
 		const answer = await ca.acknowledge(inUse, signal);
 		const changed = answer?.digest === hexDigest(inUse.bundle) ? undefined : await ca.changedBundle(inUse.bundle, signal);
 		if (!changed) return answer?.renew ?? false;
 		await tryBundle(changed, signal);
-		if (!(await publishBundle(directory, changed))) return false;
+		if (!(await publishBundle(directory, changed, publication))) return false;
 		logger.info('another trust bundle is in use', { digest: hexDigest(changed) });
 		return (await ca.acknowledge(requireIdentity(directory), signal))?.renew ?? false;
 	}
@@ -62,11 +65,11 @@ export function createBundleFollower(directory: string, { ca, logger }: FollowBu
  * @returns false when another process published meanwhile, which decides again at its next look
  * @throws BirthmarkError `certificate-invalid`: its peers would refuse it, so the bundle has to wait for a renewal
  */
-async function publishBundle(directory: string, bundle: Buffer): Promise<boolean> {
+async function publishBundle(directory: string, bundle: Buffer, publication: Publication | undefined): Promise<boolean> {
 	const before = requireIdentity(directory);
 	const after = await validateIdentity({ ...before, bundle });
 	if (requireIdentity(directory).leaf.serial !== before.leaf.serial) return false;
-	publish(directory, after);
+	publish(directory, after, publication);
 	return true;
 }
 

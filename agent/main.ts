@@ -5,6 +5,7 @@ import { printable } from '#common/protocol/names.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
+import { readSettings } from './agent-file.ts';
 import { readCaAddresses } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
 import { bundleCheckSeconds, HELP, parseCommandLine, type CommandLine } from './command-line.ts';
@@ -16,6 +17,7 @@ import { execWithIdentity } from './exec.ts';
 import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
 import { createBundleFollower } from './follow-bundle.ts';
 import { keepIdentity } from './keep.ts';
+import { publicationFrom } from './publication.ts';
 import { renew, requireIdentity } from './renew.ts';
 import { retryWhileUnavailable } from './retry.ts';
 import { Interrupted, routeSignals } from './signals.ts';
@@ -47,6 +49,7 @@ async function run(line: CommandLine): Promise<number> {
 		random: Math.random,
 		sleep: systemSleep,
 		bundleCheckSeconds: bundleCheckSeconds(process.env),
+		publication: publicationFrom(readSettings(directory)),
 		watchDemands: (watched: string) => watchDemands(watched, logger),
 		logger,
 	};

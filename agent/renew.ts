@@ -6,6 +6,7 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { CaClient } from './ca-client.ts';
 import type { Identity } from './identity.ts';
 import { generateKey } from './key.ts';
+import type { Publication } from './publication.ts';
 import { publish, readIdentity } from './store.ts';
 import { clockSkewSeconds, validateIdentity } from './validate.ts';
 
@@ -13,6 +14,8 @@ export interface RenewDeps {
 	readonly ca: Pick<CaClient, 'renew'>;
 	readonly clock: Clock;
 	readonly logger: Pick<Logger, 'info' | 'warn'>;
+	/** how the files are to be */
+	readonly publication?: Publication;
 }
 
 const NOTEWORTHY_SKEW_SECONDS = 60;
@@ -21,7 +24,7 @@ const NOTEWORTHY_SKEW_SECONDS = 60;
  * @returns the new identity, published
  * @throws BirthmarkError; the old identity is untouched then
  */
-export async function renew(directory: string, signal: AbortSignal, { ca, clock, logger }: RenewDeps): Promise<Identity> {
+export async function renew(directory: string, signal: AbortSignal, { ca, clock, logger, publication }: RenewDeps): Promise<Identity> {
 	const old = requireIdentity(directory);
 	const { key, csr } = generateKey();
 	const { chain, date } = await ca.renew(old.bundle, old, csr, signal);
@@ -35,7 +38,7 @@ export async function renew(directory: string, signal: AbortSignal, { ca, clock,
 	// Not an error as at birth: an application that runs is better off with the new certificate.
 	const skew = clockSkewSeconds(clock, date);
 	if (Math.abs(skew) > NOTEWORTHY_SKEW_SECONDS) logger.warn('the clocks of this machine and the CA are apart', { code: 'clock-skew', seconds: skew });
-	publish(directory, renewed);
+	publish(directory, renewed, publication);
 	const remainingMs = renewed.leaf.notAfter.getTime() - clock.now().getTime();
 	logger.info('identity renewed', { serial: renewed.leaf.serial, seconds: Math.round(remainingMs / 1000) });
 	return renewed;

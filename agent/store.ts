@@ -3,32 +3,22 @@
  *
  *     .generation-7/{identity.pem,tls.key,tls.crt,ca.crt}
  *     current -> .generation-7
- *     identity.pem -> current/identity.pem     and so on for the other three
+ *     identity.pem -> current/identity.pem     and so on for the others
  *
  * A rotation writes a new generation and switches by renaming one symlink, so that no name ever
  * shows a half-written file and identity.pem never a key beside another key's certificate. The
  * generation before stays: who resolved `current` just before the switch can finish reading.
  */
 
-import {
-	chmodSync,
-	closeSync,
-	fchmodSync,
-	lstatSync,
-	mkdirSync,
-	openSync,
-	readFileSync,
-	readdirSync,
-	readlinkSync,
-	renameSync,
-	rmSync,
-	symlinkSync,
-	writeFileSync,
-} from 'node:fs';
+import { closeSync, fchmodSync, lstatSync, mkdirSync, openSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
+import { filesOf, type GenerationFile } from './formats.ts';
+import { giveTo } from './give-file.ts';
+import { holdDirectory, holdWithin, readOrdinaryFile, type HeldDirectory } from './held-directory.ts';
 import { readLeaf, type Identity } from './identity.ts';
+import { DEFAULT_PUBLICATION, type Publication } from './publication.ts';
+import { storeError, systemCode } from './store-error.ts';
 
 const PREFIX = '.generation-';
 const GENERATION = /^\.generation-(\d{1,15})$/;
@@ -36,7 +26,10 @@ const PRIVATE = 0o600;
 const PUBLIC = 0o644;
 /** Who may enter is decided by the mode of the identity directory itself. */
 const GENERATION_MODE = 0o755;
-const PUBLISHED_NAMES = [VolumeFile.identity, VolumeFile.key, VolumeFile.certificate, VolumeFile.bundle];
+/** What the application put in their place need not be small. */
+const MAX_FILE_BYTES = 1024 * 1024;
+/** Gone, or something else in its place: a link, a directory, a pipe, what is far too large. */
+const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'EFBIG', 'ENXIO']);
 
 /**
  * Makes the identity visible in the directory.
@@ -44,55 +37,46 @@ const PUBLISHED_NAMES = [VolumeFile.identity, VolumeFile.key, VolumeFile.certifi
  * @throws BirthmarkError `directory-full` or `directory-unusable`; what was published before is
  * still there then, unchanged
  */
-export function publish(directory: string, { key, chain, bundle }: Pick<Identity, 'key' | 'chain' | 'bundle'>): void {
-	const previous = currentGeneration(directory);
-	const next = Math.max(0, ...generations(directory)) + 1;
-	const folder = join(directory, PREFIX + next);
+export function publish(directory: string, identity: Pick<Identity, 'key' | 'chain' | 'bundle'>, publication: Publication = DEFAULT_PUBLICATION): void {
 	try {
-		mkdirSync(folder);
+		using(holdDirectory(directory), (root) => {
+			const previous = currentGeneration(root);
+			const next = Math.max(0, ...generations(root)) + 1;
+			const name = PREFIX + next;
+			const files = filesOf(identity, publication.formats, join(publication.seenAt ?? directory, name));
+			mkdirSync(root.at(name), 0o700); // one that is there may be another agent's, which publishes right now: hands off
+			try {
+				using(holdWithin(root, name), (folder) => {
+					fillGeneration(folder, files, publication);
+					switchTo(root, folder, name, files);
+				});
+			} catch (error) {
+				removeGeneration(root, name);
+				throw error;
+			}
+			// Younger ones than the previous are left alone: `birthmark-agent renew` may be writing one right now.
+			for (const old of generations(root)) if (previous !== undefined && old < previous) removeGeneration(root, PREFIX + old);
+		});
 	} catch (cause) {
-		throw describe(directory, cause); // it may be another agent's, which publishes right now: hands off
-	}
-	try {
-		chmodSync(folder, GENERATION_MODE);
-		writeNew(join(folder, VolumeFile.identity), key + chain, PRIVATE);
-		writeNew(join(folder, VolumeFile.key), key, PRIVATE);
-		writeNew(join(folder, VolumeFile.certificate), chain, PUBLIC);
-		writeNew(join(folder, VolumeFile.bundle), bundle, PUBLIC);
-		// These lead nowhere until the first switch, so that all four names appear at the same instant.
-		for (const name of PUBLISHED_NAMES) linkAtomically(directory, name, join(VolumeFile.current, name), next);
-		linkAtomically(directory, VolumeFile.current, PREFIX + next, next);
-	} catch (cause) {
-		rmSync(folder, { recursive: true, force: true });
-		throw describe(directory, cause);
-	}
-	// Younger ones than the previous are left alone: `birthmark-agent renew` may be writing one right now.
-	for (const old of generations(directory)) {
-		if (previous !== undefined && old < previous) rmSync(join(directory, PREFIX + old), { recursive: true, force: true });
+		throw storeError(directory, cause);
 	}
 }
 
 /**
  * The files of one generation, resolved once, so that they belong together.
  *
- * @returns the published identity, undefined when there is none or its files are gone
+ * @returns the published identity, undefined when there is none, its files are gone or are no files
  * @throws BirthmarkError `directory-unusable`, `certificate-invalid`
  */
 export function readIdentity(directory: string): Identity | undefined {
-	const generation = currentGeneration(directory);
-	if (generation === undefined) return undefined;
-	const folder = join(directory, PREFIX + generation);
 	try {
-		const chain = readFileSync(join(folder, VolumeFile.certificate), 'latin1');
-		return {
-			key: readFileSync(join(folder, VolumeFile.key), 'latin1'),
-			chain,
-			bundle: readFileSync(join(folder, VolumeFile.bundle)),
-			leaf: readLeaf(chain),
-		};
+		return using(holdDirectory(directory), (root) => {
+			const generation = currentGeneration(root);
+			return generation === undefined ? undefined : using(holdWithin(root, PREFIX + generation), readGeneration);
+		});
 	} catch (cause) {
-		if (systemCode(cause) === 'ENOENT') return undefined;
-		throw describe(directory, cause);
+		if (NO_FILE.has(systemCode(cause))) return undefined;
+		throw storeError(directory, cause);
 	}
 }
 
@@ -101,60 +85,76 @@ export function publishedAt(directory: string): Date {
 	return lstatSync(join(directory, VolumeFile.current)).mtime;
 }
 
-function currentGeneration(directory: string): number | undefined {
-	try {
-		const match = GENERATION.exec(readlinkSync(join(directory, VolumeFile.current)));
-		return match ? Number(match[1]) : undefined;
-	} catch (cause) {
-		// EINVAL: something that is no link, which the next publication replaces.
-		if (['ENOENT', 'EINVAL'].includes(systemCode(cause))) return undefined;
-		throw describe(directory, cause);
-	}
+function readGeneration(folder: HeldDirectory): Identity {
+	const read = (name: string): Buffer => readOrdinaryFile(folder.at(name), MAX_FILE_BYTES);
+	const chain = read(VolumeFile.certificate).toString('latin1');
+	return { key: read(VolumeFile.key).toString('latin1'), chain, bundle: read(VolumeFile.bundle), leaf: readLeaf(chain) };
 }
 
-function generations(directory: string): number[] {
-	try {
-		return readdirSync(directory).flatMap((name) => GENERATION.exec(name)?.[1] ?? []).map(Number);
-	} catch (cause) {
-		throw describe(directory, cause);
-	}
+function fillGeneration(folder: HeldDirectory, files: readonly GenerationFile[], publication: Publication): void {
+	for (const file of files) writeNew(folder, file, publication);
+	// Last: a directory that hands its group on does so no longer when somebody of another group changes its mode.
+	fchmodSync(folder.fd, GENERATION_MODE);
 }
 
-function writeNew(path: string, data: string | Buffer, mode: number): void {
-	const file = openSync(path, 'wx', PRIVATE);
+function writeNew(folder: HeldDirectory, { name, data, isSecret }: GenerationFile, { keyMode, owner }: Publication): void {
+	const file = openSync(folder.at(name), 'wx', PRIVATE);
 	try {
 		writeFileSync(file, data);
-		fchmodSync(file, mode); // whatever the umask is
+		fchmodSync(file, isSecret ? keyMode : PUBLIC); // whatever the umask is
+		if (owner) giveTo(owner, file);
 	} finally {
 		closeSync(file);
 	}
 }
 
+function switchTo(root: HeldDirectory, folder: HeldDirectory, generation: string, files: readonly GenerationFile[]): void {
+	// These lead nowhere until the first switch, so that all names appear at the same instant.
+	for (const { name } of files) linkAtomically(root, folder, name, join(VolumeFile.current, name));
+	linkAtomically(root, folder, VolumeFile.current, generation);
+}
+
 /** Points `name` to `target` in one step, whatever was there. */
-function linkAtomically(directory: string, name: string, target: string, generation: number): void {
-	const path = join(directory, name);
-	const temporary = join(directory, `${PREFIX}${generation}`, `.${name}`);
+function linkAtomically(root: HeldDirectory, folder: HeldDirectory, name: string, target: string): void {
+	const temporary = folder.at(`.${name}`);
 	symlinkSync(target, temporary);
-	renameSync(temporary, path);
+	renameSync(temporary, root.at(name));
 }
 
-function describe(directory: string, cause: unknown): BirthmarkError {
-	if (cause instanceof BirthmarkError) return cause;
-	const code = systemCode(cause);
-	if (code === 'ENOSPC' || code === 'EDQUOT') {
-		return new BirthmarkError(
-			'directory-full',
-			`${directory} is full: remove what does not belong there and restart the container`,
-			{ cause },
-		);
+/** With its files, and no further: directories in it are the application's, and stay. */
+function removeGeneration(root: HeldDirectory, name: string): void {
+	tolerate(() => using(holdWithin(root, name), (folder) => {
+		for (const entry of readdirSync(folder.at('.'))) tolerate(() => unlinkSync(folder.at(entry)));
+	}));
+	tolerate(() => rmdirSync(root.at(name)));
+}
+
+/** What cannot be removed takes room, and nothing else. */
+function tolerate(remove: () => void): void {
+	try {
+		remove();
+	} catch {}
+}
+
+function currentGeneration(root: HeldDirectory): number | undefined {
+	try {
+		const match = GENERATION.exec(readlinkSync(root.at(VolumeFile.current)));
+		return match ? Number(match[1]) : undefined;
+	} catch (cause) {
+		// EINVAL: something that is no link, which the next publication replaces.
+		if (['ENOENT', 'EINVAL'].includes(systemCode(cause))) return undefined;
+		throw cause;
 	}
-	return new BirthmarkError(
-		'directory-unusable',
-		`${directory} cannot be used (${code}): run the container as the user it was created for (labels birthmark.uid and birthmark.gid)`,
-		{ cause },
-	);
 }
 
-function systemCode(cause: unknown): string {
-	return cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown failure';
+function generations(root: HeldDirectory): number[] {
+	return readdirSync(root.at('.')).flatMap((name) => GENERATION.exec(name)?.[1] ?? []).map(Number);
+}
+
+function using<T>(directory: HeldDirectory, work: (directory: HeldDirectory) => T): T {
+	try {
+		return work(directory);
+	} finally {
+		directory.close();
+	}
 }

@@ -6,6 +6,7 @@
 import type { AgentMode } from '#common/protocol/agent-file.ts';
 import type { WorkloadProfile } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
+import type { Format } from '#common/protocol/publication.ts';
 
 /** The identity that a container is to be born with. */
 export interface ContainerIdentity {
@@ -19,11 +20,15 @@ export interface ContainerIdentity {
 	readonly profile?: WorkloadProfile;
 	/** of the certificate; the CA's default when absent */
 	readonly lifetimeSeconds?: number;
-	/** owner of the identity directory, when it is not the container's user */
+	/** for whom the files are, when it is not the container's user */
 	readonly uid?: number;
 	readonly gid?: number;
-	/** permission bits of the identity directory; default 0o700 */
+	/** permission bits of the identity directory; default 0o700, 0o750 when the files are for another user */
 	readonly directoryMode?: number;
+	/** permission bits of key files: 0o600 (default), 0o640, 0o400, 0o440 */
+	readonly keyMode?: number;
+	/** in which formats beside PEM the identity is written */
+	readonly formats?: readonly Format[];
 	/** limits of the identity directory; 1 MiB and 128 inodes when absent */
 	readonly sizeBytes?: number;
 	readonly inodes?: number;
@@ -42,7 +47,7 @@ export interface ContainerIdentity {
  * @throws BirthmarkError `name-illegal`
  */
 export function identityLabels(identity: ContainerIdentity): Record<string, string> {
-	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, sizeBytes, inodes, caWay, agentMode, reload, port } = identity;
+	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, keyMode, formats, sizeBytes, inodes, caWay, agentMode, reload, port } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
 		'birthmark.ou': organizationalUnit === undefined ? undefined : checkName('role', organizationalUnit),
@@ -52,6 +57,8 @@ export function identityLabels(identity: ContainerIdentity): Record<string, stri
 		'birthmark.uid': uid?.toString(),
 		'birthmark.gid': gid?.toString(),
 		'birthmark.mode': directoryMode?.toString(8).padStart(4, '0'),
+		'birthmark.key-mode': keyMode?.toString(8).padStart(4, '0'),
+		'birthmark.formats': formats?.join(),
 		'birthmark.size': sizeBytes?.toString(),
 		'birthmark.inodes': inodes?.toString(),
 		'birthmark.ca': caWay,

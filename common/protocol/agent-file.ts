@@ -15,6 +15,12 @@ export interface AgentFile {
 
 /** What the labels of a container ask of its agent; absent is the default. */
 export interface AgentSettings {
+	/** in which formats the identity is written, see `publication.ts` */
+	readonly formats?: string;
+	/** permission bits of key files */
+	readonly keyMode?: string;
+	/** `uid:gid` of the files, when the agent runs as somebody else */
+	readonly owner?: string;
 	/** how the application takes up a new certificate, see `reload.ts` */
 	readonly reload?: string;
 	/** where it serves it, see `reload.ts` */

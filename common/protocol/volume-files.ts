@@ -27,6 +27,18 @@ export const VolumeFile = {
 	certificate: 'tls.crt',
 	/** the trust bundle, exactly the bytes that were verified */
 	bundle: 'ca.crt',
-	/** symlink to the directory of the generation in use; the four files above are symlinks through it */
+	/** label `birthmark.formats=haproxy`: chain, then key */
+	combined: 'haproxy.pem',
+	/** label `birthmark.formats=der`: key, chain and trust bundle, certificates one after the other */
+	keyDer: 'tls.key.der',
+	certificateDer: 'tls.crt.der',
+	bundleDer: 'ca.crt.der',
+	/** label `birthmark.formats=pkcs12`: key and chain; the trust bundle; the password of both */
+	keyStore: 'identity.p12',
+	trustStore: 'ca.p12',
+	storePassword: 'identity.p12.password',
+	/** label `birthmark.formats=nginx`: directives that name the files of one generation */
+	nginx: 'nginx.conf',
+	/** symlink to the directory of the generation in use; the files above are symlinks through it */
 	current: 'current',
 } as const;

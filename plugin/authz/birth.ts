@@ -6,10 +6,8 @@ import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineImage } from '../docker.ts';
 import type { IdentityRecord, Records } from '../records.ts';
-import type { OnHost } from '../users/id-mapping.ts';
-import type { OwnerOf } from '../users/image-users.ts';
-import type { Owner } from '../users/user-lookup.ts';
 import type { IdentityLabels } from './labels.ts';
+import type { OwnerDeps } from './ownership.ts';
 
 export interface BirthDeps {
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
@@ -19,26 +17,9 @@ export interface BirthDeps {
 	readonly logger: Pick<Logger, 'info' | 'error'>;
 }
 
-export interface OwnerDeps {
-	readonly ownerOf: OwnerOf;
-	readonly onHost: OnHost;
-}
-
 /** What the CA is asked for. @param image the reference that people wrote */
 export function authorizeRequestOf({ names, profile, lifetimeSeconds }: Pick<IdentityLabels, 'names' | 'profile' | 'lifetimeSeconds'>, image: string, imageId: string): AuthorizeRequest {
 	return { ...names, image, imageId, ...(profile !== undefined && { profile }), ...(lifetimeSeconds !== undefined && { lifetimeSeconds }) };
-}
-
-/**
- * Labels first, then the user of the request, then that of the image.
- *
- * @param usernsMode `host` for a container that stays out of the engine's user namespaces
- * @returns ids on the host
- */
-export async function ownerOfIdentity({ ownerOf, onHost }: OwnerDeps, { uid, gid }: IdentityLabels, user: string, image: EngineImage, usernsMode = ''): Promise<Owner> {
-	const looked = uid === undefined ? await ownerOf(user, image) : { uid, gid: 0 };
-	const owner = { uid: looked.uid, gid: gid ?? looked.gid };
-	return usernsMode === 'host' ? owner : onHost(owner);
 }
 
 /**

@@ -16,13 +16,14 @@ import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
-import { authorizeRequestOf, giveBirth, ownerOfIdentity, rootByName, type BirthDeps, type OwnerDeps } from './birth.ts';
+import { authorizeRequestOf, giveBirth, rootByName, type BirthDeps } from './birth.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, identityMounts } from './identity-mount.ts';
 import type { EngineCall } from './engine-call.ts';
 import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
+import { ownershipOf, type OwnerDeps } from './ownership.ts';
 import { refuseSwarmLabels } from './swarm-labels.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
@@ -68,7 +69,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 	const volume = checkIdentityMount(self, body, isOurs);
 	if (volume !== '') await checkOwner(deps, volume, identity);
 	if (!image) return;
-	await ownerOfIdentity(deps, identity, body.user, image, body.usernsMode);
+	await ownershipOf(deps, identity, body.user, image, body.usernsMode);
 	await checkRun(deps, call, identity, body, image, containerName);
 	await deps.ca.authorize({ ...authorizeRequestOf(identity, body.image, image.Id), dryRun: true, ...(containerName !== '' && { containerName }) });
 }
@@ -100,13 +101,13 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
-	const owner = await ownerOfIdentity(deps, identity, body.user, image, body.usernsMode);
+	const ownership = await ownershipOf(deps, identity, body.user, image, body.usernsMode);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);
 	const asked = { ...authorizeRequestOf(identity, body.image, image.Id), containerId, ...(containerName !== '' && { containerName }) };
-	const { names, mode, sizeBytes, inodes, caWay, agentMode = 'none', settings } = identity;
-	await giveBirth(deps, asked, { volume: mount.Name, containerName, imageId: container.ImageID, ...names, ...owner, mode, sizeBytes, inodes, caWay, delivery: 'volume', agentMode, settings });
+	const { names, sizeBytes, inodes, caWay, agentMode = 'none' } = identity;
+	await giveBirth(deps, asked, { volume: mount.Name, containerName, imageId: container.ImageID, ...names, ...ownership, sizeBytes, inodes, caWay, delivery: 'volume', agentMode });
 }
 
 /** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */

@@ -7,19 +7,18 @@ import { AGENT_MODES, type AgentMode, type AgentSettings } from '#common/protoco
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote, roleOf } from '#common/protocol/names.ts';
 import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
+import { MAX_ID, parseFormats, parseKeyMode } from '#common/protocol/publication.ts';
 import { parseReload, parseServedAddress } from '#common/protocol/reload.ts';
 import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 export const COMMON_NAME_LABEL = 'birthmark.cn';
-const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.port'] as const;
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.key-mode', 'birthmark.formats', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.port'] as const;
 type Label = (typeof LABELS)[number];
 
 const MAX_DNS_NAMES = 16;
 const MIN_LIFETIME_SECONDS = 10;
 const SECONDS: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600 };
-/** Linux keeps 2^32-1 for "no id" */
-const MAX_ID = 0xfffffffe;
 
 /** Key, chain, bundle and two generations of them take about 40 KiB; a CRL of 10 000 entries 600 KiB. */
 const DEFAULT_SIZE_BYTES = 1024 * 1024;
@@ -35,11 +34,11 @@ export interface IdentityLabels {
 	readonly profile?: WorkloadProfile;
 	/** of the certificates; the CA's default when absent */
 	readonly lifetimeSeconds?: number;
-	/** owner of the identity directory; the container's user when absent */
+	/** for whom the files are; the container's user when absent */
 	readonly uid?: number;
 	readonly gid?: number;
-	/** permission bits of the identity directory */
-	readonly mode: number;
+	/** permission bits of the identity directory; by default as narrow as they can be */
+	readonly mode?: number;
 	/** limits of the tmpfs */
 	readonly sizeBytes: number;
 	readonly inodes: number;
@@ -97,6 +96,7 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 	const ttl = get('birthmark.ttl');
 	const uid = get('birthmark.uid');
 	const gid = get('birthmark.gid');
+	const mode = get('birthmark.mode');
 	const agentMode = get('birthmark.agent');
 	return {
 		names: {
@@ -108,16 +108,25 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 		...(ttl !== undefined && { lifetimeSeconds: parseLifetime(ttl) }),
 		...(uid !== undefined && { uid: parseId('birthmark.uid', uid) }),
 		...(gid !== undefined && { gid: parseId('birthmark.gid', gid) }),
-		mode: parseMode(get('birthmark.mode') ?? '0700'),
+		...(mode !== undefined && { mode: parseMode(mode) }),
 		sizeBytes: parseSize(get('birthmark.size')),
 		inodes: parseInodes(get('birthmark.inodes')),
 		caWay: parseCaWay(get('birthmark.ca') ?? 'relay', agentMode),
 		...(agentMode !== undefined && { agentMode: parseAgentMode(agentMode) }),
-		settings: { ...parseReloadSettings(get) },
+		settings: { ...parsePublicationSettings(get), ...parseReloadSettings(get) },
 	};
 }
 
 /** Checked here and passed on as they were written. */
+function parsePublicationSettings(get: (name: Label) => string | undefined): Pick<AgentSettings, 'formats' | 'keyMode'> {
+	const formats = get('birthmark.formats');
+	const keyMode = get('birthmark.key-mode');
+	if (formats !== undefined) parseFormats(formats, (why) => illegal('birthmark.formats', formats, why));
+	if (keyMode !== undefined) parseKeyMode(keyMode, (why) => illegal('birthmark.key-mode', keyMode, why));
+	return { ...(formats !== undefined && { formats }), ...(keyMode !== undefined && { keyMode }) };
+}
+
+/** The same for what the application does with a new certificate. */
 function parseReloadSettings(get: (name: Label) => string | undefined): Pick<AgentSettings, 'reload' | 'port'> {
 	const reload = get('birthmark.reload');
 	const port = get('birthmark.port');

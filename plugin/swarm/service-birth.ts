@@ -9,11 +9,12 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
-import { authorizeRequestOf, ownerOfIdentity, rootByName, type OwnerDeps } from '../authz/birth.ts';
+import { authorizeRequestOf, rootByName } from '../authz/birth.ts';
 import { parseMounts, type MountSpec } from '../authz/create-body.ts';
 import { asList, asString, stringMap, structFields, type Fields } from '../authz/go-struct.ts';
 import { isWithin } from '../authz/host-paths.ts';
 import { hasIdentityLabels, identityLabelsOf, parseIdentityLabels, withImageLabels } from '../authz/labels.ts';
+import { ownershipOf, type OwnerDeps } from '../authz/ownership.ts';
 import { checkPrivileges } from '../authz/privileges.ts';
 import type { EngineCall } from '../authz/engine-call.ts';
 import type { EngineImage } from '../docker.ts';
@@ -65,12 +66,12 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	const user = asString(container.get('user'), 'User');
 	const capAdd = strings(container, 'capabilityadd');
 	checkPrivileges({ privileged: false, capAdd });
-	const owner = await ownerOfIdentity(deps, identity, user, image);
+	const ownership = await ownershipOf(deps, identity, user, image);
 	const asked = { image: reference, user, networkMode: '', networks: networksOf(service, task), binds: [], mounts, capAdd };
 	const facts = factsOfCreate(asked, image, { ...namesFacts(identity.names), organization: deps.environment(), name, service: name, ...(await rootByName(deps, user, image)) });
 	await deps.policy.check(call, 'run', { container: facts });
 	await deps.ca.authorize({ ...authorizeRequestOf(identity, reference, image.Id), dryRun: true, ...(name !== '' && { containerName: name }) });
-	return { caller: call.caller, facts, labels: identityLabelsOf(labels), ...identity, image: reference, imageId: image.Id, ...owner };
+	return { caller: call.caller, facts, labels: identityLabelsOf(labels), ...identity, image: reference, imageId: image.Id, ...ownership };
 }
 
 /** @throws BirthmarkError `mount-missing` or `mount-illegal` */

@@ -1,12 +1,14 @@
 import test from 'ava';
-import { fork, spawnSync } from 'node:child_process';
+import { execFileSync, fork, spawnSync } from 'node:child_process';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import fs, { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import { decodePem } from '#common/x509/pem.ts';
 import { publish, readIdentity } from '../../../agent/store.ts';
 import { createPki, issueLeaf, leafDefaults, serialOf } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
@@ -106,6 +108,63 @@ test('a publication that fails leaves the identity before readable and nothing e
 	t.is(error.code, 'directory-unusable');
 	t.is(readFileSync(join(directory, 'identity.pem'), 'utf8'), first.key + first.chain);
 	t.deepEqual(readdirSync(directory).filter((name) => name.startsWith('.')), ['.generation-1']);
+});
+
+test('every format is there, with the mode that is asked for, whatever the umask is', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const identity = await makeIdentity();
+	publish(directory, identity, { formats: ['haproxy', 'der', 'nginx'], keyMode: 0o640, seenAt: '/run/birthmark' });
+	const read = (name: string) => readFileSync(join(directory, name));
+	t.is(read('haproxy.pem').toString(), identity.chain + identity.key);
+	t.true(new X509Certificate(read('tls.crt.der')).checkPrivateKey(createPrivateKey({ key: read('tls.key.der'), type: 'pkcs8', format: 'der' })));
+	t.deepEqual(read('tls.crt.der'), Buffer.concat(decodePem('CERTIFICATE', identity.chain)!));
+	t.deepEqual(new X509Certificate(read('ca.crt.der')).raw, new X509Certificate(pki.bundle).raw);
+	t.is(read('nginx.conf').toString(), 'ssl_certificate /run/birthmark/.generation-1/tls.crt;\nssl_certificate_key /run/birthmark/.generation-1/tls.key;\n');
+	const modes = (wanted: number) => readdirSync(join(directory, 'current')).filter((name) => (statSync(join(directory, name)).mode & 0o7777) === wanted).sort();
+	t.deepEqual(modes(0o640), ['haproxy.pem', 'identity.pem', 'tls.key', 'tls.key.der']);
+	t.deepEqual(modes(0o644), ['ca.crt', 'ca.crt.der', 'nginx.conf', 'tls.crt', 'tls.crt.der']);
+});
+
+const isRoot = process.geteuid!() === 0;
+
+(isRoot ? test : test.skip)('the files are for whom they are meant, at every write', async (t) => {
+	const directory = tmpfsDirectory(t);
+	for (const owner of [{ uid: 999, gid: 998 }, { uid: 999, gid: 997 }]) {
+		publish(directory, await makeIdentity(), { formats: [], keyMode: 0o400, owner });
+		for (const name of ['identity.pem', 'tls.key', 'tls.crt', 'ca.crt']) t.like(statSync(join(directory, name)), owner);
+		t.is(statSync(join(directory, 'tls.key')).mode & 0o777, 0o400);
+		t.like(statSync(join(directory, 'current')), { uid: 0 }, 'what is in it is the agent\'s to change');
+	}
+});
+
+test('links and pipes that an application put in place of files are not followed', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const [first, second] = [await makeIdentity(), await makeIdentity()];
+	publish(directory, first);
+	const elsewhere = tmpfsDirectory(t);
+	for (const name of ['tls.key', 'tls.crt', 'ca.crt']) writeFileSync(join(elsewhere, name), 'mine');
+	rmSync(join(directory, '.generation-1'), { recursive: true });
+	symlinkSync(elsewhere, join(directory, '.generation-1'));
+	t.is(readIdentity(directory), undefined);
+	publish(directory, second);
+	publish(directory, first);
+	t.deepEqual(readdirSync(elsewhere), ['ca.crt', 'tls.crt', 'tls.key'], 'nothing was written or removed there');
+	const file = join(directory, 'current', 'tls.crt');
+	for (const spoil of [() => symlinkSync(join(elsewhere, 'tls.crt'), file), () => void execFileSync('mkfifo', [file]), () => mkdirSync(file), () => writeFileSync(file, Buffer.alloc(2 ** 21))]) {
+		rmSync(file, { recursive: true });
+		spoil();
+		t.is(readIdentity(directory), undefined);
+	}
+});
+
+test('a generation that the application filled goes as far as it can, and is in nobody\'s way', async (t) => {
+	const directory = tmpfsDirectory(t);
+	publish(directory, await makeIdentity());
+	mkdirSync(join(directory, '.generation-1', 'mine'));
+	symlinkSync(tmpfsDirectory(t), join(directory, '.generation-1', 'link'));
+	for (let count = 0; count < 3; count++) publish(directory, await makeIdentity());
+	t.deepEqual(readdirSync(join(directory, '.generation-1')), ['mine']);
+	t.is(readlinkSync(join(directory, 'current')), '.generation-4');
 });
 
 // Mounting needs a namespace of one's own, which some machines keep from their users.

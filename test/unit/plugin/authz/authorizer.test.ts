@@ -14,6 +14,7 @@ import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
 import type { ServiceSpec } from '../../../../plugin/records-services.ts';
 import { createImageUsers } from '../../../../plugin/users/image-users.ts';
+import { plainOwner, type Owner } from '../../../../plugin/users/user-lookup.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
 import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
@@ -394,8 +395,8 @@ test('a user whom the image calls by another name than root is root to the rules
 	t.is(policy.asked.at(-1)?.subject.container?.user, 'root');
 	await authorizeRequest({ ...deps, ownerOf: async () => ({ uid: 5, gid: 0 }) }, create({ ...labelled, User: 'web' }));
 	t.is(policy.asked.at(-1)?.subject.container?.user, 'web');
-	const nobody = (): never => t.fail('a number says it all');
-	t.true((await authorizeRequest({ ...deps, ownerOf: nobody }, create({ ...labelled, User: '1000', Labels: { ...named, 'birthmark.uid': '7' } }))).Allow);
+	const nobody = async (user: string): Promise<Owner> => plainOwner(user) ?? t.fail('numbers say it all');
+	t.true((await authorizeRequest({ ...deps, ownerOf: nobody }, create({ ...labelled, User: '1000:1000', Labels: named }))).Allow);
 });
 
 test('where the engine has user namespaces, owners are ids on the host, unless the container stays out of them', async (t) => {
@@ -407,12 +408,12 @@ test('where the engine has user namespaces, owners are ids on the host, unless t
 	}
 });
 
-test('labels decide the owner over the user of the container', async (t) => {
+test('the directory belongs to the user of the container, its files to that of the labels', async (t) => {
 	const { deps, engine, identities } = world();
 	const Labels = { ...named, 'birthmark.uid': '7', 'birthmark.gid': '8', 'birthmark.mode': '0750', 'birthmark.size': '4m', 'birthmark.inodes': '500', 'birthmark.ca': 'network' };
 	engine.list.push(newContainer(Labels));
 	await authorizeResponse(deps, created({ ...labelled, User: 'www-data', Labels }));
-	t.like(identities[0], { uid: 7, gid: 8, mode: 0o750, sizeBytes: 4 * 1024 * 1024, inodes: 500, caWay: 'network' });
+	t.like(identities[0], { uid: 33, gid: 8, mode: 0o750, settings: { owner: '7:8' }, sizeBytes: 4 * 1024 * 1024, inodes: 500, caWay: 'network' });
 });
 
 test('a container that could not be authorized after all is named, with the remedy', async (t) => {

@@ -10,7 +10,7 @@ test('a container without birthmark labels asks for nothing', (t) => {
 });
 
 test('name and role are enough', (t) => {
-	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, mode: 0o700, sizeBytes: 1024 * 1024, inodes: 128, caWay: 'relay', settings: {} });
+	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, sizeBytes: 1024 * 1024, inodes: 128, caWay: 'relay', settings: {} });
 });
 
 test('a role that nobody said is the name without its number', (t) => {
@@ -20,8 +20,8 @@ test('a role that nobody said is the name without its number', (t) => {
 
 test('every label is read', (t) => {
 	t.deepEqual(
-		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload' }),
-		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: { reload: 'exec:nginx -s reload' } },
+		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.key-mode': '0640', 'birthmark.formats': 'haproxy,der', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload' }),
+		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: { formats: 'haproxy,der', keyMode: '0640', reload: 'exec:nginx -s reload' } },
 	);
 });
 
@@ -63,6 +63,11 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['a port of a client', { ...named, 'birthmark.port': '8443', 'birthmark.profile': 'client' }, 'label-illegal', /not for servers/],
 	['a reload where no agent is', { ...named, 'birthmark.reload': 'signal:HUP', 'birthmark.agent': 'node' }, 'label-illegal', /birthmark\.agent=node/],
 	['a port where no agent looks', { ...named, 'birthmark.port': '8443', 'birthmark.agent': 'node' }, 'label-illegal', /birthmark\.agent=node/],
+	['a key that everybody reads', { ...named, 'birthmark.key-mode': '0644' }, 'label-illegal', /owner and at most its group; use 0600, 0640, 0400 or 0440/],
+	['a key that the group writes', { ...named, 'birthmark.key-mode': '0660' }, 'label-illegal', /0640/],
+	['an unknown format', { ...named, 'birthmark.formats': 'der,jks' }, 'label-illegal', /use pem, .*der/],
+	['a format twice', { ...named, 'birthmark.formats': 'der, der' }, 'label-illegal', /twice/],
+	['no format at all', { ...named, 'birthmark.formats': '' }, 'label-illegal', /use pem/],
 	['an unknown way to the CA', { ...named, 'birthmark.ca': 'pigeon' }, 'label-illegal', /relay or network/],
 ];
 

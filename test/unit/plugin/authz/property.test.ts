@@ -83,8 +83,8 @@ test('a mutated create request is read or refused, and never a fault', (t) => {
 });
 
 test('labels are an identity with legal names, no identity, or refused', (t) => {
-	const name = fc.oneof(fc.constantFrom('birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.ca'), fc.string(), fc.string().map((text) => `birthmark.${text}`));
-	const value = fc.oneof(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/), fc.string(), fc.string({ unit: 'binary' }), fc.nat().map(String), fc.constantFrom('24h', '15m', '0750', '0777', 'relay', 'network', '9s', 'api.example.com,api'));
+	const name = fc.oneof(fc.constantFrom('birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.key-mode', 'birthmark.formats', 'birthmark.ca'), fc.string(), fc.string().map((text) => `birthmark.${text}`));
+	const value = fc.oneof(fc.stringMatching(/^[a-z][a-z0-9-]{0,8}$/), fc.string(), fc.string({ unit: 'binary' }), fc.nat().map(String), fc.constantFrom('24h', '15m', '0750', '0640', '0777', 'haproxy,der', 'relay', 'network', '9s', 'api.example.com,api'));
 	const right = fc.record({ 'birthmark.cn': fc.stringMatching(/^[a-z]{1,5}$/), 'birthmark.ou': fc.stringMatching(/^[a-z]{1,5}$/) }, { noNullPrototype: true });
 	let read = 0;
 	holds(t, 2000, fc.property(fc.oneof(fc.constant({}), right), fc.dictionary(name, value, { maxKeys: 4 }), (base, more) => {
@@ -98,8 +98,8 @@ test('labels are an identity with legal names, no identity, or refused', (t) => 
 		checkName('role', identity.names.organizationalUnit);
 		for (const dnsName of identity.names.dnsNames) checkDnsName(dnsName);
 		equal(identity.names.commonName, labels.get('birthmark.cn'));
-		equal(identity.mode & 0o7022, 0);
-		equal(identity.mode & 0o700, 0o700);
+		equal((identity.mode ?? 0o700) & 0o7022, 0);
+		equal((identity.mode ?? 0o700) & 0o700, 0o700);
 		ok((identity.lifetimeSeconds ?? 10) >= 10 && Number.isSafeInteger(identity.lifetimeSeconds ?? 10));
 		for (const id of [identity.uid ?? 0, identity.gid ?? 0]) ok(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1);
 	}));
