@@ -17,6 +17,7 @@ import { filesOf, type GenerationFile } from './formats.ts';
 import { giveTo } from './give-file.ts';
 import { holdDirectory, holdWithin, readOrdinaryFile, type HeldDirectory } from './held-directory.ts';
 import { readLeaf, type Identity } from './identity.ts';
+import { isStorePassword, newStorePassword } from './pkcs12.ts';
 import { DEFAULT_PUBLICATION, type Publication } from './publication.ts';
 import { storeError, systemCode } from './store-error.ts';
 
@@ -43,7 +44,7 @@ export function publish(directory: string, identity: Pick<Identity, 'key' | 'cha
 			const previous = currentGeneration(root);
 			const next = Math.max(0, ...generations(root)) + 1;
 			const name = PREFIX + next;
-			const files = filesOf(identity, publication.formats, join(publication.seenAt ?? directory, name));
+			const files = filesOf(identity, publication.formats, { folder: join(publication.seenAt ?? directory, name), storePassword: storePassword(root, previous) });
 			mkdirSync(root.at(name), 0o700); // one that is there may be another agent's, which publishes right now: hands off
 			try {
 				using(holdWithin(root, name), (folder) => {
@@ -89,6 +90,15 @@ function readGeneration(folder: HeldDirectory): Identity {
 	const read = (name: string): Buffer => readOrdinaryFile(folder.at(name), MAX_FILE_BYTES);
 	const chain = read(VolumeFile.certificate).toString('latin1');
 	return { key: read(VolumeFile.key).toString('latin1'), chain, bundle: read(VolumeFile.bundle), leaf: readLeaf(chain) };
+}
+
+/** Stays the same: programs are told it once and read the stores again and again. */
+function storePassword(root: HeldDirectory, previous: number | undefined): string {
+	try {
+		const text = using(holdWithin(root, PREFIX + previous), (folder) => readOrdinaryFile(folder.at(VolumeFile.storePassword), MAX_FILE_BYTES)).toString('latin1');
+		if (isStorePassword(text)) return text;
+	} catch {}
+	return newStorePassword();
 }
 
 function fillGeneration(folder: HeldDirectory, files: readonly GenerationFile[], publication: Publication): void {

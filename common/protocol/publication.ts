@@ -5,7 +5,7 @@
  */
 
 /** Beside PEM, which is always there. */
-export const FORMATS = ['pem', 'haproxy', 'der', 'nginx'] as const;
+export const FORMATS = ['pem', 'pkcs12', 'haproxy', 'der', 'nginx'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** Owner and group of files, as numbers of the container. */

@@ -33,6 +33,10 @@ export const VolumeFile = {
 	keyDer: 'tls.key.der',
 	certificateDer: 'tls.crt.der',
 	bundleDer: 'ca.crt.der',
+	/** label `birthmark.formats=pkcs12`: key and chain; the trust bundle; the password of both */
+	keyStore: 'identity.p12',
+	trustStore: 'ca.p12',
+	storePassword: 'identity.p12.password',
 	/** label `birthmark.formats=nginx`: directives that name the files of one generation */
 	nginx: 'nginx.conf',
 	/** symlink to the directory of the generation in use; the files above are symlinks through it */

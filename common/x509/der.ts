@@ -14,6 +14,7 @@ export const Tag = {
 	utf8String: 0x0c,
 	utcTime: 0x17,
 	generalizedTime: 0x18,
+	bmpString: 0x1e,
 	sequence: 0x30,
 	set: 0x31,
 } as const;

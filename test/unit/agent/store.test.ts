@@ -113,7 +113,7 @@ test('a publication that fails leaves the identity before readable and nothing e
 test('every format is there, with the mode that is asked for, whatever the umask is', async (t) => {
 	const directory = tmpfsDirectory(t);
 	const identity = await makeIdentity();
-	publish(directory, identity, { formats: ['haproxy', 'der', 'nginx'], keyMode: 0o640, seenAt: '/run/birthmark' });
+	publish(directory, identity, { formats: ['pkcs12', 'haproxy', 'der', 'nginx'], keyMode: 0o640, seenAt: '/run/birthmark' });
 	const read = (name: string) => readFileSync(join(directory, name));
 	t.is(read('haproxy.pem').toString(), identity.chain + identity.key);
 	t.true(new X509Certificate(read('tls.crt.der')).checkPrivateKey(createPrivateKey({ key: read('tls.key.der'), type: 'pkcs8', format: 'der' })));
@@ -121,8 +121,24 @@ test('every format is there, with the mode that is asked for, whatever the umask
 	t.deepEqual(new X509Certificate(read('ca.crt.der')).raw, new X509Certificate(pki.bundle).raw);
 	t.is(read('nginx.conf').toString(), 'ssl_certificate /run/birthmark/.generation-1/tls.crt;\nssl_certificate_key /run/birthmark/.generation-1/tls.key;\n');
 	const modes = (wanted: number) => readdirSync(join(directory, 'current')).filter((name) => (statSync(join(directory, name)).mode & 0o7777) === wanted).sort();
-	t.deepEqual(modes(0o640), ['haproxy.pem', 'identity.pem', 'tls.key', 'tls.key.der']);
-	t.deepEqual(modes(0o644), ['ca.crt', 'ca.crt.der', 'nginx.conf', 'tls.crt', 'tls.crt.der']);
+	t.deepEqual(modes(0o640), ['haproxy.pem', 'identity.p12', 'identity.p12.password', 'identity.pem', 'tls.key', 'tls.key.der']);
+	t.deepEqual(modes(0o644), ['ca.crt', 'ca.crt.der', 'ca.p12', 'nginx.conf', 'tls.crt', 'tls.crt.der']);
+});
+
+test('the password of the stores stays when the identity changes, and is another in every container', async (t) => {
+	const password = (directory: string) => readFileSync(join(directory, 'identity.p12.password'), 'latin1');
+	const [one, other] = [tmpfsDirectory(t), tmpfsDirectory(t)];
+	const publication = { formats: ['pkcs12'], keyMode: 0o600 } as const;
+	publish(one, await makeIdentity(), publication);
+	const first = password(one);
+	t.regex(first, /^[0-9a-f]{32}$/);
+	publish(one, await makeIdentity(), publication);
+	t.is(password(one), first);
+	publish(other, await makeIdentity(), publication);
+	t.not(password(other), first);
+	writeFileSync(join(one, 'identity.p12.password'), 'short');
+	publish(one, await makeIdentity(), publication);
+	t.regex(password(one), /^[0-9a-f]{32}$/);
 });
 
 const isRoot = process.geteuid!() === 0;
