@@ -2,9 +2,10 @@
  * A directory that is held by its descriptor: names in it are looked up there, whatever has been put in
  * place of its path meanwhile (openat(2), by way of /proc/self/fd, proc_pid_fd(5)). The application may be
  * able to change what lies in the identity directory, and must not be able to lead the agent elsewhere.
+ * Where there is no /proc the agent is confined to that directory (confine.ts), and nothing in it leads out.
  */
 
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
@@ -44,8 +45,10 @@ export function readOrdinaryFile(path: string, maxBytes: number, flags = O_NOFOL
 
 function hold(path: string, flags: number): HeldDirectory {
 	const fd = openSync(path, flags);
+	const handle = `/proc/self/fd/${fd}`;
+	const base = existsSync(handle) ? handle : path;
 	return {
-		at: (name) => `/proc/self/fd/${fd}/${name}`,
+		at: (name) => `${base}/${name}`,
 		fd,
 		close: () => closeSync(fd),
 	};

@@ -3,6 +3,7 @@
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { printable } from '#common/protocol/names.ts';
 import { VERSION } from '#common/protocol/version.ts';
+import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readSettings } from './agent-file.ts';
@@ -59,7 +60,7 @@ async function run(line: CommandLine): Promise<number> {
 		case 'exec':
 			return execWithIdentity(options, line.application, deps);
 		case 'keep':
-			return keepIdentity({ ...options, signal: AbortSignal.any([signal, endOfInput()]) }, { ...deps, onReady: () => void process.stdout.write('ready\n') });
+			return keepIdentity({ ...options, signal: AbortSignal.any([signal, endOfInput()]) }, { ...deps, publication: { ...deps.publication, seenAt: IDENTITY_DIRECTORY }, onReady: () => void process.stdout.write('ready\n') });
 		case 'once':
 			await enrol({ ...options, signal }, deps);
 			return ExitCode.ok;

@@ -185,15 +185,24 @@ test('a generation that the application filled goes as far as it can, and is in 
 
 // Mounting needs a namespace of one's own, which some machines keep from their users.
 const canMount = spawnSync('unshare', ['--map-root-user', '--mount', 'true']).status === 0;
-(canMount ? test : test.skip)('a full tmpfs is named, and the identity before stays whole', async (t) => {
-	const directory = tmpfsDirectory(t);
-	const file = join(tmpfsDirectory(t), 'identity.json');
-	const identity = await makeIdentity();
-	writeFileSync(file, JSON.stringify({ ...identity, bundle: identity.bundle.toString() }));
-	const program = fileURLToPath(new URL('../../fakes/full-tmpfs.ts', import.meta.url));
-	const { stdout, stderr } = spawnSync('unshare', ['--map-root-user', '--mount', process.execPath, program, directory, file], { encoding: 'utf8' });
-	t.is(stdout, 'directory-full true .generation-1\n', stderr);
-});
+for (const [how, outcome, sentence] of [
+	['no bytes', 'directory-full true .generation-1', /is full: .*birthmark\.size/],
+	['no inodes', 'directory-full true .generation-1', /is full: .*birthmark\.inodes/],
+	['read-only', 'directory-unusable true .generation-1', /mounted read-only/],
+	['no /proc', 'published true .generation-1,.generation-2', /^$/],
+] as const) {
+	(canMount ? test : test.skip)(`a tmpfs with ${how}: the outcome has a name, and the identity before stays whole`, async (t) => {
+		const directory = tmpfsDirectory(t);
+		const file = join(tmpfsDirectory(t), 'identity.json');
+		const identity = await makeIdentity();
+		writeFileSync(file, JSON.stringify({ ...identity, bundle: identity.bundle.toString() }));
+		const program = fileURLToPath(new URL('../../fakes/spoilt-directory.ts', import.meta.url));
+		const { stdout, stderr } = spawnSync('unshare', ['--map-root-user', '--mount', process.execPath, program, directory, file, how], { encoding: 'utf8' });
+		const [first, second = ''] = stdout.split('\n');
+		t.is(first, outcome, stderr);
+		t.regex(second, sentence);
+	});
+}
 
 test('a reader never sees a key beside another key\'s certificate', async (t) => {
 	const directory = tmpfsDirectory(t);
