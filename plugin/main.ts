@@ -26,6 +26,8 @@ import { readConfig, type PluginConfig } from './config.ts';
 import { createEngine } from './docker.ts';
 import { startEnforcement } from './enforcement.ts';
 import { runGuard, type SharedDeps } from './guard/guard.ts';
+import { createPlaces } from './hook/places.ts';
+import { createHookServer, HOOK_SOCKET } from './hook/server.ts';
 import { listenForScrapers } from './metrics/listener.ts';
 import { createPluginMetrics } from './metrics/plugin-metrics.ts';
 import { startMembership } from './membership.ts';
@@ -44,11 +46,12 @@ import { createImageFiles } from './users/image-files.ts';
 import { createImageUsers } from './users/image-users.ts';
 import { createVolumeDriver } from './volume/driver.ts';
 import { IdentityVolumes } from './volume/identity-volumes.ts';
-import { awaitEngine, mayStartAgain, NOT_PROPAGATED, reachesContainers, watchPropagation } from './volume/propagation.ts';
+import { awaitEngine, mayStartAgain, NOT_PROPAGATED, placeForContainers, reachesContainers, watchPropagation } from './volume/propagation.ts';
 import { createKeepers } from './volume/keepers.ts';
 import { openRelay } from './volume/relay.ts';
 import { startRevocationLists } from './volume/revocation-lists.ts';
 import { openTmpfs } from './volume/tmpfs.ts';
+import { createContainersOf } from './volume/who-starts.ts';
 
 /** name of the mount in config.json that brings the engine's socket */
 const RUN_MOUNT = 'run';
@@ -109,7 +112,8 @@ const shared: SharedDeps = {
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {
 	await runGuard({ shared, hostRoot, policyPath: config.POLICY_FILE, engineSocket: config.ENGINE_SOCKET, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });
 }
-const reaches = () => reachesContainers({ directory: config.DATA_DIRECTORY, own: '/proc/self/mountinfo', shim: `/proc/${process.ppid}/mountinfo` });
+const propagated = { directory: config.DATA_DIRECTORY, own: '/proc/self/mountinfo', shim: `/proc/${process.ppid}/mountinfo` };
+const reaches = () => reachesContainers(propagated);
 let isReached = pluginId === undefined || (await reaches());
 if (!isReached && startsAgain()) {
 	await awaitEngine(config.PLUGIN_SOCKET, logger);
@@ -135,6 +139,7 @@ const enforcement = startEnforcement({
 	},
 	logger,
 });
+const containersOf = createContainersOf(engine);
 const volumes: IdentityVolumes = new IdentityVolumes({
 	records,
 	tmpfs,
@@ -143,8 +148,8 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], logger }, directory),
 	keepers: createKeepers({ logger }),
 	enforcement,
-	containersOf: (volume) => engine.containersOf(volume),
-	bindTask: (volume) => bindTask({ self, engine, ca, records, policy: shared.policy, onEnded: () => outbox.wake(), logger }, volume),
+	containersOf,
+	bindTask: (holder) => bindTask({ self, engine, containersOf, ca, records, policy: shared.policy, onEnded: () => outbox.wake(), logger }, holder),
 	onEnded: () => outbox.wake(),
 	caUrls: config.CA_URL ?? [],
 	startGraceMs: config.START_GRACE_SECONDS * 1000,
@@ -187,6 +192,14 @@ const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, memb
 const metrics = createPluginMetrics({ status, proofs: enforcement.counts, mounted: () => volumes.mountedCount(), now: () => clock.now(), monotonic: () => performance.now() });
 const volumeDriver = createVolumeDriver({ records, volumes, path: tmpfs.path, status });
 const passesCounted = metrics.passing('request', passesRequest);
+const hook = createHookServer({
+	records,
+	volumes,
+	placeForContainers: createPlaces({ place: () => (pluginId === undefined ? Promise.resolve(config.DATA_DIRECTORY) : placeForContainers(propagated)), directory: config.DATA_DIRECTORY, hostRoot, path: tmpfs.path }),
+	logger,
+});
+// Before the engine sees that the plugin is there: the first containers may be waiting.
+await hook.listen(join(config.RUN_DIRECTORY, HOOK_SOCKET));
 const server = createPluginServer({
 	passes: { request: (message) => (enforcement.asked(), passesCounted(message)), response: metrics.passing('response', passesResponse) },
 	authorizeRequest: metrics.judging('request', (call: EngineCall) => authorizeRequest(authorizer, call)),
@@ -210,6 +223,7 @@ onShutdown(logger, async () => {
 	for (const part of [propagation, enforcement, membership, sweep, outbox, revocationLists]) part.close();
 	scraped?.closeAllConnections();
 	scraped?.close();
+	await hook.close();
 	await volumes.close();
 	await server.close();
 	ca.close();

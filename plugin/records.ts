@@ -13,6 +13,7 @@ import { migrateRecords } from './records-schema.ts';
 import { ServiceRecords } from './records-services.ts';
 
 export interface IdentityRecord extends Names {
+	/** the key of everything that is kept for it: the name of a volume, or the container's id where the runtime delivers */
 	readonly volume: string;
 	readonly containerId: string;
 	/** under which the CA knows it, without the slash; empty in a record of an earlier version */
@@ -115,7 +116,7 @@ export class Records {
 		if (owners.some((owner) => !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
 		const { volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, sizeBytes, inodes, caWay, delivery, agentMode, settings, taskId = null } = record;
 		this.#transaction(() => {
-			this.addVolume(volume);
+			if (delivery === 'volume') this.addVolume(volume);
 			this.#run('DELETE FROM births WHERE container_id = ?', containerId);
 			this.#run(
 				ADD_IDENTITY,
@@ -123,6 +124,11 @@ export class Records {
 				delivery, agentMode, JSON.stringify(settings), taskId,
 			);
 		});
+	}
+
+	/** The identity of a container, however it is delivered. */
+	identityOfContainer(containerId: string): IdentityRecord | undefined {
+		return this.#all(`SELECT ${IDENTITY_COLUMNS} FROM identities WHERE container_id = ?`, containerId).map(toIdentity)[0];
 	}
 
 	/** The identity whose turn it is on this volume. */

@@ -93,13 +93,13 @@ export async function sweepOnce({ records, engine, volumes, now, logger }: Sweep
 	const containers = new Map((await engine.containers({})).map((container) => [container.Id, container]));
 	const before = new Map(suspects);
 	suspects.clear();
-	for (const { volume, containerId, commonName, startId } of identities) {
+	for (const { volume, delivery, containerId, commonName, startId } of identities) {
 		const container = containers.get(containerId);
 		try {
 			if (!container) {
 				logger.info('the container is gone', { containerId, commonName, volume });
 				await volumes.forget(volume, containerId);
-				if (isAnonymousVolume(volume)) await engine.removeVolume(volume);
+				if (delivery === 'volume' && isAnonymousVolume(volume)) await engine.removeVolume(volume);
 			} else if (startId !== undefined && volumes.mayHaveEnded(volume, startId) && !RUNNING.includes(container.State)) {
 				const since = before.get(startId) ?? now();
 				if (now() - since >= SETTLE_MS) await volumes.endStart(volume, startId);

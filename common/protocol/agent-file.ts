@@ -36,3 +36,8 @@ export type AgentMode = (typeof AGENT_MODES)[number];
 
 /** How a container gets its identity: by a volume that it mounts, or by the runtime that starts it. */
 export type Delivery = 'volume' | 'runtime';
+
+/** Without a label: whoever mounts a volume starts the agent himself, the runtime puts it in front. */
+export function defaultAgentMode(delivery: Delivery): AgentMode {
+	return delivery === 'runtime' ? 'exec' : 'none';
+}

@@ -8,6 +8,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NO_FACTS } from '#common/policy/request.ts';
+import { defaultAgentMode } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
@@ -19,13 +20,12 @@ import type { Judge } from '../policy/judge.ts';
 import type { IdentityRecord } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import type { ServiceRecords, ServiceSpec } from '../records-services.ts';
+import type { Holder } from '../volume/who-starts.ts';
 
 export interface TaskBirthDeps extends BirthDeps {
 	readonly self: () => Promise<Self>;
-	readonly engine: {
-		containersOf(volume: string): Promise<readonly EngineContainer[]>;
-		task(id: string): Promise<EngineTask | undefined>;
-	};
+	readonly engine: { task(id: string): Promise<EngineTask | undefined> };
+	readonly containersOf: (holder: Holder) => Promise<readonly EngineContainer[]>;
 	readonly records: BirthDeps['records'] & { identities(): readonly IdentityRecord[]; readonly services: Pick<ServiceRecords, 'specs'> };
 	readonly policy: Judge;
 	/** how long a task may be ahead of the record of its service */
@@ -42,23 +42,25 @@ const STEP_MS = 50;
 const MEANT_TO_RUN: readonly string[] = ['ready', 'running', 'complete', 'completed'];
 
 /**
- * @returns false when the volume is not that of a task
+ * @param holder of an identity that nobody has yet
+ * @returns false when it is not that of a task
  * @throws BirthmarkError when it is, and the task gets no identity
  */
-export async function bindTask(deps: TaskBirthDeps, volume: string): Promise<boolean> {
-	const [container, ...more] = await deps.engine.containersOf(volume);
+export async function bindTask(deps: TaskBirthDeps, holder: Holder): Promise<boolean> {
+	const { volume, delivery } = holder;
+	const [container, ...more] = await deps.containersOf(holder);
 	const serviceId = container?.Labels?.[SERVICE_LABEL];
 	const taskId = container?.Labels?.[TASK_LABEL];
 	if (!container || more.length > 0 || serviceId === undefined || taskId === undefined) return false;
 	await checkTask(deps, container, serviceId, taskId);
-	checkMounts(await deps.self(), container, volume);
+	checkMounts(await deps.self(), container, holder);
 	const spec = await findSpec(deps, container, serviceId);
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	// What was permitted to whoever made the service must be permitted still.
 	await deps.policy.check(spec, 'run', { container: { ...NO_FACTS, ...spec.facts, name: containerName, id: container.Id } });
 	const asked = { ...authorizeRequestOf(spec, spec.image, container.ImageID), containerId: container.Id, ...(containerName !== '' && { containerName }) };
-	const { names, uid, gid, mode, sizeBytes, inodes, caWay, agentMode = 'none', settings = {} } = spec;
-	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, uid, gid, mode, sizeBytes, inodes, caWay, delivery: 'volume', agentMode, settings, taskId });
+	const { names, uid, gid, mode, sizeBytes, inodes, caWay, agentMode = defaultAgentMode(delivery), settings = {} } = spec;
+	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, uid, gid, mode, sizeBytes, inodes, caWay, delivery, agentMode, settings, taskId });
 	return true;
 }
 
@@ -73,14 +75,14 @@ async function checkTask({ engine, records }: TaskBirthDeps, container: EngineCo
 }
 
 /** As checkIdentityMount of a container that is created. */
-function checkMounts(self: Self, container: EngineContainer, volume: string): void {
+function checkMounts(self: Self, container: EngineContainer, { volume, delivery }: Holder): void {
 	const mounts = container.Mounts ?? [];
 	const mount = mounts.find(({ Destination }) => Destination === IDENTITY_DIRECTORY);
-	if (mount?.Name !== volume || !namesUs(self, mount.Driver ?? '')) {
+	if (delivery === 'volume' && (mount?.Name !== volume || !namesUs(self, mount.Driver ?? ''))) {
 		throw new BirthmarkError('mount-illegal', `the task does not mount its identity at ${IDENTITY_DIRECTORY}`);
 	}
-	const inside = mounts.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
-	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
+	const inside = mounts.find((other) => (delivery === 'runtime' || other !== mount) && isWithin(other.Destination, IDENTITY_DIRECTORY));
+	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, where the identity is; use an image without`);
 }
 
 /** @throws BirthmarkError `volume-unknown` or `image-changed` with the remedy */

@@ -12,7 +12,7 @@ import type { IdentityVolumes } from './identity-volumes.ts';
 import { isVolumeName } from './volume-name.ts';
 
 export interface VolumeDriverDeps {
-	readonly records: Pick<Records, 'addVolume' | 'hasVolume' | 'volumes' | 'removeVolume'>;
+	readonly records: Pick<Records, 'addVolume' | 'hasVolume' | 'identity' | 'volumes' | 'removeVolume'>;
 	readonly volumes: Pick<IdentityVolumes, 'mount' | 'unmount' | 'remove' | 'isMounted'>;
 	readonly path: (volume: string) => string;
 	readonly status: () => PluginStatus;
@@ -38,6 +38,7 @@ export function createVolumeDriver({ records, volumes, path, status }: VolumeDri
 			if (typeof request.Opts === 'object' && request.Opts !== null && Object.keys(request.Opts).length > 0) {
 				throw new BirthmarkError('mount-illegal', 'the birthmark driver has no volume options; use labels');
 			}
+			if (records.identity(name)?.delivery === 'runtime') throw new BirthmarkError('mount-illegal', `${quote(name)} is the id of a container that has an identity without a volume; choose another name`);
 			records.addVolume(name);
 			return {};
 		},
@@ -52,7 +53,9 @@ export function createVolumeDriver({ records, volumes, path, status }: VolumeDri
 		'VolumeDriver.Path': async (request) => ({ Mountpoint: mountpoint(known(nameOf(request))) }),
 
 		'VolumeDriver.Remove': async (request) => {
-			await volumes.remove(nameOf(request));
+			const name = nameOf(request);
+			// Not known is fine; what has a name like it and is no volume stays.
+			if (records.hasVolume(name)) await volumes.remove(name);
 			return {};
 		},
 

@@ -3,11 +3,9 @@
  * the certificate is revoked. What the engine is answered is in the records first.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentFile } from '#common/protocol/agent-file.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
-import { quote } from '#common/protocol/names.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from '../docker.ts';
@@ -16,13 +14,10 @@ import type { IdentityRecord, Records } from '../records.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import type { Keepers } from './keepers.ts';
 import type { Relay } from './relay.ts';
+import { createStartTokens, type StartTokens } from './start-tokens.ts';
 import type { Tmpfs } from './tmpfs.ts';
 import { writeVolumeFile } from './volume-files.ts';
-
-const FIRST_RETRY_MS = 200;
-const LAST_RETRY_MS = 2_000;
-/** How many starts may wait for a CA that is away; more fail at once. */
-export const MAX_WAITING = 200;
+import { neverAuthorized, whoStarts, type Holder } from './who-starts.ts';
 
 export interface IdentityVolumesDeps {
 	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
@@ -33,10 +28,10 @@ export interface IdentityVolumesDeps {
 	/** the agents of containers that run none themselves */
 	readonly keepers: Keepers;
 	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
-	/** every container that has the volume, running or not; throws when the engine does not answer */
-	readonly containersOf: (volume: string) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>[]>;
-	/** gives a volume that belongs to nobody to the task of a service whose it is @returns false when there is none */
-	readonly bindTask: (volume: string) => Promise<boolean>;
+	/** every container that has the volume, or the one that is started by the runtime, running or not; throws when the engine does not answer */
+	readonly containersOf: (holder: Holder) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>[]>;
+	/** gives what belongs to nobody to the task of a service whose it is @returns false when there is none */
+	readonly bindTask: (holder: Holder) => Promise<boolean>;
 	/** the records hold something for the CA */
 	readonly onEnded: () => void;
 	/** for containers that reach the CA over the network, in their order */
@@ -45,8 +40,18 @@ export interface IdentityVolumesDeps {
 	readonly startGraceMs: number;
 	/** 128 random bits or more */
 	readonly newStartId: () => string;
+	/** milliseconds that only grow */
+	readonly now?: () => number;
 	readonly logger: Logger;
 }
+
+/** The runtime says when a start is over; it may be killed before. Until then a container may still be in the making. */
+const RUNTIME_SETTLE_MS = 60_000;
+/** By which the records know that the runtime has what a volume would be mounted for. */
+const RUNTIME_HOLD = 'runtime';
+
+/** With the start that has just begun. */
+export type StartedIdentity = IdentityRecord & { readonly startId: string };
 
 export class IdentityVolumes {
 	readonly #deps: IdentityVolumesDeps;
@@ -54,12 +59,16 @@ export class IdentityVolumes {
 	readonly #mounted = new Set<string>();
 	/** volume → its start whose end may have been missed */
 	readonly #doubtful = new Map<string, string>();
+	/** container → when the runtime was given its identity */
+	readonly #givenAt = new Map<string, number>();
+	readonly #now: () => number;
 	readonly #lock = createKeyedLock();
-	/** starts that wait for a CA that is away */
-	readonly #waiting = new Set<string>();
+	readonly #tokens: StartTokens;
 
 	constructor(deps: IdentityVolumesDeps) {
 		this.#deps = deps;
+		this.#now = deps.now ?? (() => performance.now());
+		this.#tokens = createStartTokens({ ...deps, prove: () => this.#prove() });
 	}
 
 	/**
@@ -73,19 +82,25 @@ export class IdentityVolumes {
 	mount(volume: string, mountId: string): Promise<string> {
 		const { records, tmpfs } = this.#deps;
 		return this.#lock(volume, async () => {
-			let identity = records.identity(volume);
+			const identity = records.identity(volume);
 			const isRunning = identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) ? await this.#isRunning(identity) : false;
-			if (isRunning) {
-				records.hold(volume, mountId);
-				return tmpfs.path(volume);
-			}
-			const proof = isRunning === null ? null : await this.#prove();
-			// A task of a service is made inside the engine, without a call; while the engine starts, nobody can be asked about it.
-			if (!identity && proof !== null && (await this.#deps.bindTask(volume))) identity = records.identity(volume);
-			if (!identity) throw volumeUnknown();
-			// The engine itself starts and cannot tell whose volume it is; what it starts has run before, so it had its turn.
-			await this.#start(proof === null ? identity : await this.#starting(volume, identity), mountId);
+			if (isRunning) records.hold(volume, mountId);
+			else await this.#begin({ volume, delivery: 'volume' }, mountId, isRunning === null ? null : await this.#prove());
 			return tmpfs.path(volume);
+		});
+	}
+
+	/**
+	 * `birthmark-runtime`, before it makes the first process of a container: each time a new start, which
+	 * ends with {@link endStart}.
+	 *
+	 * @throws BirthmarkError with everything undone
+	 */
+	startByRuntime(containerId: string): Promise<StartedIdentity> {
+		return this.#lock(containerId, async () => {
+			const started = await this.#begin({ volume: containerId, delivery: 'runtime' }, RUNTIME_HOLD, await this.#prove());
+			this.#givenAt.set(containerId, this.#now());
+			return started;
 		});
 	}
 
@@ -122,7 +137,12 @@ export class IdentityVolumes {
 	endStart(volume: string, startId: string): Promise<void> {
 		return this.#lock(volume, async () => {
 			if (this.#deps.records.identity(volume)?.startId !== startId) return;
-			this.#deps.records.endStart(volume);
+			try {
+				this.#deps.records.endStart(volume);
+			} catch (error) {
+				this.#doubtful.set(volume, startId);
+				throw error;
+			}
 			await this.#tearDown(volume);
 		});
 	}
@@ -153,9 +173,10 @@ export class IdentityVolumes {
 		}
 	}
 
-	/** True for a start that {@link restore} took up, and for one whose end could not be recorded. */
+	/** True for a start that {@link restore} took up, for one whose end could not be recorded, and for one whose end the runtime may have kept to itself. */
 	mayHaveEnded(volume: string, startId: string): boolean {
-		return this.#doubtful.get(volume) === startId;
+		const givenAt = this.#givenAt.get(volume);
+		return this.#doubtful.get(volume) === startId || (givenAt !== undefined && this.#now() - givenAt >= RUNTIME_SETTLE_MS);
 	}
 
 	isMounted(volume: string): boolean {
@@ -168,7 +189,7 @@ export class IdentityVolumes {
 
 	/** How many starts wait for a CA that is away. */
 	waitingCount(): number {
-		return this.#waiting.size;
+		return this.#tokens.waitingCount();
 	}
 
 	/** Replaces the revocation list in every mounted volume; a full or spoilt volume is its container's own loss. */
@@ -191,52 +212,16 @@ export class IdentityVolumes {
 	}
 
 	/**
-	 * The container that starts, which Mount does not say. It is the one whose turn it is when that does
-	 * not run yet and no other has the volume; one that was created without the plugin's yes may have it.
-	 *
-	 * @throws BirthmarkError `identity-isolated` when it could be another
-	 */
-	async #starting(volume: string, owner: IdentityRecord): Promise<IdentityRecord> {
-		const { records, containersOf } = this.#deps;
-		const containers = await containersOf(volume);
-		const container = containers.find(({ Id }) => Id === owner.containerId);
-		if (!container) {
-			await this.#forget(volume, owner.containerId);
-			const next = records.identity(volume);
-			if (!next) throw volumeUnknown();
-			return this.#starting(volume, next);
-		}
-		const { State: state, ImageID: imageId } = container;
-		if (owner.imageId !== '' && imageId !== owner.imageId) {
-			throw new BirthmarkError('image-changed', `the container has the image ${imageId}, and ${owner.imageId} was authorized for ${quote(owner.commonName)}; create it again`);
-		}
-		const identities = records.identitiesOf(volume);
-		const stranger = containers.find(({ Id }) => !identities.some(({ containerId }) => containerId === Id));
-		if (stranger) {
-			const id = stranger.Id.slice(0, 12);
-			throw new BirthmarkError('identity-isolated', `the container ${id} has the volume of ${quote(owner.commonName)} without being authorized for it; remove it first (docker rm --force ${id})`);
-		}
-		// With a restart policy on its side it can only be the owner.
-		const named = { ...owner, containerName: container.Names?.[0]?.slice(1) ?? owner.containerName };
-		if (state === 'restarting') return named;
-		if (containers.length > 1 || state === 'running' || state === 'paused') {
-			const id = owner.containerId.slice(0, 12);
-			throw new BirthmarkError('identity-isolated', `the volume belongs to the container ${id} as long as that exists; remove it first (docker rm --force ${id})`);
-		}
-		return named;
-	}
-
-	/**
 	 * Whether the start that the records know is under way. Where its end may have been missed the engine
 	 * tells; one that does not answer is starting itself, and what it held before is void.
 	 *
 	 * @returns null while the engine starts
 	 */
-	async #isRunning({ volume, containerId, startId = '' }: IdentityRecord): Promise<boolean | null> {
+	async #isRunning({ volume, delivery, containerId, startId = '' }: IdentityRecord): Promise<boolean | null> {
 		const { containersOf, enforcement } = this.#deps;
 		const hasAnswered = enforcement.engineAnswered();
 		if (hasAnswered && !this.mayHaveEnded(volume, startId)) return true;
-		const told = containersOf(volume).then((containers) => containers.some(({ Id, State }) => Id === containerId && ['running', 'paused'].includes(State)), () => false);
+		const told = containersOf({ volume, delivery }).then((containers) => containers.some(({ Id, State }) => Id === containerId && ['running', 'paused'].includes(State)), () => false);
 		if (hasAnswered) return told;
 		// An engine that starts waits for this mount before it answers anything: its list would take all the time that there is for it.
 		return Promise.race([told, enforcement.prove().then((proof) => (proof === null ? null : told))]);
@@ -250,7 +235,20 @@ export class IdentityVolumes {
 		else onEnded();
 	}
 
-	async #start(identity: IdentityRecord, mountId: string): Promise<void> {
+	/** @param proof null while the engine starts */
+	async #begin(holder: Holder, mountId: string, proof: true | null): Promise<StartedIdentity> {
+		const { records, bindTask } = this.#deps;
+		const { volume, delivery } = holder;
+		let identity = records.identity(volume);
+		// A task of a service is made inside the engine, without a call; while the engine starts, nobody can be asked about it.
+		if (!identity && proof !== null && (await bindTask(holder))) identity = records.identity(volume);
+		if (identity?.delivery !== delivery) throw neverAuthorized(delivery);
+		// The engine itself starts and cannot tell whose it is; what it starts has run before, so it had its turn.
+		if (proof !== null) identity = await whoStarts({ ...this.#deps, forget: (containerId) => this.#forget(volume, containerId) }, identity);
+		return { ...identity, startId: await this.#start(identity, mountId) };
+	}
+
+	async #start(identity: IdentityRecord, mountId: string): Promise<string> {
 		const { records, tmpfs, keepers, revocationList, caUrls, newStartId, onEnded, logger } = this.#deps;
 		const { volume, authorizationId, commonName, caWay, agentMode, settings } = identity;
 		const startId = newStartId();
@@ -258,7 +256,7 @@ export class IdentityVolumes {
 		onEnded();
 		try {
 			await this.#tearDown(volume);
-			const token = await this.#askForToken(identity, startId);
+			const token = await this.#tokens.ask(identity, startId);
 			await tmpfs.mount(volume, identity);
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
@@ -270,6 +268,7 @@ export class IdentityVolumes {
 			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
 			if (agentMode === 'node') await keepers.start(identity, directory);
 			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
+			return startId;
 		} catch (error) {
 			await this.#tearDown(volume).catch((cause: unknown) => logger.error('a failed start could not be undone', { volume, error: cause }));
 			logger.error('no identity for this start', { commonName, authorizationId, startId, volume, code: errorCode(error), error });
@@ -289,34 +288,6 @@ export class IdentityVolumes {
 		throw new BirthmarkError('enforcement-missing', `no identity is issued: ${enforcement.problem() ?? 'the engine does not answer any more; try again'}`);
 	}
 
-	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. */
-	async #askForToken({ volume, authorizationId, containerId, containerName }: IdentityRecord, startId: string): Promise<string> {
-		const { records, ca, revocationList, startGraceMs } = this.#deps;
-		if (this.#waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
-		const deadline = performance.now() + startGraceMs;
-		try {
-			for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
-				try {
-					await revocationList();
-					// It may have been renamed since the CA was told.
-					const isRenamed = records.identity(volume)?.containerName !== containerName;
-					const { token } = await ca.mintToken(authorizationId, { startId, ...(isRenamed && { containerName }) });
-					if (isRenamed) records.renameContainer(containerId, containerName);
-					return token;
-				} catch (error) {
-					const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
-					if (!mayPass || performance.now() + delayMs > deadline) throw error;
-				}
-				this.#waiting.add(startId);
-				await sleep(delayMs);
-				// The proof that the start began with is old now.
-				await this.#prove();
-			}
-		} finally {
-			this.#waiting.delete(startId);
-		}
-	}
-
 	async #openRelay(volume: string): Promise<void> {
 		await this.#relays.get(volume)?.close();
 		this.#relays.set(volume, await this.#deps.openRelay(this.#deps.tmpfs.path(volume)));
@@ -328,15 +299,8 @@ export class IdentityVolumes {
 		this.#relays.delete(volume);
 		this.#mounted.delete(volume);
 		this.#doubtful.delete(volume);
+		this.#givenAt.delete(volume);
 		await Promise.all([relay?.close(), this.#deps.keepers.stop(volume)]);
 		await this.#deps.tmpfs.unmount(volume);
 	}
-}
-
-function volumeUnknown(): BirthmarkError {
-	return new BirthmarkError(
-		'volume-unknown',
-		'no container was authorized for this volume: remove the container and create it again while the plugin runs ' +
-			'(an image with files at /run/birthmark also needs volume-nocopy in --mount)',
-	);
 }

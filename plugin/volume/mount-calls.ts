@@ -79,7 +79,7 @@ export function unmount(directory: string): void {
 /** Every mount point that this process sees (proc_pid_mountinfo(5), field 5). */
 export async function mountPoints(): Promise<string[]> {
 	const table = await readFile('/proc/self/mountinfo', 'utf8');
-	return table.split('\n').flatMap((line) => line.split(' ')[4] ?? []).map(unescape);
+	return table.split('\n').flatMap((line) => line.split(' ')[4] ?? []).map(unescapePath);
 }
 
 function mount(source: string | null, target: string, type: string | null, flags: number, options: string | null): void {
@@ -93,7 +93,7 @@ function lastError(what: string): NodeJS.ErrnoException {
 	return Object.assign(new Error(`${what}: ${code}`), { code, errno });
 }
 
-/** Blanks and backslashes stand there as octal escapes. */
-function unescape(path: string): string {
+/** In tables of mounts, blanks and backslashes stand as octal escapes. */
+export function unescapePath(path: string): string {
 	return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -14,6 +14,7 @@ import { posix } from 'node:path';
 import { listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { isWithin } from '../authz/host-paths.ts';
+import { unescapePath } from './mount-calls.ts';
 
 /** What is said where no other start can mend it. */
 export const NOT_PROPAGATED = 'what the plugin mounts does not reach containers; restart the engine';
@@ -39,14 +40,33 @@ export interface PropagationDeps {
  */
 export async function reachesContainers({ directory, own, shim }: PropagationDeps): Promise<boolean> {
 	try {
-		const [ours, theirs] = (await Promise.all([readFile(own, 'utf8'), readFile(shim, 'utf8')])).map(parseMounts) as [MountEntry[], MountEntry[]];
-		const mount = topmost(ours, directory);
+		const [mount, places] = await sharedPlaces({ directory, own, shim });
 		if (mount?.group === undefined || mount.point !== directory) return true; // not a mount of an engine: nothing to conclude from it
-		const places = theirs.filter(({ device, root }) => device === mount.device && isWithin(mount.root, root)).map(({ root, point }) => posix.join(point, mount.root.slice(root.length)));
-		return places.length === 0 || places.some((place) => topmost(theirs, place)?.group === mount.group);
+		return places.length === 0 || places.some(({ group }) => group === mount.group);
 	} catch {
 		return true;
 	}
+}
+
+/**
+ * Where the directory is for whoever makes containers.
+ *
+ * @returns its path there; undefined when it is not shared with them
+ * @throws Error when the tables cannot be read
+ */
+export async function placeForContainers(deps: PropagationDeps): Promise<string | undefined> {
+	const [mount, places] = await sharedPlaces(deps);
+	const place = mount?.group === undefined || mount.point !== deps.directory ? undefined : places.find(({ group }) => group === mount.group);
+	return place && unescapePath(place.path);
+}
+
+/** The mount that holds the directory, and where else it lies, each with the peer group of what is on top there. */
+async function sharedPlaces({ directory, own, shim }: PropagationDeps): Promise<[MountEntry | undefined, { readonly path: string; readonly group: string | undefined }[]]> {
+	const [ours, theirs] = (await Promise.all([readFile(own, 'utf8'), readFile(shim, 'utf8')])).map(parseMounts) as [MountEntry[], MountEntry[]];
+	const mount = topmost(ours, directory);
+	if (!mount) return [undefined, []];
+	const paths = theirs.filter(({ device, root }) => device === mount.device && isWithin(mount.root, root)).map(({ root, point }) => posix.join(point, mount.root.slice(root.length)));
+	return [mount, paths.map((path) => ({ path, group: topmost(theirs, path)?.group }))];
 }
 
 interface MountEntry {

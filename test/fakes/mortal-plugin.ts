@@ -153,7 +153,7 @@ export async function startMortalPlugin(host: Host, lastStep = Infinity): Promis
 		openRelay: async () => (step(), { close: async () => undefined }),
 		keepers: new FakeKeepers(),
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
-		containersOf: async (volume) => (host.containers.has(volume) ? [engineContainer({ Id: volume, State: host.containers.get(volume)! })] : []),
+		containersOf: async ({ volume }) => (host.containers.has(volume) ? [engineContainer({ Id: volume, State: host.containers.get(volume)! })] : []),
 		bindTask: async () => false,
 		onEnded: () => outbox?.wake(),
 		caUrls: [],

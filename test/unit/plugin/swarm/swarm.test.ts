@@ -10,6 +10,7 @@ import { openRecords } from '../../../../plugin/records.ts';
 import type { ServiceSpec } from '../../../../plugin/records-services.ts';
 import { judgeService } from '../../../../plugin/swarm/service-birth.ts';
 import { bindTask } from '../../../../plugin/swarm/task-birth.ts';
+import { createContainersOf } from '../../../../plugin/volume/who-starts.ts';
 import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import type { Owner } from '../../../../plugin/users/user-lookup.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
@@ -28,6 +29,8 @@ const mount = { Type: 'volume', Target: '/run/birthmark', VolumeOptions: { Drive
 const container = { Image: 'app:1', Labels: named, Mounts: [mount] };
 const service = (change: object = {}, more: object = {}) => ({ Name: 'api', TaskTemplate: { ContainerSpec: { ...container, ...change } }, ...more });
 
+const HOLDER = { volume: VOLUME, delivery: 'volume' } as const;
+
 function world(t: ExecutionContext) {
 	const directory = tmp.dirSync({ unsafeCleanup: true });
 	const records = openRecords(`${directory.name}/records.db`);
@@ -40,12 +43,12 @@ function world(t: ExecutionContext) {
 	const [ca, policy] = [new FakePluginCa(), new FakeJudge()];
 	let ends = 0;
 	const deps = {
-		self: async () => SELF, engine, ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
+		self: async () => SELF, engine, containersOf: createContainersOf(engine), ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
 		onHost: async (owner: Owner) => owner,
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 	};
 	const judge = (body: object) => judgeService(deps, structFields(parseStrictJson(Buffer.from(JSON.stringify(body))), 'the request'), CALL);
-	const bind = () => bindTask(deps, VOLUME);
+	const bind = () => bindTask(deps, HOLDER);
 	/** As the engine has it when the volume is mounted. */
 	const task = (labels: Record<string, string> = named, ImageID = IMAGE_ID): void => {
 		engine.list.splice(0, 1, engineContainer({
@@ -174,7 +177,7 @@ test('a task that is ahead of the record of its service waits for it', async (t)
 	const { deps, judge, task, records } = world(t);
 	const spec = (await judge(service()))!;
 	task();
-	const bound = bindTask({ ...deps, patienceMs: 60_000 }, VOLUME);
+	const bound = bindTask({ ...deps, patienceMs: 60_000 }, HOLDER);
 	setImmediate(() => records.services.add('service1', spec));
 	t.true(await bound);
 });

@@ -1,8 +1,10 @@
 import test, { type ExecutionContext } from 'ava';
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
 import { createVolumeDriver } from '../../../../plugin/volume/driver.ts';
+import { identityRecord } from '../../../fakes/identity-record.ts';
 
 const VOLUME = 'a'.repeat(64);
+const CONTAINER = 'c'.repeat(64);
 const SENTINEL = 'birthmark-sentinel';
 const status: PluginStatus = { version: '1', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: null, bundleDigest: null, ca: 'reachable', clockSkewSeconds: 0, pendingRevocations: 0, policy: 'none', tmpfs: 'ok', noswap: true };
 
@@ -10,7 +12,7 @@ function world(_: ExecutionContext) {
 	const names = new Set<string>();
 	const mounted = new Set<string>();
 	const driver = createVolumeDriver({
-		records: { addVolume: (name) => void names.add(name), hasVolume: (name) => names.has(name), volumes: () => [...names], removeVolume: (name) => void names.delete(name) },
+		records: { addVolume: (name) => void names.add(name), hasVolume: (name) => names.has(name), identity: (name) => (name === CONTAINER ? identityRecord({ volume: CONTAINER, delivery: 'runtime' }) : undefined), volumes: () => [...names], removeVolume: (name) => void names.delete(name) },
 		volumes: {
 			mount: async (volume) => `/data/volumes/${mounted.add(volume) && volume}`,
 			unmount: async (volume) => void mounted.delete(volume),
@@ -50,6 +52,7 @@ test('the sentinel tells about the plugin and is not mounted', async (t) => {
 
 for (const [what, method, request, code] of [
 	['a name too long for a socket below it', 'Create', { Name: 'x'.repeat(65) }, 'mount-illegal'],
+	['the id of a container that has an identity without a volume', 'Create', { Name: CONTAINER }, 'mount-illegal'],
 	['a dot for a name', 'Create', { Name: '..' }, 'mount-illegal'],
 	['a path for a name', 'Create', { Name: '../state' }, 'mount-illegal'],
 	['options', 'Create', { Name: VOLUME, Opts: { size: '1g' } }, 'mount-illegal'],

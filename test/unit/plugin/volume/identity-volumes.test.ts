@@ -7,7 +7,8 @@ import type { MintRequest } from '#common/protocol/messages.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { OUT_OF_CHAIN } from '../../../../plugin/enforcement.ts';
 import { openRecords, type IdentityRecord } from '../../../../plugin/records.ts';
-import { IdentityVolumes, MAX_WAITING, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
+import { IdentityVolumes, type IdentityVolumesDeps } from '../../../../plugin/volume/identity-volumes.ts';
+import { MAX_WAITING } from '../../../../plugin/volume/start-tokens.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 import { FakeKeepers } from '../../../fakes/keepers.ts';
 import { FakeMounts } from '../../../fakes/mounts.ts';
@@ -40,7 +41,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 		},
 		keepers,
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },
-		containersOf: async (volume) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }],
+		containersOf: async ({ volume }) => [{ Id: records.identity(volume)!.containerId, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }],
 		bindTask: async () => false,
 		onEnded: () => undefined,
 		caUrls: ['https://ca:33004', 'https://ca2:33004'],
@@ -298,7 +299,7 @@ test('the id of an unmount that failed is another start when it comes again: the
 });
 
 test('only so many starts wait for a CA that is away; another one fails at once', async (t) => {
-	const { volumes, ca, records } = world(t, { startGraceMs: 3_600_000, containersOf: async (volume) => [{ Id: volume, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
+	const { volumes, ca, records } = world(t, { startGraceMs: 3_600_000, containersOf: async ({ volume }) => [{ Id: volume, State: 'created', ImageID: IDENTITY.imageId, Names: ['/api01'] }] });
 	ca.failure = new BirthmarkError('ca-unavailable');
 	const names = Array.from({ length: MAX_WAITING + 1 }, (_, index) => index.toString(16).padStart(64, '0'));
 	for (const name of names) records.addIdentity({ ...IDENTITY, volume: name, containerId: name });

@@ -1,0 +1,91 @@
+/**
+ * What `birthmark-runtime` is told about a container that is about to be made, and what becomes of the
+ * end that it tells. A container without labels of ours is none of ours, whoever asked; one with
+ * labels gets an identity or is refused.
+ */
+
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import { hasIdentityLabels } from '../authz/labels.ts';
+import type { Records } from '../records.ts';
+import { refusalText } from '../refusal.ts';
+import type { IdentityVolumes } from '../volume/identity-volumes.ts';
+import { changeSpec } from './spec.ts';
+import type { Answer, BirthQuestion, EndQuestion } from './wire.ts';
+
+export interface HookDeps {
+	readonly records: Pick<Records, 'identityOfContainer'>;
+	readonly volumes: Pick<IdentityVolumes, 'startByRuntime' | 'endStart'>;
+	/** where an identity's tmpfs is for whoever makes containers; throws when it does not reach them */
+	readonly placeForContainers: (volume: string) => Promise<string>;
+	readonly logger: Pick<Logger, 'info' | 'error'>;
+}
+
+/** The answer, and what to do when nobody is there any more to hear it. */
+export interface Prepared {
+	readonly answer: Answer;
+	readonly abandon?: () => Promise<void>;
+}
+
+const UNCHANGED: Prepared = { answer: { verdict: 'unchanged' } };
+
+/** Never throws: what goes wrong is a refusal. */
+export async function answerBirth(deps: HookDeps, question: BirthQuestion): Promise<Prepared> {
+	const { containerId } = question;
+	try {
+		return await prepare(deps, question);
+	} catch (error) {
+		const reason = refusalText(error);
+		if (error instanceof BirthmarkError) deps.logger.info('refused', { containerId, code: error.code, reason });
+		else deps.logger.error('refused', { containerId, error });
+		return { answer: { verdict: 'refused', sentence: reason } };
+	}
+}
+
+/** The start is over: in the records when this returns, at the CA later. */
+export async function endByRuntime({ volumes }: Pick<HookDeps, 'volumes'>, { containerId, startId }: EndQuestion): Promise<void> {
+	await volumes.endStart(containerId, startId);
+}
+
+async function prepare({ records, volumes, placeForContainers }: HookDeps, { verb, containerId, executable, state, config }: BirthQuestion): Promise<Prepared> {
+	const identity = records.identityOfContainer(containerId);
+	if (!identity && !hasIdentityLabels(labelsOf(state, containerId))) return UNCHANGED;
+	// The engine has mounted its volume by now.
+	if (identity?.delivery === 'volume') {
+		return identity.agentMode === 'exec' ? { answer: { verdict: 'config', config: changeSpec(decode(config), { runsAgent: true }) } } : UNCHANGED;
+	}
+	if (verb !== 'create') throw new BirthmarkError('identity-isolated', 'a container that gets its identity when it starts cannot be restored from a checkpoint; start it without one');
+	const text = decode(config);
+	const started = await volumes.startByRuntime(containerId);
+	const { startId, agentMode } = started;
+	const abandon = (): Promise<void> => volumes.endStart(containerId, startId);
+	try {
+		const source = await placeForContainers(containerId);
+		const poststop = { path: executable, args: ['birthmark-runtime', '--ended', containerId, startId] };
+		return { answer: { verdict: 'config', config: changeSpec(text, { source, runsAgent: agentMode === 'exec', poststop }) }, abandon };
+	} catch (error) {
+		await abandon();
+		throw error;
+	}
+}
+
+/** @param state config.v2.json, which the engine writes (moby, container/container.go) */
+function labelsOf(state: Buffer, containerId: string): ReadonlyMap<string, string> {
+	let container: { readonly ID?: unknown; readonly Config?: { readonly Labels?: Readonly<Record<string, string>> | null } | null };
+	try {
+		container = JSON.parse(decode(state)) as typeof container;
+	} catch (cause) {
+		throw new BirthmarkError('request-malformed', 'what the engine has written of this container cannot be read', { cause });
+	}
+	if (container.ID !== containerId) throw new BirthmarkError('request-malformed', 'the engine has written of another container where this one should be');
+	return new Map(Object.entries(container.Config?.Labels ?? {}));
+}
+
+/** @throws BirthmarkError for what is not UTF-8: it could not be written as it was read */
+function decode(bytes: Buffer): string {
+	try {
+		return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+	} catch (cause) {
+		throw new BirthmarkError('request-malformed', 'the configuration of the container is not valid UTF-8', { cause });
+	}
+}

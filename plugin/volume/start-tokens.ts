@@ -1,0 +1,65 @@
+/** The token of a start, for which it waits while the CA is away. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
+import type { IdentityRecord, Records } from '../records.ts';
+
+const FIRST_RETRY_MS = 200;
+const LAST_RETRY_MS = 2_000;
+/** How many starts may wait for a CA that is away; more fail at once. */
+export const MAX_WAITING = 200;
+
+export interface StartTokensDeps {
+	readonly records: Pick<Records, 'identity' | 'renameContainer'>;
+	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
+	readonly revocationList: () => Promise<string>;
+	/** @throws BirthmarkError while the engine does not ask before it acts */
+	readonly prove: () => Promise<unknown>;
+	/** how long a start waits for the CA */
+	readonly startGraceMs: number;
+}
+
+export interface StartTokens {
+	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. @throws BirthmarkError */
+	ask(identity: IdentityRecord, startId: string): Promise<string>;
+	/** How many starts wait for a CA that is away. */
+	waitingCount(): number;
+}
+
+export function createStartTokens({ records, ca, revocationList, prove, startGraceMs }: StartTokensDeps): StartTokens {
+	const waiting = new Set<string>();
+
+	async function mint({ volume, authorizationId, containerId, containerName }: IdentityRecord, startId: string): Promise<string> {
+		await revocationList();
+		// It may have been renamed since the CA was told.
+		const isRenamed = records.identity(volume)?.containerName !== containerName;
+		const { token } = await ca.mintToken(authorizationId, { startId, ...(isRenamed && { containerName }) });
+		if (isRenamed) records.renameContainer(containerId, containerName);
+		return token;
+	}
+
+	return {
+		async ask(identity, startId) {
+			if (waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
+			const deadline = performance.now() + startGraceMs;
+			try {
+				for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
+					try {
+						return await mint(identity, startId);
+					} catch (error) {
+						const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
+						if (!mayPass || performance.now() + delayMs > deadline) throw error;
+					}
+					waiting.add(startId);
+					await sleep(delayMs);
+					// The proof that the start began with is old now.
+					await prove();
+				}
+			} finally {
+				waiting.delete(startId);
+			}
+		},
+		waitingCount: () => waiting.size,
+	};
+}
