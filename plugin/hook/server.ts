@@ -48,7 +48,7 @@ export function createHookServer(deps: HookServerDeps): HookServer {
 	function serve(socket: Socket): void {
 		const reader = new QuestionReader();
 		socket.on('end', () => socket.destroy());
-		socket.on('data', (bytes) => {
+		socket.on('data', (bytes: Buffer) => {
 			try {
 				const question = reader.push(bytes);
 				if (!question) return;
