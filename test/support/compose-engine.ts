@@ -12,14 +12,20 @@ import type { ComposeService } from './compose.ts';
 import type { World } from './world.ts';
 
 export interface Project {
-	/** the container of a service */
-	container(service: string): Docker.Container;
+	/** the id of the network */
+	readonly network: string;
+	/** a container of a service, the first when no number says otherwise */
+	container(service: string, number?: number): Docker.Container;
 	/** the published port of a service, on the loopback interface */
 	port(service: string): number;
 	/** a named volume, as the host sees it */
 	volume(name: string): string;
-	/** Makes the containers that are not there and starts them, all at once: no service says that it waits for another. */
-	up(): Promise<void>;
+	/**
+	 * Makes the containers that are not there and starts them, all at once: no service says that it waits for another.
+	 *
+	 * @param scale how many of a service, where it is not one
+	 */
+	up(scale?: Readonly<Record<string, number>>): Promise<void>;
 	/** Removes the containers; volumes stay. */
 	down(): Promise<void>;
 }
@@ -38,14 +44,19 @@ export async function composeProject(t: ExecutionContext, world: World, services
 	for (const [name, service] of Object.entries(services)) if (service.ports.length > 0) ports.set(name, await freePort());
 	const containers = new Map<string, Docker.Container>();
 
-	const start = async (name: string, service: ComposeService): Promise<void> => {
-		const container = containers.get(name) ?? await world.plain(t, {
-			name: `${project}-${name}-1`,
+	const start = async (name: string, number: number, service: ComposeService): Promise<void> => {
+		const containerName = `${project}-${name}-${number}`;
+		const container = containers.get(containerName) ?? await world.plain(t, {
+			name: containerName,
 			Image: service.image,
+			...(service.command && { Cmd: [...service.command] }),
+			...(service.user !== undefined && { User: service.user }),
+			Labels: { ...service.labels, 'com.docker.compose.project': project, 'com.docker.compose.service': name, 'com.docker.compose.container-number': String(number), 'com.docker.compose.oneoff': 'False' },
 			Env: Object.entries(service.environment).map(([variable, value]) => `${variable}=${value}`),
 			NetworkingConfig: { EndpointsConfig: { [network.id]: { Aliases: [name] } } },
 			HostConfig: {
 				NetworkMode: network.id,
+				...(service.runtime !== undefined && { Runtime: service.runtime }),
 				// As Compose does: a file that is missing is an error, not an empty folder.
 				Mounts: service.volumes.map((volume) => mount(volume)),
 				RestartPolicy: { Name: service.restart },
@@ -55,7 +66,7 @@ export async function composeProject(t: ExecutionContext, world: World, services
 				PortBindings: Object.fromEntries(service.ports.map((published) => [`${published.split(':')[1]!}/tcp`, [{ HostIp: '127.0.0.1', HostPort: String(ports.get(name)!) }]])),
 			},
 		});
-		containers.set(name, container);
+		containers.set(containerName, container);
 		await container.start();
 	};
 	const mount = (volume: string): Docker.MountSettings => {
@@ -64,10 +75,14 @@ export async function composeProject(t: ExecutionContext, world: World, services
 		return { ...from, Target, ReadOnly: mode === 'ro' };
 	};
 	return {
-		container: (service) => containers.get(service)!,
+		network: network.id,
+		container: (service, number = 1) => containers.get(`${project}-${service}-${number}`)!,
 		port: (service) => ports.get(service)!,
 		volume: (name) => `${world.paths.data}/volumes/${project}_${name}/_data`,
-		up: async () => void await Promise.all(Object.entries(services).map(([name, service]) => start(name, service))),
+		async up(scale = {}) {
+			const wanted = Object.entries(services).flatMap(([name, service]) => Array.from({ length: scale[name] ?? 1 }, (_, index) => start(name, index + 1, service)));
+			await Promise.all(wanted);
+		},
 		async down() {
 			await Promise.all([...containers.values()].map((container) => container.remove({ force: true, v: true })));
 			containers.clear();

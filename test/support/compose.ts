@@ -7,6 +7,13 @@ import { readFileSync } from 'node:fs';
 
 export interface ComposeService {
 	readonly image: string;
+	/** the image's own when absent */
+	readonly command: readonly string[] | undefined;
+	/** the image's own when absent */
+	readonly user: string | undefined;
+	/** the engine's default when absent */
+	readonly runtime: string | undefined;
+	readonly labels: Readonly<Record<string, string>>;
 	readonly environment: Readonly<Record<string, string>>;
 	readonly ports: readonly string[];
 	/** `name:path` or `./path:path`, with `:ro` or without */
@@ -20,7 +27,7 @@ export interface ComposeService {
 }
 
 /** A key that nobody carries out would be a promise that nobody tests. */
-const KEYS = ['image', 'environment', 'ports', 'volumes', 'restart', 'read_only', 'cap_drop', 'security_opt'];
+const KEYS = ['image', 'command', 'user', 'runtime', 'labels', 'environment', 'ports', 'volumes', 'restart', 'read_only', 'cap_drop', 'security_opt'];
 
 type Value = string | string[] | { [key: string]: Value };
 
@@ -43,6 +50,10 @@ export function readComposeServices(path: string, variables: Readonly<Record<str
 		if (undeclared !== undefined) throw new Error(`${name} has the volume ${undeclared}, which is not among the volumes of the file`);
 		return [name, {
 			image: service['image'] as string,
+			command: service['command'] as string[] | undefined,
+			user: service['user'] as string | undefined,
+			runtime: service['runtime'] as string | undefined,
+			labels: (service['labels'] ?? {}) as Record<string, string>,
 			environment: (service['environment'] ?? {}) as Record<string, string>,
 			ports: (service['ports'] ?? []) as string[],
 			volumes,
@@ -66,7 +77,7 @@ function mapping(lines: readonly Line[]): { [key: string]: Value } {
 	const result: { [key: string]: Value } = {};
 	for (let at = 0; at < lines.length;) {
 		const { indent, text } = lines[at]!;
-		const match = /^([A-Za-z0-9_-]+):(?: (.*))?$/.exec(text);
+		const match = /^([A-Za-z0-9_.-]+):(?: (.*))?$/.exec(text);
 		if (!match || indent !== lines[0]!.indent) throw new Error(`this reader does not know what to make of: ${text}`);
 		let end = at + 1;
 		while (end < lines.length && lines[end]!.indent > indent) end++;

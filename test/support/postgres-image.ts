@@ -2,7 +2,8 @@
  * An image of PostgreSQL out of the distribution's programs, which takes the place of the public
  * `postgres` image as far as the examples need it: `POSTGRES_USER`, `POSTGRES_DB`, `POSTGRES_PASSWORD` or
  * `POSTGRES_HOST_AUTH_METHOD=trust`, a cluster made at the first start in the volume at
- * /var/lib/postgresql/data, passwords over TCP, options of the server as command; and psql.
+ * /var/lib/postgresql/data, passwords over TCP, options of the server as command; and psql,
+ * beside it `openssl` for what tests look at.
  */
 
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,13 @@ import type { Docker } from '../../scripts/images.ts';
 import { BUILD, TOOLS } from '../../scripts/paths.ts';
 import type { Steps } from '../../scripts/steps.ts';
 import { postgresPrograms } from './postgres.ts';
-import { copyPrograms } from './program-files.ts';
+import { copyPrograms, findProgram } from './program-files.ts';
 
 /** The user's number is that of the public image. */
 const DOCKERFILE = (programs: string): string => `FROM test/busybox
 COPY root /
 COPY --chown=999:999 own /
-ENV PATH=${programs}:/bin PGDATA=/var/lib/postgresql/data
+ENV PATH=${programs}:/usr/bin:/bin PGDATA=/var/lib/postgresql/data
 USER 999:999
 VOLUME /var/lib/postgresql/data
 STOPSIGNAL SIGINT
@@ -61,7 +62,7 @@ export async function buildPostgresImage(steps: Steps, docker: Docker, tag: stri
 	mkdirSync(join(context, 'own/var/lib/postgresql/data'), { recursive: true, mode: 0o700 });
 
 	const files = [...['postgres', 'initdb', 'psql'].map((name) => `bin/${name}`), ...MODULES.map((name) => `lib/${name}`)].map((name) => `${installation}/${name}`);
-	await copyPrograms(steps, root, new Map(files.map((file) => [machine + file, file])), TOOLS);
+	await copyPrograms(steps, root, new Map([...files.map((file) => [machine + file, file] as const), [findProgram('openssl', TOOLS), 'usr/bin/openssl']]), TOOLS);
 	cpSync(machine + share, join(root, share), { recursive: true, dereference: true, filter: (path) => !['man', 'contrib'].includes(basename(path)) });
 	writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\npostgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh\n');
 	writeFileSync(join(root, 'etc/group'), 'root:x:0:\npostgres:x:999:\n');
