@@ -1,8 +1,8 @@
 /** An identity: private key, certificate chain and trust bundle, and what the leaf says. */
 
 import { X509Certificate } from 'node:crypto';
-import { BirthmarkError } from '#common/protocol/errors.ts';
 import { decodePem } from '#common/x509/pem.ts';
+import { invalidCertificate, readSvidNames } from '#common/x509/svid.ts';
 
 export interface Identity {
 	/** PKCS#8 PEM */
@@ -43,31 +43,21 @@ const MAX_CHAIN_LENGTH = 5;
  */
 export function readLeaf(chain: string): Leaf {
 	const certificates = decodePem('CERTIFICATE', chain);
-	if (!certificates || certificates.length > MAX_CHAIN_LENGTH) throw invalid('it is not a chain of PEM certificates');
+	if (!certificates || certificates.length > MAX_CHAIN_LENGTH) throw invalidCertificate('it is not a chain of PEM certificates');
 	let leaf: X509Certificate;
 	try {
 		leaf = new X509Certificate(certificates[0]!);
 	} catch (cause) {
-		throw invalid('it cannot be parsed', cause);
+		throw invalidCertificate('it cannot be parsed', cause);
 	}
-	const alternativeNames = leaf.subjectAltName ?? '';
-	// Names with characters that could be mistaken for separators are shown quoted; we never issue such.
-	if (alternativeNames.includes('"')) throw invalid('it has a name with illegal characters');
-	const names = alternativeNames.split(', ');
-	const uris = names.filter((name) => name.startsWith('URI:')).map((name) => name.slice('URI:'.length));
-	if (uris.length !== 1 || !uris[0]!.startsWith('spiffe://')) throw invalid('it does not have exactly one SPIFFE ID');
-	const dnsNames = names.filter((name) => name.startsWith('DNS:')).map((name) => name.slice('DNS:'.length));
-	if (dnsNames.length === 0 && String(leaf.keyUsage) !== CLIENT_AUTH) throw invalid('it has no DNS name');
+	const { spiffeId, dnsNames } = readSvidNames(leaf);
+	if (dnsNames.length === 0 && String(leaf.keyUsage) !== CLIENT_AUTH) throw invalidCertificate('it has no DNS name');
 	return {
 		subject: leaf.subject.split('\n').join(', '),
-		spiffeId: uris[0]!,
+		spiffeId,
 		dnsNames,
 		serial: leaf.serialNumber.toLowerCase(),
 		notBefore: new Date(leaf.validFrom),
 		notAfter: new Date(leaf.validTo),
 	};
-}
-
-function invalid(why: string, cause?: unknown): BirthmarkError {
-	return new BirthmarkError('certificate-invalid', `the certificate is not usable: ${why}`, { cause });
 }

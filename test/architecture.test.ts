@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test from 'ava';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const DEPLOYABLES = ['plugin', 'hook', 'agent', 'ca', 'cli', 'demo'];
+const DEPLOYABLES = ['plugin', 'hook', 'agent', 'ca', 'cli', 'client', 'demo'];
 const SOURCES = [...DEPLOYABLES, 'common'].flatMap((folder) => sources(join(ROOT, folder)));
 
 /** Which folders (or files) may import a package from npm; everything else may not. */
@@ -21,6 +21,7 @@ const OWNERS: Record<string, readonly string[]> = {
 	'commander': ['cli/'],
 	'dockerode': ['hook/docker.ts', 'cli/docker.ts'],
 	'testcontainers': ['hook/testcontainers.ts'],
+	'birthmark/client': ['demo/'],
 	'node:ffi': ['plugin/volume/mount-calls.ts'],
 	'node:sqlite': ['ca/store/', 'plugin/records'],
 };
@@ -73,15 +74,17 @@ test('each library has one owner', (t) => {
 	t.deepEqual(foreign, []);
 });
 
-test('the agent carries no library, not even by way of common', (t) => {
-	const seen = new Set<string>();
-	const reach = (file: string): string[] => {
-		if (seen.has(file)) return [];
-		seen.add(file);
-		return IMPORTS.filter((item) => item.file === file && !item.typeOnly).flatMap(({ target }) => (isPath(target) ? reach(target) : target.startsWith('node:') || target.startsWith('bun:') ? [] : [`${file} → ${target}`]));
-	};
-	t.deepEqual(reach('agent/main.ts'), []);
-	t.true(seen.size > 10);
+test('agent and client carry no library, not even by way of common', (t) => {
+	for (const entry of ['agent/main.ts', 'client/main.ts']) {
+		const seen = new Set<string>();
+		const reach = (file: string): string[] => {
+			if (seen.has(file)) return [];
+			seen.add(file);
+			return IMPORTS.filter((item) => item.file === file && !item.typeOnly).flatMap(({ target }) => (isPath(target) ? reach(target) : target.startsWith('node:') || target.startsWith('bun:') ? [] : [`${file} → ${target}`]));
+		};
+		t.deepEqual(reach(entry), []);
+		t.true(seen.size > 10);
+	}
 });
 
 test('the CA flows one way: http, registration, issuance, store', (t) => {

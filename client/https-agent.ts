@@ -1,0 +1,55 @@
+/** An `https.Agent` that shows the identity in use at each new connection and lets older ones end. */
+
+import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { Identity } from './identity.ts';
+import type { Followed } from './server.ts';
+import { clientOptions, type PeerOptions } from './server-check.ts';
+
+/** What belongs to the identity cannot be set. */
+export interface IdentityAgentOptions extends PeerOptions, Pick<AgentOptions, 'keepAlive' | 'keepAliveMsecs' | 'maxSockets' | 'maxTotalSockets' | 'maxFreeSockets' | 'scheduling' | 'timeout'> {}
+
+type Callback = (error: Error | null, stream: Duplex) => void;
+
+export class IdentityAgent extends Agent {
+	readonly #watch: Followed & { requireValid(): Identity };
+	readonly #peer: PeerOptions;
+	/** by which identity a connection was made */
+	readonly #since = new WeakMap<object, Identity>();
+	readonly #onChange = (): void => this.#endIdle();
+
+	constructor(watch: Followed & { requireValid(): Identity }, { peer, ...options }: IdentityAgentOptions = {}) {
+		// Who resumes a session is not asked for a certificate again.
+		super({ keepAlive: true, ...options, maxCachedSessions: 0 });
+		this.#watch = watch;
+		this.#peer = peer === undefined ? {} : { peer };
+		watch.on('change', this.#onChange);
+	}
+
+	override createConnection(options: RequestOptions, callback?: Callback): Duplex | null | undefined {
+		let own;
+		try {
+			own = clientOptions(this.#watch, this.#peer);
+		} catch (error) {
+			callback?.(error as Error, undefined as unknown as Duplex);
+			return undefined;
+		}
+		const socket = super.createConnection({ ...options, ...own } as RequestOptions, callback);
+		if (socket) this.#since.set(socket, this.#watch.current);
+		return socket;
+	}
+
+	/** An older connection is not used again after what is under way on it. */
+	override keepSocketAlive(socket: Duplex): boolean {
+		return this.#since.get(socket) === this.#watch.current && (super.keepSocketAlive(socket) as unknown as boolean);
+	}
+
+	override destroy(): void {
+		this.#watch.off('change', this.#onChange);
+		super.destroy();
+	}
+
+	#endIdle(): void {
+		for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+	}
+}

@@ -1,0 +1,88 @@
+/**
+ * A dispatcher for undici and `fetch`. undici keeps a pool for each origin and cannot be told to end
+ * it, so after each change the next pools take over and those before are closed, which waits for what
+ * is under way.
+ */
+
+import type { Identity } from './identity.ts';
+import type { Followed } from './server.ts';
+import { serverCheck, type PeerOptions } from './server-check.ts';
+
+/** As much of the module as is needed; it is passed in, so that nobody has it who does not use it. */
+export interface Undici {
+	readonly Dispatcher: new () => object;
+	readonly Agent: new (options: never) => Pools;
+	buildConnector(options: never): Connector;
+}
+
+export type DispatcherOf<U extends Undici> = InstanceType<U['Dispatcher']>;
+
+/** Other options of undici's Agent; `connect` with what belongs to the identity is made here. */
+export interface DispatcherOptions extends PeerOptions {
+	readonly agent?: Readonly<Record<string, unknown>> & { readonly allowH2?: boolean; readonly connectTimeout?: number };
+}
+
+interface Pools {
+	dispatch(options: never, handler: never): boolean;
+	close(): Promise<void>;
+	destroy(error?: Error | null): Promise<void>;
+}
+
+type Connector = (options: never, callback: (...result: [Error, null]) => void) => void;
+
+export function createDispatcher<U extends Undici>(watch: Followed & { requireValid(): Identity }, undici: U, { agent = {}, ...peer }: DispatcherOptions = {}): DispatcherOf<U> {
+	const checkServerIdentity = serverCheck(peer);
+	const connect: Connector = (target, callback) => {
+		let secureContext;
+		try {
+			({ secureContext } = watch.requireValid());
+		} catch (error) {
+			callback(error as Error, null);
+			return;
+		}
+		// Who resumes a session is not asked for a certificate again.
+		const options = { secureContext, checkServerIdentity, rejectUnauthorized: true, maxCachedSessions: 0, allowH2: agent.allowH2, timeout: agent.connectTimeout };
+		undici.buildConnector(options as never)(target, callback);
+	};
+	const open = (): Pools => new undici.Agent({ ...agent, connect } as never);
+
+	class IdentityDispatcher extends (undici.Dispatcher as new () => object) {
+		#pools = open();
+		/** closed, with answers under way */
+		readonly #ending = new Set<Pools>();
+		readonly #onChange = (): void => {
+			const old = this.#pools;
+			this.#pools = open();
+			this.#ending.add(old);
+			void old.close().finally(() => this.#ending.delete(old));
+		};
+
+		constructor() {
+			super();
+			watch.on('change', this.#onChange);
+		}
+
+		dispatch(options: never, handler: never): boolean {
+			return this.#pools.dispatch(options, handler);
+		}
+
+		close(callback?: () => void): Promise<void> {
+			watch.off('change', this.#onChange);
+			return whenDone([...this.#ending, this.#pools].map((pools) => pools.close()), callback);
+		}
+
+		destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> {
+			watch.off('change', this.#onChange);
+			const [cause, done] = typeof error === 'function' ? [null, error] : [error, callback];
+			return whenDone([...this.#ending, this.#pools].map((pools) => pools.destroy(cause)), done);
+		}
+	}
+
+	return new IdentityDispatcher() as DispatcherOf<U>;
+}
+
+/** undici's own dispatchers take a callback too. */
+async function whenDone(ends: readonly Promise<void>[], callback?: () => void): Promise<void> {
+	await Promise.all(ends);
+	callback?.();
+}
