@@ -6,8 +6,9 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Followed } from './followed.ts';
 import type { Identity } from './identity.ts';
-import { serverOptions, type Followed } from './server.ts';
+import { serverOptions } from './server.ts';
 import { serverCheck, type PeerOptions, type ServerCheck } from './server-check.ts';
 
 /** As much of the module as is needed; it is passed in, so that nobody has it who does not use it. */
@@ -16,6 +17,7 @@ export interface Grpc {
 	readonly ChannelCredentials: (abstract new () => object) & {
 		createFromSecureContext(context: SecureContext, verify: { checkServerIdentity: ServerCheck }): object;
 	};
+	readonly ServerInterceptingCall: new (call: never, responder?: { start(next: () => void): void }) => object;
 }
 
 export type ServerCredentialsOf<G extends Grpc> = InstanceType<G['ServerCredentials']>;
@@ -27,7 +29,7 @@ interface UpdatableCredentials {
 
 /** Makes the TLS connections of one channel, for as long as the channel lives. */
 interface SecureConnector {
-	connect(socket: Socket): Promise<unknown>;
+	connect(socket: Socket): Promise<{ readonly socket: Socket }>;
 	waitForReady(): Promise<void>;
 	getCallCredentials(): unknown;
 	destroy(): void;
@@ -37,6 +39,15 @@ interface SecureConnector {
 interface Connecting {
 	_createSecureConnector(...target: readonly unknown[]): SecureConnector;
 }
+
+/** A call before it is answered, as the library shows it to interceptors. */
+interface InterceptedCall {
+	getAuthContext(): { readonly sslPeerCertificate?: { readonly serialNumber: string } };
+	sendStatus(status: { code: number; details: string }): void;
+}
+
+/** The gRPC status for a caller who is not authenticated. */
+const UNAUTHENTICATED = 16;
 
 /** Clients need a certificate of the same CA, and none that was revoked. */
 export function serverCredentials<G extends Grpc>(watch: Followed, grpc: G): ServerCredentialsOf<G> {
@@ -52,11 +63,22 @@ export function serverCredentials<G extends Grpc>(watch: Followed, grpc: G): Ser
 		_equals(other: unknown): boolean {
 			return this === other;
 		}
+
+		/** The library keeps its connections to itself, so whoever is revoked meanwhile is refused call by call. */
+		_getInterceptors(): unknown[] {
+			return [(_: unknown, call: InterceptedCall) => new grpc.ServerInterceptingCall(call as never, {
+				start: (next) => {
+					const serial = call.getAuthContext().sslPeerCertificate?.serialNumber.toLowerCase();
+					if (serial !== undefined && !watch.current.isRevoked(serial)) next();
+					else call.sendStatus({ code: UNAUTHENTICATED, details: 'the certificate of the caller was revoked' });
+				},
+			})];
+		}
 	}
 	return new IdentityServerCredentials() as unknown as ServerCredentialsOf<G>;
 }
 
-export function channelCredentials<G extends Grpc>(watch: { requireValid(): Identity; readonly current: Identity }, grpc: G, options?: PeerOptions): ChannelCredentialsOf<G> {
+export function channelCredentials<G extends Grpc>(watch: Followed, grpc: G, options?: PeerOptions): ChannelCredentialsOf<G> {
 	const verify = { checkServerIdentity: serverCheck(options) };
 	const of = ({ secureContext }: Identity) => grpc.ChannelCredentials.createFromSecureContext(secureContext, verify) as Connecting;
 	requireMethod(of(watch.current), '_createSecureConnector');
@@ -73,7 +95,11 @@ export function channelCredentials<G extends Grpc>(watch: { requireValid(): Iden
 		_createSecureConnector(...target: readonly unknown[]): SecureConnector {
 			const first = of(watch.current)._createSecureConnector(...target);
 			return {
-				connect: async (socket) => of(watch.requireValid())._createSecureConnector(...target).connect(socket),
+				connect: async (socket) => {
+					const connected = await of(watch.requireValid())._createSecureConnector(...target).connect(socket);
+					watch.track(connected.socket);
+					return connected;
+				},
 				waitForReady: () => first.waitForReady(),
 				getCallCredentials: () => first.getCallCredentials(),
 				destroy: () => first.destroy(),

@@ -2,8 +2,8 @@
 
 import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
+import type { Followed } from './followed.ts';
 import type { Identity } from './identity.ts';
-import type { Followed } from './server.ts';
 import { clientOptions, type PeerOptions } from './server-check.ts';
 
 /** What belongs to the identity cannot be set. */
@@ -12,13 +12,13 @@ export interface IdentityAgentOptions extends PeerOptions, Pick<AgentOptions, 'k
 type Callback = (error: Error | null, stream: Duplex) => void;
 
 export class IdentityAgent extends Agent {
-	readonly #watch: Followed & { requireValid(): Identity };
+	readonly #watch: Followed;
 	readonly #peer: PeerOptions;
 	/** by which identity a connection was made */
 	readonly #since = new WeakMap<object, Identity>();
 	readonly #onChange = (): void => this.#endIdle();
 
-	constructor(watch: Followed & { requireValid(): Identity }, { peer, ...options }: IdentityAgentOptions = {}) {
+	constructor(watch: Followed, { peer, ...options }: IdentityAgentOptions = {}) {
 		// Who resumes a session is not asked for a certificate again.
 		super({ keepAlive: true, ...options, maxCachedSessions: 0 });
 		this.#watch = watch;
@@ -35,13 +35,16 @@ export class IdentityAgent extends Agent {
 			return undefined;
 		}
 		const socket = super.createConnection({ ...options, ...own } as RequestOptions, callback);
-		if (socket) this.#since.set(socket, this.#watch.current);
+		if (socket) {
+			this.#since.set(socket, this.#watch.current);
+			socket.once('secureConnect', () => this.#watch.track(socket));
+		}
 		return socket;
 	}
 
 	/** An older connection is not used again after what is under way on it. */
 	override keepSocketAlive(socket: Duplex): boolean {
-		return this.#since.get(socket) === this.#watch.current && (super.keepSocketAlive(socket) as unknown as boolean);
+		return this.#isCurrent(socket) && (super.keepSocketAlive(socket) as unknown as boolean);
 	}
 
 	override destroy(): void {
@@ -50,6 +53,11 @@ export class IdentityAgent extends Agent {
 	}
 
 	#endIdle(): void {
-		for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+		const idle = Object.values(this.freeSockets).flatMap((sockets) => sockets ?? []);
+		for (const socket of idle) if (!this.#isCurrent(socket)) socket.destroy();
+	}
+
+	#isCurrent(socket: Duplex): boolean {
+		return this.#since.get(socket)?.isSamePublication(this.#watch.current) === true;
 	}
 }

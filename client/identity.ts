@@ -11,6 +11,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import { invalidCertificate } from '#common/x509/svid.ts';
 import { partyOf, type Party } from './party.ts';
+import { revokedSerials } from './revoked.ts';
 
 export interface ReadOptions {
 	/** refuse peers that the CA has revoked */
@@ -44,6 +45,7 @@ export class Identity implements Party {
 	// Private, so that neither a log nor JSON.stringify has it by accident.
 	readonly #key: string;
 	readonly #minVersion: SecureVersion;
+	#revoked: ReadonlySet<string> | undefined;
 
 	/** @throws BirthmarkError `certificate-invalid` when the parts do not belong together */
 	constructor({ identity, bundle, crl, minVersion }: { identity: string; bundle: string; crl: string | undefined; minVersion: SecureVersion }) {
@@ -86,9 +88,15 @@ export class Identity implements Party {
 		return Date.now() >= this.notAfter.getTime();
 	}
 
-	/** Is everything in it the same, so that nothing has to be told? */
-	equals(other: Identity): boolean {
-		return this.#key === other.#key && this.chain === other.chain && this.bundle === other.bundle && this.crl === other.crl;
+	/** @param serial as in {@link Party.serial}. Reads the revocation list when it is first asked. */
+	isRevoked(serial: string): boolean {
+		this.#revoked ??= this.crl === undefined ? new Set() : revokedSerials(this.crl);
+		return this.#revoked.has(serial);
+	}
+
+	/** The same key, chain and bundle? The revocation list may be another one: it changes what is accepted, and nothing that is shown. */
+	isSamePublication(other: Identity): boolean {
+		return this.#key === other.#key && this.chain === other.chain && this.bundle === other.bundle;
 	}
 }
 

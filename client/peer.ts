@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { PeerCertificate } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { createCheck, type PeerMatcher } from './matcher.ts';
@@ -20,7 +21,7 @@ interface GrpcCall {
 }
 
 /** A TLS socket; a request, a session or anything else with one; a call of a gRPC server. */
-export type PeerSource = PeerSocket | { readonly socket: PeerSocket | object | undefined } | GrpcCall;
+export type PeerSource = Socket | { readonly socket: Socket | undefined } | GrpcCall;
 
 /**
  * @param source of gRPC only calls of a server with `grpcServerCredentials`: it shows no certificate that was not verified

@@ -1,18 +1,18 @@
 /**
  * A dispatcher for undici and `fetch`. undici keeps a pool for each origin and cannot be told to end
- * it, so after each change the next pools take over and those before are closed, which waits for what
+ * it, so after each rotation the next pools take over and those before are closed, which waits for what
  * is under way.
  */
 
-import type { Identity } from './identity.ts';
-import type { Followed } from './server.ts';
+import type { Socket } from 'node:net';
+import type { Followed } from './followed.ts';
 import { serverCheck, type PeerOptions } from './server-check.ts';
 
 /** As much of the module as is needed; it is passed in, so that nobody has it who does not use it. */
 export interface Undici {
 	readonly Dispatcher: new () => object;
 	readonly Agent: new (options: never) => Pools;
-	buildConnector(options: never): Connector;
+	readonly buildConnector: (options: never) => Connector;
 }
 
 export type DispatcherOf<U extends Undici> = InstanceType<U['Dispatcher']>;
@@ -28,9 +28,9 @@ interface Pools {
 	destroy(error?: Error | null): Promise<void>;
 }
 
-type Connector = (options: never, callback: (...result: [Error, null]) => void) => void;
+type Connector = (options: never, callback: (...result: [null, Socket] | [Error, null]) => void) => void;
 
-export function createDispatcher<U extends Undici>(watch: Followed & { requireValid(): Identity }, undici: U, { agent = {}, ...peer }: DispatcherOptions = {}): DispatcherOf<U> {
+export function createDispatcher<U extends Undici>(watch: Followed, undici: U, { agent = {}, ...peer }: DispatcherOptions = {}): DispatcherOf<U> {
 	const checkServerIdentity = serverCheck(peer);
 	const connect: Connector = (target, callback) => {
 		let secureContext;
@@ -42,15 +42,21 @@ export function createDispatcher<U extends Undici>(watch: Followed & { requireVa
 		}
 		// Who resumes a session is not asked for a certificate again.
 		const options = { secureContext, checkServerIdentity, rejectUnauthorized: true, maxCachedSessions: 0, allowH2: agent.allowH2, timeout: agent.connectTimeout };
-		undici.buildConnector(options as never)(target, callback);
+		undici.buildConnector(options as never)(target, (...result) => {
+			if (result[1]) watch.track(result[1]);
+			callback(...result);
+		});
 	};
 	const open = (): Pools => new undici.Agent({ ...agent, connect } as never);
 
 	class IdentityDispatcher extends (undici.Dispatcher as new () => object) {
 		#pools = open();
+		#since = watch.current;
 		/** closed, with answers under way */
 		readonly #ending = new Set<Pools>();
 		readonly #onChange = (): void => {
+			if (this.#since.isSamePublication(watch.current)) return;
+			this.#since = watch.current;
 			const old = this.#pools;
 			this.#pools = open();
 			this.#ending.add(old);

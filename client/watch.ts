@@ -5,15 +5,17 @@
 
 import { EventEmitter } from 'node:events';
 import type { Agent } from 'node:https';
+import type { Duplex } from 'node:stream';
 import type { ConnectionOptions, SecureVersion, TlsOptions } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { IDENTITY_DIRECTORY, VolumeFile } from '#common/protocol/volume-files.ts';
+import { createConnections } from './connections.ts';
 import { watchDirectory, type DirectoryWatch } from './directory-watch.ts';
 import { channelCredentials, serverCredentials, type ChannelCredentialsOf, type Grpc, type ServerCredentialsOf } from './grpc.ts';
 import { IdentityAgent, type IdentityAgentOptions } from './https-agent.ts';
 import { readIdentity, systemCode, type Identity } from './identity.ts';
 import { clientOptions, type PeerOptions } from './server-check.ts';
-import { followServer, serverOptions, type FollowableServer, type FollowServerOptions } from './server.ts';
+import { followServer, serverOptions, type FollowableServer } from './server.ts';
 import { createDispatcher, type DispatcherOf, type DispatcherOptions, type Undici } from './undici.ts';
 
 export interface IdentityOptions {
@@ -103,6 +105,7 @@ export class IdentityWatch extends EventEmitter<Events> implements AsyncIterable
 	readonly #read: () => Identity;
 	#current: Identity;
 	#isClosed = false;
+	readonly #connections = createConnections(() => this.#current);
 	/** resolves at the next change, or when nothing more will change */
 	#next = Promise.withResolvers<void>();
 
@@ -137,10 +140,17 @@ export class IdentityWatch extends EventEmitter<Events> implements AsyncIterable
 			this.emit('problem', error as BirthmarkError);
 			return;
 		}
-		if (next.equals(this.#current)) return;
+		const before = this.#current;
+		if (next.isSamePublication(before) && next.crl === before.crl) return;
 		this.#current = next;
+		if (next.crl !== before.crl) this.#connections.endRevoked(next);
 		this.#wake();
 		this.emit('change', next);
+	}
+
+	/** Ends a connection whose peer is revoked later. Whatever is made by this watch is tracked already. */
+	track(socket: Duplex): void {
+		this.#connections.track(socket);
 	}
 
 	#wake(): void {
@@ -165,9 +175,13 @@ export class IdentityWatch extends EventEmitter<Events> implements AsyncIterable
 		return serverOptions(this.#current);
 	}
 
-	/** Has a server use each new identity, without dropping a connection. @returns the same server */
-	follow<S extends FollowableServer>(server: S, options?: FollowServerOptions): S {
-		return followServer(this, server, options);
+	/**
+	 * Has a server use each new identity at its next handshake. Connections stay, but those of peers that the CA revokes.
+	 *
+	 * @returns the same server
+	 */
+	follow<S extends FollowableServer>(server: S): S {
+		return followServer(this, server);
 	}
 
 	/** For one connection by `tls.connect` or `http2.connect`. @throws BirthmarkError `identity-expired` */
