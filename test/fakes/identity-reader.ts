@@ -1,46 +1,34 @@
 /**
- * A process that reads an identity file over and over, as fast as it can, and counts what it must
- * never see: a file that is missing, cut off, or holds a key that is not the certificate's. It answers
- * each message with what it saw so far, between two reads.
+ * A process that reads an identity when it is told to, and answers with what was wrong: a file that is
+ * missing, cut off, or holds a key that is not the certificate's.
+ *
+ *     identity-reader.ts DIRECTORY file|generation
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 
-const path = process.argv[2]!;
-const faults: string[] = [];
-/** contents that were checked already: the test rotates among a few identities */
-const good = new Set<string>();
-let reads = 0;
-let asked = false;
-let ended = false;
+const [directory = '', what] = process.argv.slice(2);
 
-function readOnce(): void {
-	try {
-		const text = readFileSync(path, 'utf8');
-		if (!good.has(text)) {
-			if (!new X509Certificate(text).checkPrivateKey(createPrivateKey(text))) throw new Error('key and certificate do not belong together');
-			good.add(text);
-		}
-	} catch (error) {
-		faults.push(String(error));
+function read(): { readonly key: string; readonly cert: string } {
+	if (what === 'file') {
+		const text = readFileSync(join(directory, 'identity.pem'), 'utf8');
+		return { key: text, cert: text };
 	}
-	reads++;
-}
-
-function readOn(): void {
-	for (let count = 0; count < 50; count++) readOnce();
-	if (asked) process.send!({ reads, different: good.size, faults: faults.slice(0, 5) });
-	asked = false;
-	if (!ended) setImmediate(readOn);
+	const folder = realpathSync(join(directory, 'current'));
+	return { key: readFileSync(join(folder, 'tls.key'), 'utf8'), cert: readFileSync(join(folder, 'tls.crt'), 'utf8') };
 }
 
 process.on('message', () => {
-	asked = true;
+	let fault = '';
+	try {
+		const { key, cert } = read();
+		createSecureContext({ key, cert });
+		if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) fault = 'key and certificate do not belong together';
+	} catch (error) {
+		fault = String(error);
+	}
+	process.send!(fault);
 });
-process.on('disconnect', () => {
-	ended = true;
-});
-readOnce();
-process.send!('reading');
-readOn();

@@ -1,7 +1,6 @@
 import test from 'ava';
-import { execFileSync, fork, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import fs, { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -203,24 +202,3 @@ for (const [how, outcome, sentence] of [
 		t.regex(second, sentence);
 	});
 }
-
-test('a reader never sees a key beside another key\'s certificate', async (t) => {
-	const directory = tmpfsDirectory(t);
-	const identities = [await makeIdentity(), await makeIdentity(), await makeIdentity()];
-	publish(directory, identities[0]!);
-	const reader = fork(new URL('../../fakes/identity-reader.ts', import.meta.url), [join(directory, 'identity.pem')]);
-	t.teardown(() => void reader.kill());
-	await once(reader, 'message'); // it reads now
-	// The generation before stays, not the one before that: no read may last longer than one rotation.
-	let report: { reads: number; different: number; faults: string[] } | undefined;
-	for (let count = 1; count <= 400; count++) {
-		publish(directory, identities[count % identities.length]!);
-		reader.send('report');
-		[report] = (await once(reader, 'message')) as [typeof report];
-	}
-	reader.disconnect();
-	t.truthy(report);
-	if (!report) return;
-	t.deepEqual(report.faults, []);
-	t.true(report.different > 1, `the reader saw ${report.different} identities in ${report.reads} reads`);
-});

@@ -1,0 +1,105 @@
+/**
+ * Rotations under readers that never pause. A switch comes at any moment of a read, and never twice in one:
+ * the generation before stays for one rotation, and certificates live longer than files are read.
+ */
+
+import test from 'ava';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import { publish, readIdentity } from '../../../agent/store.ts';
+import { createPki, issueLeaf, leafDefaults } from '../../fakes/ca.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+import { hasServers, haproxyTester, nginxTester, nodeReader, opensslReader, readTightly, startNginx, type Reader } from '../../support/tight-readers.ts';
+
+/** `make soak` sets ten thousand. */
+const ROTATIONS = Number(process.env['BIRTHMARK_SOAK_ROTATIONS'] ?? 100);
+const pki = await createPki();
+const identities = await Promise.all(Array.from({ length: 8 }, async () => {
+	const key = generateSigningKey();
+	return { key: exportSigningKey(key), chain: await issueLeaf({ ...leafDefaults('api01', pki, 24 * 3600), publicKey: key.publicKey }), bundle: pki.bundle };
+}));
+const publication = { formats: ['haproxy', 'nginx'], keyMode: 0o600 } as const;
+
+const reading = hasServers() ? test : test.skip;
+
+reading(`${ROTATIONS} rotations under openssl, Node, HAProxy and nginx, and never a key beside another key's certificate`, async (t) => {
+	t.timeout(3 * 3_600_000);
+	const directory = tmpfsDirectory(t);
+	const folder = mkdtempSync(join(tmpdir(), 'birthmark-readers-'));
+	t.teardown(() => rmSync(folder, { recursive: true }));
+	publish(directory, identities[0]!, publication);
+	const nginx = await startNginx(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`);
+	const readers: readonly Reader[] = [
+		nginx,
+		nginxTester(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`),
+		haproxyTester(folder, directory),
+		opensslReader(directory),
+		nodeReader(directory, 'file'),
+		nodeReader(directory, 'generation'),
+	];
+	const tight = readers.map(readTightly);
+	try {
+		await rotate(directory, tight, ROTATIONS);
+		const { serial } = readIdentity(directory)!.leaf;
+		// A worker that is on its way out may answer for a moment.
+		for (let count = 0; (await servedSerial(nginx.socket)) !== serial; count++) {
+			if (count === 20) throw new Error('nginx does not serve what was published last');
+			await tight[0]!.readDone();
+		}
+	} finally {
+		await Promise.all(tight.map((reader) => reader.end()));
+	}
+	for (const { name, reads, faults } of tight) {
+		t.log(`${name}: ${reads} reads, ${faults.length} faults`);
+		t.deepEqual(faults.slice(0, 3), [], name);
+		t.true(reads >= ROTATIONS, name);
+	}
+});
+
+// What is not promised, measured: each rotation falls into a read, and how many reads straddle it is the point.
+reading('a program that opens tls.crt and tls.key one after the other may get two that do not match, and refuses them', async (t) => {
+	t.timeout(3 * 3_600_000);
+	const directory = tmpfsDirectory(t);
+	const folder = mkdtempSync(join(tmpdir(), 'birthmark-readers-'));
+	t.teardown(() => rmSync(folder, { recursive: true }));
+	publish(directory, identities[0]!, publication);
+	const tester = nginxTester(folder, 'two names', `ssl_certificate ${directory}/tls.crt; ssl_certificate_key ${directory}/tls.key;`);
+	const tight = readTightly(tester);
+	try {
+		await rotate(directory, [tight], ROTATIONS / 2);
+	} finally {
+		await tight.end();
+	}
+	t.log(`${tight.name}: ${tight.reads} reads, ${tight.faults.length} refused`);
+	for (const fault of tight.faults) t.regex(fault, /key values mismatch/);
+	t.is(await tester.read(), undefined, 'the next look is whole');
+});
+
+/** One rotation into each read of the slowest reader, at any moment of it. */
+async function rotate(directory: string, readers: readonly { readDone(): Promise<void> }[], rotations: number): Promise<void> {
+	let longestMs = 1;
+	for (let count = 1; count <= rotations; count++) {
+		await sleep(Math.random() * longestMs);
+		publish(directory, identities[count % identities.length]!, publication);
+		const began = performance.now();
+		await Promise.all(readers.map((reader) => reader.readDone()));
+		longestMs = Math.min(100, performance.now() - began);
+	}
+}
+
+async function servedSerial(path: string): Promise<string> {
+	const socket = connect({ socket: connectSocket(path), rejectUnauthorized: false });
+	try {
+		await once(socket, 'secureConnect');
+		return new X509Certificate(socket.getPeerCertificate(true).raw).serialNumber.toLowerCase();
+	} finally {
+		socket.destroy();
+	}
+}
