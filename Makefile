@@ -52,7 +52,7 @@ soak: build ## what takes long: kills and outages under load, a thousand restart
 	@BIRTHMARK_REQUIRE_POSTGRES=1 BIRTHMARK_SOAK_KILLS=$${BIRTHMARK_SOAK_KILLS:-200} BIRTHMARK_SOAK_OUTAGES=$${BIRTHMARK_SOAK_OUTAGES:-60} \
 		BIRTHMARK_SOAK_CLOCK_STEPS=$${BIRTHMARK_SOAK_CLOCK_STEPS:-3000} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} \
 		BIRTHMARK_SOAK_ROTATIONS=$${BIRTHMARK_SOAK_ROTATIONS:-10000} \
-		$(BIN)/ava --timeout 90m test/unit/agent/readers.test.ts 'test/unit/**/*property.test.ts' 'test/unit/**/crash*.test.ts' test/unit/ca/clock.test.ts test/unit/ca/disk-full.test.ts
+		$(BIN)/ava --timeout 90m test/unit/agent/readers.test.ts test/unit/agent/killed.test.ts 'test/unit/**/*property.test.ts' 'test/unit/**/crash*.test.ts' test/unit/ca/clock.test.ts test/unit/ca/disk-full.test.ts
 	@BIRTHMARK_SOAK_RESTARTING=$${BIRTHMARK_SOAK_RESTARTING:-200} BIRTHMARK_SOAK_CREATED=$${BIRTHMARK_SOAK_CREATED:-1000} BIRTHMARK_SOAK_FAULTS=1 \
 		$(NODE) scripts/test.ts --integration '{many-restarts,plugin-faults}'
 
