@@ -5,14 +5,50 @@ import { Readable } from 'node:stream';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-status.ts';
 import { guardName } from '#common/protocol/plugin-upgrade.ts';
+import type { EngineRuntimes } from './engine/setup.ts';
 import type { EngineFacts, HiddenBody } from './engine-limits.ts';
 
 export interface EngineView extends EngineFacts {
-	readonly plugin: { readonly name: string; readonly enabled: boolean } | undefined;
+	readonly plugin: InstalledPlugin | undefined;
+	readonly runtimes: EngineRuntimes;
 	/** name of a stand-in that an upgrade has left */
 	readonly guard?: string;
 	/** undefined when the sentinel volume is not there */
 	readonly status: PluginStatus | undefined;
+}
+
+export interface InstalledPlugin {
+	readonly name: string;
+	readonly enabled: boolean;
+	/** directory of the host that it has for its sockets and mounts; absent for what is no plugin of ours */
+	readonly run?: string;
+}
+
+/** What `birthmark engine setup` asks of an engine. */
+export interface EngineForSetup {
+	version(): Promise<string>;
+	runtimes(): Promise<EngineRuntimes>;
+	plugins(): Promise<readonly InstalledPlugin[]>;
+	status(): Promise<PluginStatus | undefined>;
+	/** names of all containers, running or not, that were created with a runtime */
+	containersWith(runtime: string): Promise<readonly string[]>;
+}
+
+/** @param socketPath the engine's unix socket */
+export async function connectEngine(socketPath: string): Promise<EngineForSetup> {
+	const { default: Engine } = await import('dockerode');
+	const docker = new Engine({ socketPath, timeout: 10_000 });
+	const asked = <T>(work: () => Promise<T>): Promise<T> => work().catch((cause: unknown) => Promise.reject(unavailable(cause)));
+	return {
+		version: () => asked(async () => (await docker.version()).Version),
+		runtimes: () => asked(async () => runtimesOf((await docker.info()) as EngineInfo)),
+		plugins: () => asked(() => listPlugins(docker)),
+		status: () => asked(() => readStatus(docker)),
+		containersWith: (runtime) => asked(async () => {
+			const details = await Promise.all((await docker.listContainers({ all: true })).map(({ Id }) => docker.getContainer(Id).inspect().catch(() => undefined)));
+			return details.filter((container) => container?.HostConfig.Runtime === runtime).map((container) => container!.Name.slice(1));
+		}),
+	};
 }
 
 /** @throws BirthmarkError `engine-unavailable` */
@@ -22,10 +58,10 @@ export async function inspectEngine(pluginName: string): Promise<EngineView> {
 		const { default: Engine } = await import('dockerode');
 		const docker = new Engine({ timeout: 10_000 });
 		const version = await docker.version();
-		const info = (await docker.info()) as { KernelVersion?: string; OperatingSystem?: string; SecurityOptions?: string[] | null };
-		const plugins = (await docker.listPlugins()) as Array<{ Name: string; Enabled: boolean }>;
-		const plugin = plugins.find(({ Name }) => Name === pluginName || Name === `${pluginName}:latest`);
-		const guard = plugins.find(({ Name }) => Name === `${guardName(pluginName)}:latest`);
+		const info = (await docker.info()) as EngineInfo;
+		const plugins = await listPlugins(docker);
+		const plugin = plugins.find(({ name }) => isNamed(name, pluginName));
+		const guard = plugins.find(({ name }) => isNamed(name, guardName(pluginName)));
 		const status = await readStatus(docker);
 		return {
 			version: version.Version,
@@ -35,15 +71,46 @@ export async function inspectEngine(pluginName: string): Promise<EngineView> {
 			securityOptions: info.SecurityOptions ?? [],
 			// Only the plugin can tell what it was not shown.
 			hiddenBodies: status?.inChain === true ? await findHiddenBodies(docker) : undefined,
-			...(guard && { guard: guard.Name }),
-			plugin: plugin && { name: plugin.Name, enabled: plugin.Enabled },
+			...(guard && { guard: guard.name }),
+			plugin,
+			runtimes: runtimesOf(info),
 			status,
 		};
 	} catch (cause) {
-		const { message, code } = cause as NodeJS.ErrnoException;
-		// Refused on every address of a name, Node leaves the message empty.
-		throw new BirthmarkError('engine-unavailable', `the engine could not be asked: ${message || code}; set DOCKER_HOST to the engine's address`, { cause });
+		throw unavailable(cause);
 	}
+}
+
+/** @param installed with its tag, as the engine prints it */
+export function isNamed(installed: string, name: string): boolean {
+	return installed === name || installed === `${name}:latest`;
+}
+
+interface EngineInfo {
+	readonly KernelVersion?: string;
+	readonly OperatingSystem?: string;
+	readonly SecurityOptions?: readonly string[] | null;
+	readonly DockerRootDir?: string;
+	readonly DefaultRuntime?: string;
+	readonly Runtimes?: Readonly<Record<string, { readonly path?: string; readonly runtimeArgs?: readonly string[] | null }>> | null;
+}
+
+function runtimesOf({ DockerRootDir, DefaultRuntime, Runtimes }: EngineInfo): EngineRuntimes {
+	return { dataRoot: DockerRootDir ?? '', defaultRuntime: DefaultRuntime ?? '', runtimes: Runtimes ?? {} };
+}
+
+async function listPlugins(docker: Docker): Promise<InstalledPlugin[]> {
+	const plugins = (await docker.listPlugins()) as Array<{ Name: string; Enabled: boolean; Settings?: { Mounts?: Array<{ Name: string; Source: string }> | null } }>;
+	return plugins.map(({ Name, Enabled, Settings }) => {
+		const run = Settings?.Mounts?.find((mount) => mount.Name === 'run')?.Source;
+		return { name: Name, enabled: Enabled, ...(run !== undefined && { run }) };
+	});
+}
+
+function unavailable(cause: unknown): BirthmarkError {
+	const { message, code } = cause as NodeJS.ErrnoException;
+	// Refused on every address of a name, Node leaves the message empty.
+	return new BirthmarkError('engine-unavailable', `the engine could not be asked: ${message || code}; set DOCKER_HOST to the engine's address`, { cause });
 }
 
 async function readStatus(docker: Docker): Promise<PluginStatus | undefined> {

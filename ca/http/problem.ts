@@ -70,6 +70,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 	'sentinel-needed': 500,
 	'upgrade-running': 500,
 	'upgrade-failed': 500,
+	'setup-failed': 500,
 	'policy-refused': 500,
 	'policy-invalid': 500,
 	'volume-unknown': 500,

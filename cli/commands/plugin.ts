@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Context } from '../context.ts';
+import { engineSocket } from '../engine/engine-socket.ts';
 import { readDaemonJson, reloadEngine, writeChain } from '../upgrade/daemon-json.ts';
 import { createUpgradeEngine } from '../upgrade/engine-api.ts';
 import { beyond, registryAuth } from '../upgrade/grants.ts';
@@ -49,7 +50,7 @@ async function upgrade(context: Context, reference: string | undefined, options:
 	if (process.getuid?.() !== 0) throw new BirthmarkError('forbidden', 'only root on the engine\'s host can replace the plugin; run it with sudo');
 
 	let secret = '';
-	const engine = createUpgradeEngine({ socketPath: socketPath(), permit: () => secret, registryAuth });
+	const engine = createUpgradeEngine({ socketPath: engineSocket(), permit: () => secret, registryAuth });
 	const deps: UpgradeDeps = {
 		engine,
 		stateFile: createStateFile(statePath),
@@ -88,12 +89,4 @@ async function upgrade(context: Context, reference: string | undefined, options:
 	const upgraded = await runUpgrade(deps, undo ? undone(planned, '') : planned);
 	if (context.wantsJson()) return context.output.json(upgraded);
 	context.output.line(upgraded.outcome === 'done' ? `${upgraded.plugin} is ${upgraded.to} now` : `${upgraded.plugin} is what it was`);
-}
-
-/** On the host itself: the engine is signalled as well. */
-function socketPath(): string {
-	const host = process.env['DOCKER_HOST'] ?? 'unix:///var/run/docker.sock';
-	const path = /^unix:\/\/(\/.+)$/.exec(host)?.[1];
-	if (path === undefined) throw new BirthmarkError('usage', 'set DOCKER_HOST to the unix socket of this host\'s engine, e.g. unix:///var/run/docker.sock');
-	return path;
 }

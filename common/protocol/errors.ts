@@ -81,6 +81,7 @@ export const ERROR_CODES = {
 	'sentinel-needed': 'the sentinel volume stays as long as the plugin is in the authorization chain',
 	'upgrade-running': 'the plugin of this host is being replaced',
 	'upgrade-failed': 'the plugin could not be replaced',
+	'setup-failed': 'the engine could not be set up',
 	'policy-refused': 'the policy of this host does not permit this',
 	'policy-invalid': 'the policy of this host has a fault',
 	'volume-unknown': 'no container was authorized for this volume',

@@ -1,0 +1,47 @@
+/** What `birthmark-runtime` has to know of an engine, from what that engine says of itself. */
+
+import { accessSync, constants } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { quote } from '#common/protocol/names.ts';
+import type { InstalledPlugin } from '../docker.ts';
+import type { EngineProcess } from './engine-process.ts';
+import { readRuntimeSettings, type RuntimeSettings } from './runtime-files.ts';
+import type { EngineRuntimes } from './setup.ts';
+
+/** The source of the plugin's mount "run" where nobody has set another one. */
+const DEFAULT_RUN = '/run';
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The socket on which a plugin is asked, as the host sees it (plugin/hook). */
+export function hookSocket(plugin: InstalledPlugin | undefined): string {
+	return join(plugin?.run ?? DEFAULT_RUN, 'birthmark/hook.sock');
+}
+
+/**
+ * @param program where ours is installed
+ * @param chosen the runtime that is to make the containers; when absent, what made them before
+ * @throws BirthmarkError `setup-failed` when there is none, or one with arguments
+ */
+export function settingsFor({ dataRoot, defaultRuntime, runtimes }: EngineRuntimes, { environment }: Pick<EngineProcess, 'environment'>, plugin: InstalledPlugin | undefined, program: string, chosen?: string): RuntimeSettings {
+	const ownDefault = runtimes[defaultRuntime];
+	const before = ownDefault?.path === program ? readRuntimeSettings(program)?.runtime : undefined;
+	const other = ownDefault?.path === program ? runtimes['runc'] : ownDefault;
+	if (chosen === undefined && before === undefined && (other?.runtimeArgs ?? []).length > 0) {
+		throw new BirthmarkError('setup-failed', `the runtime ${quote(defaultRuntime)} is called with arguments of its own; name a program that needs none with --runtime`);
+	}
+	const runtime = chosen ?? before ?? other?.path ?? 'runc';
+	const found = isAbsolute(runtime) ? [runtime] : (environment['PATH'] || DEFAULT_PATH).split(':').map((folder) => join(folder, runtime));
+	const path = found.find(isProgram);
+	if (path === undefined) throw new BirthmarkError('setup-failed', `there is no program ${quote(runtime)} that could make containers; name one with --runtime`);
+	return { runtime: path, dataRoot, socket: hookSocket(plugin) };
+}
+
+export function isProgram(path: string): boolean {
+	try {
+		accessSync(path, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}
