@@ -8,6 +8,7 @@ import { addAudit } from './commands/audit.ts';
 import { addCa } from './commands/ca.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEngine } from './commands/engine.ts';
 import { addLogin } from './commands/login.ts';
 import { addLs } from './commands/ls.ts';
 import { addNode } from './commands/node.ts';
@@ -47,7 +48,7 @@ program.hook('preAction', (_, command) => {
 // The reader of a pipe may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
-for (const add of [addLs, addShow, addRevoke, addNode, addPolicy, addOperator, addPlugin, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
+for (const add of [addLs, addShow, addRevoke, addNode, addPolicy, addOperator, addPlugin, addEngine, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
 overrideExit(program);
 
 try {

@@ -6,9 +6,9 @@ import type { Context } from '../context.ts';
 import { diagnoseEngine, fault, ok, warning, type Finding } from '../diagnosis.ts';
 import { inspectEngine } from '../docker.ts';
 import { engineLimits } from '../engine-limits.ts';
+import { runtimeFindings } from '../engine/runtime-findings.ts';
 import { ExitCode } from '../exit-codes.ts';
-
-const MARKS = { ok: ['green', 'ok  '], warning: ['yellow', 'warn'], fault: ['red', 'FAIL'] } as const;
+import { printFinding } from '../finding-lines.ts';
 
 export function addDoctor(program: Command, context: Context): void {
 	program
@@ -19,10 +19,11 @@ export function addDoctor(program: Command, context: Context): void {
 		.action(async ({ plugin }: { plugin: string }) => {
 			const engine = await inspectEngine(plugin).catch((error: unknown) => error as Error);
 			const limits = engine instanceof Error ? [] : engineLimits(engine);
-			const findings = [...diagnoseEngine(engine, plugin, context.now()), ...limits, await checkOperator(context)];
+			const runtime = engine instanceof Error ? [] : await runtimeFindings(engine, isOfThisHost());
+			const findings = [...diagnoseEngine(engine, plugin, context.now()), ...runtime, ...limits, await checkOperator(context)];
 			const healthy = findings.every((finding) => finding.verdict !== 'fault');
 			if (context.wantsJson()) context.output.json({ healthy, findings });
-			else for (const finding of findings) print(context, finding);
+			else for (const finding of findings) printFinding(context.output, finding);
 			if (!healthy) process.exitCode = ExitCode.unhealthy;
 		});
 }
@@ -41,8 +42,4 @@ async function checkOperator(context: Context): Promise<Finding> {
 	}
 }
 
-function print({ output }: Context, finding: Finding): void {
-	const [colour, mark] = MARKS[finding.verdict];
-	output.line(`${output.paint(colour, mark)}  ${finding.check.padEnd(17)} ${finding.detail}`);
-	if (finding.remedy) output.line(`      ${''.padEnd(17)} → ${finding.remedy}`);
-}
+const isOfThisHost = (): boolean => /^(?:unix:.*)?$/.test(process.env['DOCKER_HOST'] ?? '');

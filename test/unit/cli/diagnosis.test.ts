@@ -10,7 +10,7 @@ const STATUS: PluginStatus = {
 	version: '0.1.0', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: '2026-12-21T12:00:00.000Z', bundleDigest: 'ab'.repeat(32), ca: 'reachable',
 	clockSkewSeconds: 0.2, pendingRevocations: 0, policy: 'none', tmpfs: 'ok', noswap: true,
 };
-const FACTS = { version: '20.10.24', apiVersion: '1.41', kernelVersion: '6.12.0', operatingSystem: 'Debian', securityOptions: [], hiddenBodies: [] };
+const FACTS = { version: '20.10.24', apiVersion: '1.41', kernelVersion: '6.12.0', operatingSystem: 'Debian', securityOptions: [], hiddenBodies: [], runtimes: { dataRoot: '/var/lib/docker', defaultRuntime: 'runc', runtimes: {} } };
 const VIEW: EngineView = { ...FACTS, plugin: { name: 'birthmark:latest', enabled: true }, status: STATUS };
 
 const diagnose = (view: EngineView | Error): Finding[] => diagnoseEngine(view, 'birthmark', NOW);
