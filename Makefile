@@ -7,7 +7,7 @@ NODE := $(SUDO) $(BIN)/node
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo down load bench build test test-unit test-integration soak check clean
+.PHONY: help deps demo down load install-runtime bench build test test-unit test-integration soak check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ down: deps ## end the demo and remove everything it made
 
 load: deps ## images and plugin onto your own engine (DOCKER_HOST)
 	@$(NODE) scripts/load.ts
+
+install-runtime: deps ## birthmark-runtime onto your own engine (DOCKER_HOST): the label alone is enough; ARGS=--default for all containers
+	@$(NODE) scripts/build-runtime.ts
+	@$(SUDO) bin/birthmark engine setup $(ARGS)
 
 build: deps ## agent, runtime, bundles, root file systems (build/)
 	@$(NODE) scripts/build.ts

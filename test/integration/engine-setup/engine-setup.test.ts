@@ -3,13 +3,13 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import Docker from 'dockerode';
 import tmp from 'tmp';
 import { engineEnvironment } from '../../../scripts/engines.ts';
 import { dockerCommand } from '../../../scripts/images.ts';
 import { enginePaths } from '../../../scripts/paths.ts';
 import { removeEngine, startEngine, stopEngine } from '../../../scripts/private-engine.ts';
 import { Steps } from '../../../scripts/steps.ts';
+import { buildTestImages } from '../../../scripts/test-images.ts';
 import { newCommand } from '../../support/command.ts';
 import { openWorld } from '../../support/world.ts';
 
@@ -28,8 +28,7 @@ async function ownEngine(t: ExecutionContext) {
 	t.teardown(() => removeEngine(steps, paths));
 	await startEngine(steps, paths, { settings: { runtimes: { other: { path: '/usr/bin/other' } } } });
 	const docker = dockerCommand(steps, paths.host);
-	const image = await world.docker.getImage('test/busybox').get();
-	await new Docker({ socketPath: paths.socket }).loadImage(image as unknown as string);
+	await buildTestImages(steps, docker, ['busybox']);
 	const birthmark = newCommand(t);
 	const directory = join(paths.state, 'runtime');
 	return {

@@ -23,7 +23,7 @@ test('a plugin pushed to a registry is installed from there, joins, is set, and 
 	t.teardown(() => removeEngine(steps, paths));
 	await startEngine(steps, paths);
 	const docker = dockerCommand(steps, paths.host);
-	await buildTestImages(steps, docker);
+	await buildTestImages(steps, docker, ['busybox']);
 
 	// Made here, not on the engine of the other stories: an engine takes the same content only once.
 	await docker(['plugin', 'create', reference, `${BUILD}/plugin`]);
