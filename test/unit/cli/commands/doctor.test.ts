@@ -28,7 +28,7 @@ test('where everything is in place it ends with 0, and says who the operator is'
 	t.regex(stdout, /^ok {4}operator {10}local in trust domain birthmark\.internal$/m);
 	const { healthy, findings } = (await birthmark(['doctor', '--json'], { env })).json<Report>();
 	t.true(healthy);
-	t.is(findings.length, 11);
+	t.is(findings.length, 12);
 });
 
 test('one fault is enough for 3, and comes with what to do', async (t) => {
