@@ -30,6 +30,8 @@ export interface EngineInfo {
 	readonly DockerRootDir: string;
 	/** e.g. `name=userns` */
 	readonly SecurityOptions?: readonly string[] | null;
+	readonly Runtimes?: Readonly<Record<string, { readonly path?: string }>> | null;
+	readonly DefaultRuntime?: string;
 }
 export interface EnginePlugin {
 	readonly Id: string;
@@ -69,7 +71,7 @@ export interface FileInContainer {
 /** A part of what `docker inspect` shows. */
 export interface EngineContainerDetails {
 	readonly Config: { readonly OpenStdin: boolean };
-	readonly HostConfig: { readonly PidMode?: string; readonly IpcMode?: string; readonly NetworkMode?: string; readonly Cgroup?: string };
+	readonly HostConfig: { readonly Runtime?: string; readonly PidMode?: string; readonly IpcMode?: string; readonly NetworkMode?: string; readonly Cgroup?: string };
 	readonly Mounts: readonly { readonly Type: string; readonly Name?: string; readonly Source?: string; readonly RW?: boolean }[] | null;
 }
 export interface EngineVolume {

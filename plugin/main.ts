@@ -19,6 +19,7 @@ import { createContainerLookup } from './authz/container-lookup.ts';
 import { createHostZones } from './authz/host-zones.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import { isPermitted } from './authz/permit.ts';
+import { createRememberedImages } from './authz/remembered-images.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
 import { passesRequest, passesResponse } from './authz/unconcerned.ts';
 import { createCaClient } from './ca-client.ts';
@@ -108,6 +109,7 @@ const shared: SharedDeps = {
 	isPermitted: (call) => isPermitted({ path: join(config.RUN_DIRECTORY, PERMIT_FILE), now: Date.now, uid: 0 }, call),
 	lookup: createContainerLookup({ engine }),
 	makers: createMakers(),
+	imagesForRuntime: createRememberedImages(),
 };
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {
 	await runGuard({ shared, hostRoot, policyPath: config.POLICY_FILE, engineSocket: config.ENGINE_SOCKET, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });

@@ -42,6 +42,8 @@ export interface CreateBody {
 	readonly networkMode: string;
 	/** names of the networks that it joins at once */
 	readonly networks: readonly string[];
+	/** name of the OCI runtime; empty for the engine's default */
+	readonly runtime: string;
 	/** `host` for a container that stays out of the engine's user namespaces */
 	readonly usernsMode: string;
 	/** where `Volumes` and `Tmpfs` mount */
@@ -90,6 +92,7 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 		capAdd: [...strings(host, 'capadd'), ...strings(host, 'capabilities')],
 		networkMode: asString(host.get('networkmode'), 'HostConfig.NetworkMode'),
 		networks: [...mapEntries(networking.get('endpointsconfig'), 'NetworkingConfig.EndpointsConfig').keys()],
+		runtime: asString(host.get('runtime'), 'HostConfig.Runtime'),
 		usernsMode: asString(host.get('usernsmode'), 'HostConfig.UsernsMode'),
 		otherTargets: [...mapEntries(top.get('volumes'), 'Volumes').keys(), ...mapEntries(host.get('tmpfs'), 'HostConfig.Tmpfs').keys()],
 		powers: hostConfigPowers(host),

@@ -7,11 +7,12 @@
  * was asked leaves a record that it was, and what it authorized is ended.
  */
 
+import { defaultAgentMode, type Delivery } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
-import type { EngineContainer, EngineImage } from '../docker.ts';
+import type { EngineContainer, EngineContainerDetails, EngineImage, EngineInfo } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
@@ -19,12 +20,14 @@ import { namesUs, type Self } from '../self.ts';
 import { authorizeRequestOf, giveBirth, rootByName, type BirthDeps } from './birth.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
-import { checkIdentityMount, identityMounts } from './identity-mount.ts';
+import { checkIdentityMount, checkReservedPlace, identityMounts, mountMissing } from './identity-mount.ts';
 import type { EngineCall } from './engine-call.ts';
 import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
 import { ownershipOf, type OwnerDeps } from './ownership.ts';
 import { refuseSwarmLabels } from './swarm-labels.ts';
+import type { RememberedImages } from './remembered-images.ts';
+import { agentNeedsRuntime, isOurRuntime, runtimeOption } from './runtimes.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
 export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
@@ -32,11 +35,15 @@ export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
 	readonly engine: {
 		image(reference: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
+		info(): Promise<EngineInfo>;
+		inspect(reference: string): Promise<EngineContainerDetails | undefined>;
 	};
 	readonly records: BirthDeps['records'] & Pick<Records, 'hasVolume' | 'identitiesOf'>;
 	readonly policy: Judge;
 	/** O of every name on this node; empty before it has joined */
 	readonly environment: () => string;
+	/** references of images whose own labels ask for an identity that the runtime hands over */
+	readonly imagesForRuntime: RememberedImages;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
 }
@@ -66,8 +73,10 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 		);
 	}
 	checkPrivileges(body);
-	const volume = checkIdentityMount(self, body, isOurs);
-	if (volume !== '') await checkOwner(deps, volume, identity);
+	if ((await checkDelivery(deps, self, body, identity)) === 'volume') {
+		const volume = checkIdentityMount(self, body, isOurs);
+		if (volume !== '') await checkOwner(deps, volume, identity);
+	} else if (!hasIdentityLabels(body.labels)) deps.imagesForRuntime.remember(body.image);
 	if (!image) return;
 	await ownershipOf(deps, identity, body.user, image, body.usernsMode);
 	await checkRun(deps, call, identity, body, image, containerName);
@@ -82,23 +91,25 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, containerId: string): Promise<void> {
 	const self = await deps.self();
 	const isOurs = (volume: string): boolean => isOurVolume(deps, volume);
-	if (identityMounts(self, body, isOurs).length === 0 && !hasIdentityLabels(body.labels)) return;
+	const isByVolume = identityMounts(self, body, isOurs).length > 0;
+	if (!isByVolume && !hasIdentityLabels(body.labels) && !deps.imagesForRuntime.has(body.image)) return;
 	// Not looked at before if the image, with the labels, came only in between.
 	checkPrivileges(body);
-	checkIdentityMount(self, body, isOurs);
+	if (isByVolume) checkIdentityMount(self, body, isOurs);
 	const [container] = await deps.engine.containers({ id: [containerId] });
-	const mount = container?.Mounts?.find((candidate) => candidate.Destination === IDENTITY_DIRECTORY && namesUs(self, candidate.Driver ?? ''));
-	if (!container || container.Id !== containerId || !mount?.Name) {
-		throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
-	}
+	if (container?.Id !== containerId) throw new BirthmarkError('engine-unavailable', 'the engine does not show the new container');
+	// One that nobody asked for, from another container or the image, is no mount of its own.
+	const mount = isByVolume ? container.Mounts?.find((candidate) => candidate.Destination === IDENTITY_DIRECTORY && namesUs(self, candidate.Driver ?? '')) : undefined;
+	if (isByVolume && !mount?.Name) throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
 	// The labels that it really has: the image may be another one than that of the decision before.
 	const labels = new Map(Object.entries(container.Labels ?? {}));
 	refuseSwarmLabels(labels);
 	const identity = parseIdentityLabels(labels);
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
+	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity);
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
-	if (inside) throw new BirthmarkError('mount-illegal', `the image mounts a volume of its own at ${quote(inside.Destination)}, below ${IDENTITY_DIRECTORY}; use an image without`);
+	if (inside) throw new BirthmarkError('mount-illegal', `another volume, perhaps the image's own, is mounted at ${quote(inside.Destination)}, where the identity is; use an image without`);
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
 	const ownership = await ownershipOf(deps, identity, body.user, image, body.usernsMode);
@@ -106,8 +117,34 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);
 	const asked = { ...authorizeRequestOf(identity, body.image, image.Id), containerId, ...(containerName !== '' && { containerName }) };
-	const { names, sizeBytes, inodes, caWay, agentMode = 'none' } = identity;
-	await giveBirth(deps, asked, { volume: mount.Name, containerName, imageId: container.ImageID, ...names, ...ownership, sizeBytes, inodes, caWay, delivery: 'volume', agentMode });
+	const { names, sizeBytes, inodes, caWay, agentMode = defaultAgentMode(delivery) } = identity;
+	const volume = mount?.Name ?? containerId;
+	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, ...ownership, sizeBytes, inodes, caWay, delivery, agentMode });
+}
+
+/**
+ * By its volume if it mounts one, else by the runtime, which must be ours: with another one it would start
+ * without an identity.
+ *
+ * @throws BirthmarkError `mount-missing`, `mount-illegal`, `label-illegal`
+ */
+async function checkDelivery(deps: IdentityCreateDeps, self: Self, body: CreateBody, { agentMode }: IdentityLabels): Promise<Delivery> {
+	const isByVolume = identityMounts(self, body, (volume) => isOurVolume(deps, volume)).length > 0;
+	if (isByVolume && agentMode !== 'exec') return 'volume';
+	const info = await deps.engine.info();
+	if (!isOurRuntime(info, body.runtime)) {
+		if (!isByVolume) throw mountMissing(self, runtimeOption(info));
+		throw agentNeedsRuntime(runtimeOption(info));
+	}
+	if (!isByVolume) checkReservedPlace(body);
+	return isByVolume ? 'volume' : 'runtime';
+}
+
+/** As the engine has written it down for good. */
+async function runtimeOf({ engine }: IdentityCreateDeps, containerId: string): Promise<string> {
+	const container = await engine.inspect(containerId);
+	if (!container) throw new BirthmarkError('engine-unavailable', 'the engine does not show the new container');
+	return container.HostConfig.Runtime ?? '';
 }
 
 /** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */

@@ -28,12 +28,7 @@ export function identityMounts(self: Self, body: CreateBody, isOurs: (volume: st
  */
 export function checkIdentityMount(self: Self, body: CreateBody, isOurs: (volume: string) => boolean): string {
 	const [mount, ...more] = identityMounts(self, body, isOurs);
-	if (!mount) {
-		throw new BirthmarkError(
-			'mount-missing',
-			`the container has birthmark labels, but not the volume that carries its identity; add ${mountOption(self)}`,
-		);
-	}
+	if (!mount) throw mountMissing(self);
 	if (more.length > 0) throw new BirthmarkError('mount-illegal', 'a container has one identity; mount the birthmark driver once');
 	if (mount.type.toLowerCase() !== 'volume') {
 		throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
@@ -48,12 +43,25 @@ export function checkIdentityMount(self: Self, body: CreateBody, isOurs: (volume
 			`an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${mountOption(self)}`,
 		);
 	}
-	const others = [
-		...body.mounts.filter((other) => other !== mount).map((other) => other.target),
-		...body.binds.filter((bind) => !isOurs(bind.split(':')[0]!)).map((bind) => bind.split(':')[1] ?? bind),
-		...body.otherTargets,
-	];
-	for (const target of others) {
+	checkReservedPlace({ ...body, mounts: body.mounts.filter((other) => other !== mount), binds: body.binds.filter((bind) => !isOurs(bind.split(':')[0]!)) });
+	return mount.source;
+}
+
+/** @param remedy beside the mount, e.g. another runtime */
+export function mountMissing(self: Self, remedy?: string): BirthmarkError {
+	const or = remedy === undefined ? '' : `, or ${remedy}`;
+	return new BirthmarkError('mount-missing', `the container has birthmark labels, but not the volume that carries its identity; add ${mountOption(self)}${or}`);
+}
+
+/**
+ * Nothing lies where the identity does, and nothing that is mounted in the container shows on the host.
+ *
+ * @param body without the mount of the identity itself
+ * @throws BirthmarkError `mount-illegal`
+ */
+export function checkReservedPlace({ mounts, binds, otherTargets }: Pick<CreateBody, 'mounts' | 'binds' | 'otherTargets'>): void {
+	const targets = [...mounts.map(({ target }) => target), ...binds.map((bind) => bind.split(':')[1] ?? bind), ...otherTargets];
+	for (const target of targets) {
 		if (!isWithin(posix.resolve('/', target), IDENTITY_DIRECTORY)) continue;
 		throw new BirthmarkError(
 			'mount-illegal',
@@ -61,9 +69,8 @@ export function checkIdentityMount(self: Self, body: CreateBody, isOurs: (volume
 		);
 	}
 	// The image may have a link at the reserved place: what is mounted there must not show anywhere else (33).
-	const propagations = [...body.mounts.map(({ propagation }) => propagation), ...body.binds.flatMap((bind) => bind.split(':')[2]?.split(',') ?? [])];
+	const propagations = [...mounts.map(({ propagation }) => propagation), ...binds.flatMap((bind) => bind.split(':')[2]?.split(',') ?? [])];
 	if (propagations.some((propagation) => propagation === 'shared' || propagation === 'rshared')) {
 		throw new BirthmarkError('mount-illegal', 'a container with an identity cannot share what is mounted in it with the host; bind without shared and rshared');
 	}
-	return mount.source;
 }

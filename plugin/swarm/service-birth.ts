@@ -12,12 +12,13 @@ import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import { authorizeRequestOf, rootByName } from '../authz/birth.ts';
 import { parseMounts, type MountSpec } from '../authz/create-body.ts';
 import { asList, asString, stringMap, structFields, type Fields } from '../authz/go-struct.ts';
-import { isWithin } from '../authz/host-paths.ts';
+import { checkReservedPlace } from '../authz/identity-mount.ts';
 import { hasIdentityLabels, identityLabelsOf, parseIdentityLabels, withImageLabels } from '../authz/labels.ts';
 import { ownershipOf, type OwnerDeps } from '../authz/ownership.ts';
 import { checkPrivileges } from '../authz/privileges.ts';
+import { agentNeedsRuntime, ourRuntimes } from '../authz/runtimes.ts';
 import type { EngineCall } from '../authz/engine-call.ts';
-import type { EngineImage } from '../docker.ts';
+import type { EngineImage, EngineInfo } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { mountOption, namesUs, type Self } from '../self.ts';
@@ -25,7 +26,7 @@ import type { ServiceSpec } from '../records-services.ts';
 
 export interface ServiceBirthDeps extends OwnerDeps {
 	readonly self: () => Promise<Self>;
-	readonly engine: { image(reference: string): Promise<EngineImage | undefined> };
+	readonly engine: { image(reference: string): Promise<EngineImage | undefined>; info(): Promise<EngineInfo> };
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
 	readonly records: { hasVolume(name: string): boolean };
 	readonly policy: Judge;
@@ -57,12 +58,14 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	const mounts = parseMounts(container.get('mounts'), 'ContainerSpec.Mounts');
 	const ours = mounts.filter((mount) => namesUs(self, mount.driver) || (mount.source !== '' && deps.records.hasVolume(mount.source)));
 	if (ours.length === 0 && !hasIdentityLabels(labels)) return undefined;
-	checkServiceMount(self, mounts, ours, fileTargets(container));
+	if (ours.length === 0) await checkRuntime(deps, self, mounts, fileTargets(container));
+	else checkServiceMount(self, mounts, ours, fileTargets(container));
 	if (!image) throw new BirthmarkError('not-found', `the engine does not have the image ${quote(reference)}, which decides with the service; pull it first (docker pull ${quote(reference)})`);
 	const identity = parseIdentityLabels(labels);
 	if (!identity) {
 		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the containers of the service; add --container-label birthmark.cn=NAME');
 	}
+	if (ours.length > 0 && identity.agentMode === 'exec' && !ourRuntimes(await deps.engine.info()).isDefault) throw agentNeedsRuntime('make birthmark-runtime the engine\'s default runtime');
 	const user = asString(container.get('user'), 'User');
 	const capAdd = strings(container, 'capabilityadd');
 	checkPrivileges({ privileged: false, capAdd });
@@ -77,7 +80,7 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 /** @throws BirthmarkError `mount-missing` or `mount-illegal` */
 function checkServiceMount(self: Self, mounts: readonly MountSpec[], ours: readonly MountSpec[], files: readonly string[]): void {
 	const [mount, ...more] = ours;
-	if (!mount) throw new BirthmarkError('mount-missing', `the service has birthmark labels, but not the volume that carries an identity; add ${mountOption(self)}`);
+	if (!mount) return;
 	if (more.length > 0) throw new BirthmarkError('mount-illegal', 'a container has one identity; mount the birthmark driver once');
 	if (mount.type !== 'volume') throw new BirthmarkError('mount-illegal', `the birthmark driver serves volumes only; use ${mountOption(self)}`);
 	if (mount.source !== '') throw new BirthmarkError('mount-illegal', `each task needs a volume of its own, without a name; use ${mountOption(self)}`);
@@ -86,10 +89,23 @@ function checkServiceMount(self: Self, mounts: readonly MountSpec[], ours: reado
 	if (posix.resolve('/', mount.target) !== IDENTITY_DIRECTORY) {
 		throw new BirthmarkError('mount-illegal', `an identity is mounted at ${IDENTITY_DIRECTORY}, not at ${quote(mount.target)}; use ${mountOption(self)}`);
 	}
-	const targets = [...mounts.filter((other) => other !== mount).map(({ target }) => target), ...files];
-	const inside = targets.find((target) => target.includes('{{') || isWithin(posix.resolve('/', target), IDENTITY_DIRECTORY));
+	checkPlace(mounts.filter((other) => other !== mount), files);
+}
+
+/** Tasks start with the engine's default runtime: it hands the identity over, if it is ours. */
+async function checkRuntime({ engine }: ServiceBirthDeps, self: Self, mounts: readonly MountSpec[], files: readonly string[]): Promise<void> {
+	const { names, isDefault } = ourRuntimes(await engine.info());
+	if (isDefault) return checkPlace(mounts, files);
+	const remedy = names.length > 0 ? 'make birthmark-runtime the engine\'s default runtime' : 'set the runtime up as the engine\'s default (birthmark engine setup --default)';
+	throw new BirthmarkError('mount-missing', `the service has birthmark labels, but not the volume that carries an identity; add ${mountOption(self)}, or ${remedy}`);
+}
+
+/** As checkReservedPlace of a container; a template says nothing of where it leads. */
+function checkPlace(mounts: readonly MountSpec[], files: readonly string[]): void {
+	checkReservedPlace({ mounts, binds: [], otherTargets: files });
+	const inside = [...mounts.map(({ target }) => target), ...files].find((target) => target.includes('{{'));
 	if (inside !== undefined) {
-		throw new BirthmarkError('mount-illegal', `nothing else may be mounted at or below ${IDENTITY_DIRECTORY}, nor where only a template says (here: ${quote(inside)}); choose another place`);
+		throw new BirthmarkError('mount-illegal', `nothing may be mounted where only a template says (here: ${quote(inside)}), which could be at or below ${IDENTITY_DIRECTORY}; write it out`);
 	}
 }
 

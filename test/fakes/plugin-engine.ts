@@ -16,11 +16,13 @@ export class FakeEngine {
 	readonly volumes = new Map<string, EngineVolume>();
 	/** by reference */
 	readonly details = new Map<string, EngineContainerDetails>();
+	/** as the engine tells them */
+	runtimes: Pick<EngineInfo, 'Runtimes' | 'DefaultRuntime'> = {};
 	/** lists of containers that were asked for */
 	questions = 0;
 
 	async info(): Promise<EngineInfo> {
-		return { Name: 'host1', DockerRootDir: '/var/lib/docker' };
+		return { Name: 'host1', DockerRootDir: '/var/lib/docker', ...this.runtimes };
 	}
 
 	async plugins(): Promise<EnginePlugin[]> {

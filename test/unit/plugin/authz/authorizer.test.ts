@@ -7,6 +7,7 @@ import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/au
 import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
 import { splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
+import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
 import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
@@ -74,7 +75,7 @@ function world(mapped = 0) {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(),
+		makers: createMakers(), imagesForRuntime: createRememberedImages(),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
