@@ -1,7 +1,7 @@
 /** What the agent asks of the CA: the trust bundle, a certificate for a token, a certificate for a certificate. */
 
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
-import { BUNDLE_HEADER, CSR_CONTENT_TYPE, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeAnswer, type AcknowledgeRequest } from '#common/protocol/messages.ts';
+import { BUNDLE_HEADER, CSR_CONTENT_TYPE, PEM_CHAIN_CONTENT_TYPE, type AcknowledgeAnswer, type AcknowledgeRequest, type ReloadReport } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { createFailOver, SERVICE_UNAVAILABLE, tryInOrder } from '#common/runtime/fail-over.ts';
@@ -22,6 +22,8 @@ export interface CaClient {
 	 * @returns undefined from a CA that does not want to know
 	 */
 	acknowledge(identity: Credentials & { readonly bundle: Buffer }, signal: AbortSignal): Promise<AcknowledgeAnswer | undefined>;
+	/** `POST /v1/reloads` by mTLS: what became of this certificate. A CA that does not want to know is told in vain. */
+	report(identity: Credentials & { readonly bundle: Buffer }, report: ReloadReport, signal: AbortSignal): Promise<void>;
 	/** `POST /v1/sign`; the same token and key again give the same certificate. */
 	sign(bundle: Buffer, token: string, csr: string, signal: AbortSignal): Promise<IssuedChain>;
 	/** `POST /v1/renew` by mTLS with the certificate in use; tells the CA which bundle is. */
@@ -82,12 +84,18 @@ export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 		},
 		async acknowledge({ bundle, ...credentials }, signal) {
 			const request: AcknowledgeRequest = { digest: hexDigest(bundle) };
-			const headers = { 'Content-Type': 'application/json' };
 			try {
-				return acknowledgement(await ask({ method: 'POST', path: '/v1/bundle/acknowledge', headers, body: JSON.stringify(request), trust: bundle, credentials, signal }));
+				return acknowledgement(await ask({ method: 'POST', path: '/v1/bundle/acknowledge', headers: JSON_HEADERS, body: JSON.stringify(request), trust: bundle, credentials, signal }));
 			} catch (error) {
 				if (errorCode(error) === 'not-found') return undefined;
 				throw error;
+			}
+		},
+		async report({ bundle, ...credentials }, report, signal) {
+			try {
+				await ask({ method: 'POST', path: '/v1/reloads', headers: JSON_HEADERS, body: JSON.stringify(report), trust: bundle, credentials, signal });
+			} catch (error) {
+				if (errorCode(error) !== 'not-found') throw error;
 			}
 		},
 		async sign(bundle, token, csr, signal) {
@@ -105,6 +113,7 @@ export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 const NOT_MODIFIED = 304;
 /** What to do about a token whose CA cannot be found. */
 export const NEW_TOKEN = 'another CA answered, or its roots changed; restart the container for a new token';
+const JSON_HEADERS = { 'Content-Type': 'application/json' };
 const CSR_HEADERS = { 'Content-Type': CSR_CONTENT_TYPE, 'Accept': PEM_CHAIN_CONTENT_TYPE };
 
 function issued({ body, date }: CaAnswer): IssuedChain {

@@ -1,31 +1,64 @@
 /** `birthmark-agent exec`: identity first, then the application, then renewal until it ends. */
 
 import { enrol, type EnrolDeps, type EnrolOptions } from './enrol.ts';
+import { probe } from './probe.ts';
+import { watchPublications } from './publications.ts';
 import { reapOrphans } from './reap.ts';
+import { keepReloaded, type Reloading, type ReloadDeps } from './reload.ts';
 import { keepRenewed, type RenewalLoopDeps } from './renewal-loop.ts';
+import type { Children } from './run-command.ts';
 import type { SignalRouter } from './signals.ts';
-import { startApplication } from './supervise.ts';
+import { startApplication, type Application } from './supervise.ts';
+import { tell } from './tell.ts';
 
-export type ExecDeps = EnrolDeps & RenewalLoopDeps & { readonly signals: SignalRouter };
+export type ExecDeps = EnrolDeps & RenewalLoopDeps & Pick<ReloadDeps, 'ca'> & { readonly signals: SignalRouter };
+
+export interface ExecOptions extends Omit<EnrolOptions, 'signal'> {
+	/** what the application wants to be told, and where it can be looked at */
+	readonly reloading: Reloading | undefined;
+}
 
 /**
  * @returns the exit code of the application
  * @throws BirthmarkError when there is no identity or no application; {@link Interrupted} by a signal before the start
  */
-export async function execWithIdentity(options: Omit<EnrolOptions, 'signal'>, application: readonly string[], deps: ExecDeps): Promise<number> {
+export async function execWithIdentity({ reloading, ...options }: ExecOptions, command: readonly string[], deps: ExecDeps): Promise<number> {
 	const { signals, logger } = deps;
 	const { leaf } = await enrol({ ...options, signal: signals.interruption }, deps);
 	logger.info('identity in place', { serial: leaf.serial });
-	const child = await startApplication(application);
-	signals.forwardTo((signal) => child.signal(signal));
-	void reapOrphans(child.pid).catch((error: unknown) => logger.warn('orphaned processes will not be reaped', { error }));
+	const application = await startApplication(command);
+	signals.forwardTo((signal) => application.signal(signal));
+	const children = keepReaped(application, deps);
 
 	const ended = new AbortController();
-	const renewal = keepRenewed(options.directory, ended.signal, deps).catch((error: unknown) => {
-		if (!ended.signal.aborted) logger.error('renewal ended unexpectedly: the certificate in use ends at its date', { error });
-	});
-	const code = await child.exited;
+	const failed = (message: string) => (error: unknown): void => {
+		if (!ended.signal.aborted) logger.error(message, { error });
+	};
+	const publications = reloading && watchPublications(options.directory, logger);
+	const reload = reloading && publications && keepReloaded(reloading, ended.signal, { ...deps, publications, probe, tell: (how, signal) => tell(how, signal, { application, children }) })
+		.catch(failed('the application will not be told of new certificates any more'));
+	const renewal = keepRenewed(options.directory, ended.signal, { ...deps, ...(publications && { onPublished: publications.look }) })
+		.catch(failed('renewal ended unexpectedly: the certificate in use ends at its date'));
+	const code = await application.exited;
 	ended.abort();
-	await renewal;
+	await Promise.all([renewal, reload]);
+	publications?.close();
 	return code;
+}
+
+/** Orphans are reaped; the application, and what else the agent starts, is left to who waits for it. */
+function keepReaped(application: Application, { logger }: Pick<ExecDeps, 'logger'>): Children {
+	const ours = new Set([application.pid]);
+	let reap = (): void => {};
+	reapOrphans((pid) => ours.has(pid)).then(
+		(again) => (reap = again),
+		(error: unknown) => logger.warn('orphaned processes will not be reaped', { error }),
+	);
+	return {
+		began: (pid) => ours.add(pid),
+		ended: (pid) => {
+			ours.delete(pid);
+			reap();
+		},
+	};
 }

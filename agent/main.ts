@@ -19,6 +19,7 @@ import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
 import { createBundleFollower } from './follow-bundle.ts';
 import { keepIdentity } from './keep.ts';
 import { publicationFrom } from './publication.ts';
+import { reloadingFrom } from './reload.ts';
 import { renew, requireIdentity } from './renew.ts';
 import { retryWhileUnavailable } from './retry.ts';
 import { Interrupted, routeSignals } from './signals.ts';
@@ -43,6 +44,7 @@ async function run(line: CommandLine): Promise<number> {
 	const signals = routeSignals(process, process.stdin.isTTY === true);
 	const ca = createCaClient(readCaAddresses(directory, line.caUrl));
 	const logger = createLogger('agent', logLevel());
+	const settings = readSettings(directory);
 	const deps = {
 		ca,
 		signals,
@@ -50,7 +52,7 @@ async function run(line: CommandLine): Promise<number> {
 		random: Math.random,
 		sleep: systemSleep,
 		bundleCheckSeconds: bundleCheckSeconds(process.env),
-		publication: publicationFrom(readSettings(directory)),
+		publication: publicationFrom(settings),
 		watchDemands: (watched: string) => watchDemands(watched, logger),
 		logger,
 	};
@@ -58,7 +60,7 @@ async function run(line: CommandLine): Promise<number> {
 	const signal = signals.interruption;
 	switch (line.command) {
 		case 'exec':
-			return execWithIdentity(options, line.application, deps);
+			return execWithIdentity({ ...options, reloading: reloadingFrom(settings) }, line.application, deps);
 		case 'keep':
 			return keepIdentity({ ...options, signal: AbortSignal.any([signal, endOfInput()]) }, { ...deps, publication: { ...deps.publication, seenAt: IDENTITY_DIRECTORY }, onReady: () => void process.stdout.write('ready\n') });
 		case 'once':

@@ -20,6 +20,8 @@ export interface RenewalLoopDeps extends RenewDeps {
 	readonly bundleCheckSeconds: number;
 	/** begins to look for demands; closed when the loop ends */
 	readonly watchDemands: (directory: string) => Demands;
+	/** called whenever something may have been published */
+	readonly onPublished?: () => void;
 	readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
 }
 
@@ -51,7 +53,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
  * @throws only the signal's reason, or BirthmarkError when there is no identity to begin with
  */
 export async function keepRenewed(directory: string, signal: AbortSignal, deps: RenewalLoopDeps): Promise<void> {
-	const { clock, random, bundleCheckSeconds } = deps;
+	const { clock, random, bundleCheckSeconds, onPublished = () => {} } = deps;
 	const followBundle = createBundleFollower(directory, deps);
 	let leaf: Leaf | undefined = requireIdentity(directory).leaf;
 	const demands = deps.watchDemands(directory);
@@ -65,10 +67,12 @@ export async function keepRenewed(directory: string, signal: AbortSignal, deps: 
 			if (isRenewed) {
 				leaf = await renewPatiently(directory, leaf, signal, { ...deps, demands });
 				if (leaf === undefined) return;
+				onPublished();
 				renewal = renewalInstant(clock.now(), leaf.notAfter, random);
 			}
 			// After a renewal as well: what kept another bundle out may be gone with the old certificate.
 			const wantsRenewal = await followBundle(signal);
+			onPublished();
 			if (wantsRenewal && !isRenewed) renewal = clock.now();
 		}
 	} finally {

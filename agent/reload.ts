@@ -1,0 +1,137 @@
+/**
+ * After each publication the application is told, and then looked at: does it serve the new certificate?
+ * If not it is told again, with growing pauses, for as long as there is no newer one. What came of it goes into
+ * the log and to the CA. Nothing else depends on it: neither renewal nor the application's life.
+ */
+
+import type { AgentSettings } from '#common/protocol/agent-file.ts';
+import { BirthmarkError, errorCode, type ErrorCode } from '#common/protocol/errors.ts';
+import type { ReloadReport } from '#common/protocol/messages.ts';
+import { parseReload, parseServedAddress, type Reload, type ServedAddress } from '#common/protocol/reload.ts';
+import type { Logger } from '#common/runtime/log.ts';
+import type { CaClient } from './ca-client.ts';
+import type { Identity } from './identity.ts';
+import type { Finding } from './probe.ts';
+import type { Publications } from './publications.ts';
+import type { Sleep } from './sleep.ts';
+
+/** What the labels want; at least one of the two. */
+export interface Reloading {
+	readonly reload?: Reload;
+	readonly served?: ServedAddress;
+}
+
+export interface ReloadDeps {
+	readonly ca: Pick<CaClient, 'report'>;
+	/** @returns why it was not told, half a sentence; undefined when it was */
+	readonly tell: (reload: Reload, signal: AbortSignal) => Promise<string | undefined>;
+	readonly probe: (served: ServedAddress, identity: Identity, signal: AbortSignal) => Promise<Finding>;
+	readonly publications: Pick<Publications, 'current'>;
+	/** 0 ≤ x < 1 */
+	readonly random: () => number;
+	readonly sleep: Sleep;
+	readonly logger: Pick<Logger, 'info' | 'warn'>;
+}
+
+/** How long an application that was told may take, with looks in between; a minute for one that finds out by itself. */
+const LOOKS_MS = { told: [100, 200, 400, 800, 1500, 2000], untold: [100, 400, 1500, 3000, 5000, 10_000, 20_000, 20_000] } as const;
+/** How long nobody worries that a new container's application does not listen: ten minutes. */
+const BIRTH_LOOKS_MS = [250, 500, 1000, 2000, 4000, 8000, ...Array.from({ length: 29 }, () => 20_000)];
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 600_000;
+/** Failures to report that may pass; any other is the CA's last word. */
+const PASSING: readonly ErrorCode[] = ['ca-unavailable', 'ca-protocol', 'source-shut-out'];
+
+/** @returns undefined when the labels want neither. @throws BirthmarkError `config-invalid` */
+export function reloadingFrom({ reload, port }: AgentSettings): Reloading | undefined {
+	if (reload === undefined && port === undefined) return undefined;
+	const refuse = (why: string) => new BirthmarkError('config-invalid', `what the plugin says of the reload is not understood (${why}): agent and plugin do not fit together`);
+	return {
+		...(reload !== undefined && { reload: parseReload(reload, refuse) }),
+		...(port !== undefined && { served: parseServedAddress(port, refuse) }),
+	};
+}
+
+/**
+ * Begins with the identity that is there, with which the application is started. Returns when the signal is aborted.
+ *
+ * @throws Error that is none of the expected ones
+ */
+export async function keepReloaded(reloading: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<void> {
+	for (let isBirth = true; !signal.aborted; isBirth = false) {
+		const { identity, superseded } = deps.publications.current();
+		const until = AbortSignal.any([signal, superseded]);
+		try {
+			if (identity) await settle(identity, isBirth, reloading, until, deps);
+			await aborted(until);
+		} catch (error) {
+			if (!until.aborted) throw error;
+		}
+	}
+}
+
+/** Resolves when the application serves this identity, as far as anybody can tell, and the CA knows. */
+async function settle(identity: Identity, isBirth: boolean, reloading: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<void> {
+	// It has read its first certificate by itself.
+	if (isBirth && !reloading.served) return;
+	const { serial } = identity.leaf;
+	const { reload: _, ...untold } = reloading;
+	let finding = isBirth ? await lookWhile(({ outcome }) => outcome === 'not-listening', BIRTH_LOOKS_MS, identity, reloading.served!, signal, deps) : undefined;
+	for (let attempts = 1, pause = FIRST_PAUSE_MS; ; attempts++, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+		// Nobody is told before he has begun.
+		const isTold = !isBirth || (attempts > 1 && finding?.outcome !== 'not-listening');
+		if (finding?.outcome !== 'verified') finding = await bring(identity, isTold ? reloading : untold, signal, deps);
+		const { outcome, sentence, servedSerial } = finding;
+		const isGood = outcome === 'verified' || outcome === 'unchecked';
+		const wait = jitter(pause, deps);
+		if (isGood) deps.logger.info('the application has the certificate', { serial, reason: outcome, count: attempts });
+		else deps.logger.warn(`the application does not serve the certificate: ${sentence}`, { serial, reason: outcome, count: attempts, seconds: Math.round(wait / 1000) });
+		await report(identity, { outcome, attempts, ...(servedSerial !== undefined && { servedSerial }) }, isGood, signal, deps);
+		if (isGood) return;
+		await deps.sleep(wait, signal);
+	}
+}
+
+/** Tells the application, and looks for a while. */
+async function bring(identity: Identity, { reload, served }: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<Finding> {
+	const refusal = reload && (await deps.tell(reload, signal));
+	if (!served) return refusal === undefined ? { outcome: 'unchecked', sentence: 'nobody looks' } : { outcome: 'reload-failed', sentence: refusal };
+	const finding = await lookWhile(({ outcome }) => outcome !== 'verified', refusal !== undefined ? [] : reload ? LOOKS_MS.told : LOOKS_MS.untold, identity, served, signal, deps);
+	return refusal !== undefined && finding.outcome !== 'verified' ? { ...finding, outcome: 'reload-failed', sentence: refusal } : finding;
+}
+
+/** Looks, and again after each pause for as long as there is this to see. */
+async function lookWhile(isSeen: (finding: Finding) => boolean, pauses: readonly number[], identity: Identity, served: ServedAddress, signal: AbortSignal, deps: ReloadDeps): Promise<Finding> {
+	let finding = await deps.probe(served, identity, signal);
+	for (const pause of pauses) {
+		if (!isSeen(finding)) break;
+		await deps.sleep(pause, signal);
+		finding = await deps.probe(served, identity, signal);
+	}
+	return finding;
+}
+
+/** @param isLast nothing else will be said of this certificate, so that it is worth to wait for the CA */
+async function report(identity: Identity, said: ReloadReport, isLast: boolean, signal: AbortSignal, deps: ReloadDeps): Promise<void> {
+	for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+		try {
+			return await deps.ca.report(identity, said, signal);
+		} catch (error) {
+			if (signal.aborted) throw error;
+			deps.logger.info('the CA was not told what the application serves', { error });
+			if (!isLast || !PASSING.includes(errorCode(error))) return;
+			await deps.sleep(jitter(pause, deps), signal);
+		}
+	}
+}
+
+function jitter(milliseconds: number, { random }: Pick<ReloadDeps, 'random'>): number {
+	return milliseconds / 2 + (random() * milliseconds) / 2;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve();
+		else signal.addEventListener('abort', () => resolve(), { once: true });
+	});
+}

@@ -1,0 +1,58 @@
+import test from 'ava';
+import { once } from 'node:events';
+import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
+import { silentLogger } from '#common/runtime/log.ts';
+import { watchPublications } from '../../../agent/publications.ts';
+import { publish } from '../../../agent/store.ts';
+import { createPki, issueLeaf, leafDefaults, serialOf, successorOf } from '../../fakes/ca.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+const pki = await createPki();
+
+async function newIdentity(commonName = 'api01') {
+	const key = generateSigningKey();
+	const chain = await issueLeaf({ ...leafDefaults(commonName, pki, 3600), publicKey: key.publicKey });
+	return { key: exportSigningKey(key), chain, bundle: pki.bundle };
+}
+
+test('another certificate that somebody publishes supersedes the one before', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const [first, second] = [await newIdentity(), await newIdentity()];
+	publish(directory, first);
+	const publications = watchPublications(directory, silentLogger);
+	t.teardown(() => publications.close());
+	const { identity, superseded } = publications.current();
+	t.is(identity!.leaf.serial, serialOf(first.chain));
+	const noticed = once(superseded, 'abort');
+	// A watcher alone keeps no process alive.
+	const alive = setInterval(() => {}, 1000);
+	t.teardown(() => clearInterval(alive));
+	publish(directory, second);
+	await noticed;
+	t.is(publications.current().identity!.leaf.serial, serialOf(second.chain));
+	t.false(publications.current().superseded.aborted);
+});
+
+test('who publishes may say so, and the same again is nothing new', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const identity = await newIdentity();
+	publish(directory, identity);
+	const publications = watchPublications(directory, silentLogger);
+	t.teardown(() => publications.close());
+	const { superseded } = publications.current();
+	publish(directory, identity);
+	publications.look();
+	t.false(superseded.aborted);
+	publish(directory, { ...identity, bundle: Buffer.concat([pki.bundle, (await successorOf(pki)).bundle]) });
+	publications.look();
+	t.true(superseded.aborted, 'another trust bundle is');
+});
+
+test('a directory that is not there is none of its business', (t) => {
+	const logged: string[] = [];
+	const publications = watchPublications('/nonexistent/birthmark', { info: (message) => void logged.push(message) });
+	publications.look();
+	t.is(publications.current().identity, undefined);
+	t.deepEqual(logged, ['what other processes publish here is noticed late']);
+	publications.close();
+});
