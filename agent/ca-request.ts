@@ -106,7 +106,7 @@ function describeFailure(cause: unknown, timedOutAfterMs: number | undefined): B
 	if (NOT_TRUSTED.test(code)) {
 		return new BirthmarkError(
 			'ca-protocol',
-			`what answers at the CA's address cannot prove that it is the CA (${code}): check the address, the CA's certificate and the clocks`,
+			`what answers at the CA's address cannot prove that it is the CA (${code}): check the address, the CA's certificate and the clocks; if its root has just been replaced, restart the container`,
 			{ cause },
 		);
 	}

@@ -1,8 +1,9 @@
 /** Agent, plugin and command go with a real CA through the stages of a rotation, and back. */
 
 import test, { type ExecutionContext } from 'ava';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BirthmarkError } from '#common/protocol/errors.ts';
 import type { RotationStatus } from '#common/protocol/messages.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { createFailOver } from '#common/runtime/fail-over.ts';
@@ -37,10 +38,16 @@ async function world(t: ExecutionContext) {
 
 	const directory = tmpfsDirectory(t);
 	const deps = { ca: createAgentClient([{ host: '127.0.0.1', port: ca.port }]), clock: systemClock, random: Math.random, sleep: systemSleep, logger: silentLogger };
-	const begin = async (into: string) => {
+	const begin = async (into: string, betweenBundleAndCertificate = async () => {}) => {
+		const fetchBundle: typeof deps.ca.fetchBundle = async (...asked) => {
+			const fetched = await deps.ca.fetchBundle(...asked);
+			await betweenBundleAndCertificate();
+			return fetched;
+		};
+
 		const { id } = await node.authorize({ ...names, containerId: newContainerId() });
 		writeFileSync(join(into, 'token'), (await node.mintToken(id!, { startId: 'start' })).token);
-		return enrol({ directory: into, tokenPath: join(into, 'token'), timeoutSeconds: 10, signal: never }, deps);
+		return enrol({ directory: into, tokenPath: join(into, 'token'), timeoutSeconds: 10, signal: never }, { ...deps, ca: { ...deps.ca, fetchBundle } });
 	};
 	await begin(directory);
 
@@ -117,6 +124,29 @@ test('everybody follows, one after the other, and the CA waits for each', async 
 	t.not((await renew()).leaf.serial, born.leaf.serial);
 	await begin(tmpfsDirectory(t));
 	await clients.operator();
+});
+
+test('a rotation that begins or ends while a container enrols is followed like any', async (t) => {
+	const { ca, clients, begin, step } = await world(t);
+	const [first, second] = [tmpfsDirectory(t), tmpfsDirectory(t)];
+	t.is(rootsOf((await begin(first, () => step('', { changes: 'root' }))).bundle.toString()), 1, 'the bundle that its token pins');
+	const follow = (directory: string) => followAsAgent(directory, { ca: createAgentClient([{ host: '127.0.0.1', port: ca.port }]), logger: silentLogger })(never);
+	await follow(first);
+	t.is(rootsOf(readIdentity(first)!.bundle.toString()), 2);
+	await clients.node();
+	await step('/activate', { force: true });
+	t.is(rootsOf((await begin(second, () => step('/finish', { force: true }))).bundle.toString()), 2);
+	await follow(second);
+	t.is(rootsOf(readIdentity(second)!.bundle.toString()), 1);
+});
+
+test('a root that is replaced at once while a container enrols costs that start, and its token is shown to nobody', async (t) => {
+	const { begin, step } = await world(t);
+	const directory = tmpfsDirectory(t);
+	const error = await t.throwsAsync(begin(directory, () => step('', { changes: 'root', isCompromised: true })), { message: /root has just been replaced, restart the container/ });
+	t.is((error as BirthmarkError).code, 'ca-protocol');
+	t.is(readIdentity(directory), undefined);
+	t.true(existsSync(join(directory, 'token')));
 });
 
 test('a rotation that is aborted leaves everybody where they were', async (t) => {
