@@ -1,0 +1,79 @@
+/** A container that runs nothing of ours: the node makes its identity before it starts, renews it, and lets it die with the container. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import test from 'ava';
+import { until, waitUntilEnforced } from '../../../scripts/set-up.ts';
+import { pluginProcess } from '../../support/processes.ts';
+import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+/** Of this story alone, so that its agents are known by it. */
+const USER = 23_451;
+const READS_ITS_FILES = `/busybox ls -a ${DIRECTORY}; /busybox cat ${DIRECTORY}/tls.crt; exec /busybox sleep 600`;
+const SCRATCH = { Image: 'test/scratch', Entrypoint: ['/busybox', 'sh', '-c'], Cmd: [READS_ITS_FILES], User: `${USER}:${USER}`, HostConfig: { NetworkMode: 'none', ReadonlyRootfs: true, CapDrop: ['ALL'] } };
+
+/** The agents that the node runs for containers of this user. */
+function agents(user = USER): number[] {
+	return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
+		try {
+			return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`keep\0--as\0${user}:${user}\0`);
+		} catch {
+			return false; // ended in between
+		}
+	});
+}
+
+test.serial('a static program from scratch, without network, finds its identity when it starts; it is renewed, also after a crash of the plugin, and dies with it', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 15, agentMode: 'node' }, SCRATCH);
+	const log = await eventually('it has read its files', async () => {
+		const text = await world.logs(container);
+		return text.includes('END CERTIFICATE') && text;
+	});
+	t.deepEqual(log.slice(0, log.indexOf('-----BEGIN')).split('\n').filter((line) => /^[a-z]/.test(line)), ['agent.json', 'ca.crt', 'ca.sock', 'crl.pem', 'current', 'identity.pem', 'tls.crt', 'tls.key']);
+	t.is(((await container.top()) as { Processes: unknown[] }).Processes.length, 1, 'nothing else runs in the container');
+	const read = (file: string) => world.exec(container, ['/busybox', 'cat', `${DIRECTORY}/${file}`]);
+	const key = (await read('tls.key')).stdout;
+	t.regex(key, /PRIVATE KEY/, 'it belongs to the user of the container');
+	const [agent] = agents();
+	t.truthy(agent);
+	t.regex(readFileSync(`/proc/${agent}/status`, 'utf8'), /^CapEff:\s+0{16}$/m, 'the node runs it as the container\'s user, without powers');
+
+	const renewed = (count: number) => eventually(`it was renewed ${count} times`, async () => {
+		const identity = await world.identity(name);
+		return (identity?.renewals ?? 0) >= count && identity;
+	}, 60);
+	await renewed(1);
+	t.not((await read('tls.key')).stdout, key);
+
+	const plugin = pluginProcess(world.paths);
+	process.kill(plugin, 'SIGKILL');
+	await until(async () => ![0, plugin].includes(pluginProcess(world.paths, { mayBeMissing: true })), 60, 'the engine does not start the plugin again', 'see its log');
+	await waitUntilEnforced(world.host, 60);
+	await eventually('another agent goes on', async () => agents().length === 1 && agents()[0] !== agent);
+	const { serial } = await renewed(((await world.identity(name))?.renewals ?? 0) + 1);
+
+	await container.stop({ t: 1 });
+	t.truthy(await eventually('it is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked')));
+	t.deepEqual(agents(), []);
+});
+
+test.serial('an agent of the node that is killed is started again, and the container notices nothing', async (t) => {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', agentMode: 'node' }, SCRATCH);
+	const { serial } = await eventually('the identity is live', () => world.identity(name));
+	const [agent] = agents();
+	process.kill(agent!, 'SIGKILL');
+	await eventually('there is another one', async () => agents().some((pid) => pid !== agent));
+	t.is((await world.identity(name))?.serial, serial);
+	t.true((await container.inspect()).State.Running);
+});
+
+test.serial('a container that names a way for itself to reach the CA, or a reload, is told that the node is its agent', async (t) => {
+	for (const [label, remedy] of [['birthmark.ca=network', /it is the node that reaches the CA/], ['birthmark.reload=signal:HUP', /nothing of ours runs in the container/]] as const) {
+		const refused = await world.cli(['create', '--label', `birthmark.cn=${world.name()}`, '--label', 'birthmark.agent=node', '--label', label, '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark', 'test/busybox', 'true']);
+		t.not(refused.code, 0);
+		t.regex(refused.stderr, /\[label-illegal\]/);
+		t.regex(refused.stderr, remedy);
+	}
+});
