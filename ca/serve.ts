@@ -23,6 +23,7 @@ import { withExternalRoots } from './issuance/external-trust.ts';
 import { createRotation } from './issuance/rotate.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { openState, requireState } from './open-state.ts';
+import { createRenewalDemands } from './registration/renewal-demands.ts';
 import { planReload, type Reloadable } from './reload.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 import { requireOwnFolders, statePaths } from './state-folder.ts';
@@ -128,7 +129,8 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 		logger,
 		follow: () => follow(),
 	});
-	const wiringDeps = { store, authorities, rotation, external, sealer, refusals, defence, metrics, tracing, clock, random, logger };
+	const renewalDemands = createRenewalDemands({ store, clock });
+	const wiringDeps = { store, authorities, rotation, renewalDemands, external, sealer, refusals, defence, metrics, tracing, clock, random, logger };
 	let wiring = await wire(config, wiringDeps);
 
 	let trust = authorities.current();
@@ -142,6 +144,8 @@ export async function serveCa({ state, config, env, logger, clock = systemClock,
 	const publicServer = createPublicServer(by('public'), limits);
 	const metricsServer = createPublicServer(by('metrics'), limits);
 	opened.defer(async () => void await Promise.all([server, admin, publicServer, metricsServer].filter(({ listening }) => listening).map(closeGracefully)));
+	// First of all, so that no server waits for those who wait for a demand.
+	opened.defer(() => renewalDemands.close());
 
 	// One change after the other: what began with an older wiring must not end after a newer one.
 	let turn: Promise<unknown> = Promise.resolve();

@@ -22,6 +22,7 @@ import { createProfiles } from './issuance/profiles.ts';
 import type { Rotation } from './issuance/rotate.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import { openCfsslClients, type CfsslClients } from './registration/cfssl-clients.ts';
+import type { RenewalDemands } from './registration/renewal-demands.ts';
 import { withFreshTrust } from './registration/fresh-trust.ts';
 import type { RevocationLists } from './revocation/lists.ts';
 import type { Ocsp } from './revocation/ocsp.ts';
@@ -45,6 +46,7 @@ export interface WiringDeps {
 	readonly store: Store;
 	readonly authorities: Authorities;
 	readonly rotation: Rotation;
+	readonly renewalDemands: RenewalDemands;
 	/** signs for workloads in place of the authorities */
 	readonly external: ExternalAddress | undefined;
 	readonly sealer: Sealer;

@@ -6,6 +6,7 @@ import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { VERSION } from '#common/protocol/version.ts';
 import { addAudit } from './commands/audit.ts';
 import { addCa } from './commands/ca.ts';
+import { addCaRotate } from './commands/ca-rotate.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEngine } from './commands/engine.ts';
@@ -48,7 +49,7 @@ program.hook('preAction', (_, command) => {
 // The reader of a pipe may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.ok : ExitCode.failed));
 
-for (const add of [addLs, addShow, addRevoke, addNode, addPolicy, addOperator, addPlugin, addEngine, addUser, addLogin, addDoctor, addAudit, addCa, addRotate, addCompletion]) add(program, context);
+for (const add of [addLs, addShow, addRevoke, addRotate, addNode, addPolicy, addOperator, addPlugin, addEngine, addUser, addLogin, addDoctor, addAudit, addCa, addCaRotate, addCompletion]) add(program, context);
 overrideExit(program);
 
 try {

@@ -6,6 +6,8 @@ export interface Output {
 	/** one line to standard output */
 	line(text: string): void;
 	json(value: unknown): void;
+	/** what is going on, on a terminal only: the next text takes its place, an empty one removes it */
+	progress(text: string): void;
 	paint(colour: Colour, text: string): string;
 }
 
@@ -13,11 +15,12 @@ const COLOURS = { red: 31, green: 32, yellow: 33, dim: 2, bold: 1 } as const;
 export type Colour = keyof typeof COLOURS;
 
 /** Colours only when the stream is a terminal and NO_COLOR (no-color.org) is not set. */
-export function createOutput(stream: NodeJS.WriteStream = process.stdout, environment: NodeJS.ProcessEnv = process.env): Output {
+export function createOutput(stream: NodeJS.WriteStream = process.stdout, environment: NodeJS.ProcessEnv = process.env, aside: NodeJS.WriteStream = process.stderr): Output {
 	const coloured = stream.isTTY === true && !environment['NO_COLOR'] && environment['TERM'] !== 'dumb';
 	return {
 		line: (text) => void stream.write(text + '\n'),
 		json: (value) => void stream.write(JSON.stringify(value, undefined, 2) + '\n'),
+		progress: (text) => void (aside.isTTY === true && aside.write(`\r\u001b[K${text}`)),
 		paint: (colour, text) => (coloured ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text),
 	};
 }

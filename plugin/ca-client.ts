@@ -7,7 +7,7 @@
 import { Agent, request as httpsRequest } from 'node:https';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { BUNDLE_HEADER, CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
-import type { AcknowledgeAnswer, AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, NodeDemands, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import type { Clock } from '#common/runtime/clock.ts';
@@ -77,8 +77,8 @@ export function createCaClient(deps: CaClientDeps) {
 		let asked = '';
 		let answer: Answer;
 		try {
-			answer = await tryInOrder(deps.instances, {
-				deadlineMs: DEADLINE_MS,
+			answer = await tryInOrder(options.heldSeconds === undefined ? deps.instances : preferredOf(deps.instances), {
+				deadlineMs: DEADLINE_MS + (options.heldSeconds ?? 0) * 1000,
 				attempt: (base, deadlineMs) => {
 					const url = new URL(path, base);
 					asked = url.host;
@@ -128,6 +128,14 @@ export function createCaClient(deps: CaClientDeps) {
 			const answer = await call('GET', '/v1/crl.pem', etag === undefined ? {} : { headers: { 'if-none-match': etag } });
 			return answer.status === 304 ? undefined : { text: answer.body, etag: answer.headers.etag ?? '' };
 		},
+		/**
+		 * Waits at the CA until somebody demands renewals of this node's containers, or the time is over. Asks
+		 * the instance that answered last only: who waits somewhere learns nothing about the others.
+		 */
+		async renewalDemands(after: number, waitSeconds: number): Promise<NodeDemands> {
+			const query = `${after > 0 ? `after=${after}&` : ''}wait=${waitSeconds}`;
+			return parse<NodeDemands>(await call('GET', `/v1/renewal-demands?${query}`, { heldSeconds: waitSeconds }));
+		},
 		/** @param csr PEM @returns PEM chain, leaf first */
 		async renew(csr: string): Promise<string> {
 			const headers = { 'content-type': CSR_CONTENT_TYPE, [BUNDLE_HEADER]: hexDigest(deps.credentials()?.bundle ?? '') };
@@ -165,6 +173,12 @@ interface CallOptions {
 	readonly body?: unknown;
 	readonly headers?: Readonly<Record<string, string>>;
 	readonly trial?: NodeCredentials;
+	/** how long the CA may hold the answer back */
+	readonly heldSeconds?: number;
+}
+
+function preferredOf(instances: FailOver<string>): FailOver<string> {
+	return { order: () => instances.order().slice(0, 1), answered: () => undefined };
 }
 
 function newAgent({ key, certificate, bundle }: NodeCredentials, keepAlive: boolean): Agent {

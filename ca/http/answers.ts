@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
 import type { AuditHead } from '#common/protocol/audit-chain.ts';
-import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, ReloadState, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeDemands, NodeInfo, RenewalDemand, ReloadState, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
 import { RELOAD_OUTCOMES } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
 
@@ -79,6 +79,19 @@ export const revokeAnswer = z.object({
 	crlNumber: z.int(),
 	identities: z.array(identityAnswer).exactOptional(),
 }) satisfies z.ZodType<RevokeAnswer>;
+
+export const renewalDemandAnswer = z.object({
+	number: z.int(),
+	renewed: z.int(),
+	pending: z.int(),
+	over: z.int(),
+	notRenewed: z.array(identityAnswer),
+}) satisfies z.ZodType<RenewalDemand>;
+
+export const nodeDemandsAnswer = z.object({
+	number: z.int(),
+	demands: z.array(z.object({ serial: z.string(), authorizationId: z.string() })),
+}) satisfies z.ZodType<NodeDemands>;
 
 export const revocationsAnswer = z.object({
 	results: z.array(z.object({

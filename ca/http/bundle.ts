@@ -9,7 +9,7 @@ import type { Route } from './route.ts';
 import { acknowledgeSchema } from './schemas.ts';
 
 export interface BundleRouteDeps {
-	readonly store: Pick<Store, 'acknowledgeBundle'>;
+	readonly store: Pick<Store, 'acknowledgeBundle' | 'isRenewalDemanded'>;
 	readonly authorities: Pick<Authorities, 'current' | 'refresh'>;
 	readonly clock: { now(): Date };
 }
@@ -34,7 +34,9 @@ export function bundleRoute({ store, authorities, clock }: BundleRouteDeps): Rou
 			// Of no use to anybody: a bundle that was never one of this CA, or leads nowhere any more.
 			if (bundles.has(digest)) await store.acknowledgeBundle(certificate.chain, Buffer.from(digest, 'hex'), clock.now());
 			// What an external CA has signed brings its own intermediates, and comes and goes with none of ours.
-			const renew = certificate.intermediates === undefined && certificate.issuerGeneration !== active.generation;
+			const isOfOldIssuer = certificate.intermediates === undefined && certificate.issuerGeneration !== active.generation;
+			// Who is in no container of a node, or cannot be told by it, hears of a demand here.
+			const renew = isOfOldIssuer || (await store.isRenewalDemanded(certificate.serial));
 			const answer: AcknowledgeAnswer = { digest: current.toString('hex'), renew };
 			return { status: 200, json: answer };
 		},

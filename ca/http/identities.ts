@@ -68,7 +68,8 @@ function isAsked(value: string | undefined): boolean {
 	return value === '1' || value === 'true';
 }
 
-function readNumber(request: ApiRequest, name: string, maximum: number): number | undefined {
+/** @throws BirthmarkError `request-malformed` */
+export function readNumber(request: ApiRequest, name: string, maximum: number): number | undefined {
 	const text = request.query(name);
 	if (text === undefined) return undefined;
 	const value = Number(text);

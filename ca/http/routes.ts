@@ -14,6 +14,7 @@ import { createJoin, type JoinDeps } from '../registration/join.ts';
 import { createMint, type MintDeps } from '../registration/mint.ts';
 import { createRedeem, type RedeemDeps } from '../registration/redeem.ts';
 import { createRenew, type RenewDeps } from '../registration/renew.ts';
+import type { RenewalDemands } from '../registration/renewal-demands.ts';
 import { createUsers } from '../registration/users.ts';
 import type { RevocationLists } from '../revocation/lists.ts';
 import { createRevoke } from '../revocation/revoke.ts';
@@ -33,6 +34,7 @@ import { nodeRoutes } from './nodes.ts';
 import { ocspRoutes, type OcspRouteDeps } from './ocsp.ts';
 import { openApiRoute } from './openapi.ts';
 import { reloadsRoute } from './reloads.ts';
+import { renewalDemandRoutes } from './renewal-demands.ts';
 import { renewRoute } from './renew.ts';
 import { revokeRoutes } from './revoke.ts';
 import { rootsRoute } from './roots.ts';
@@ -51,6 +53,8 @@ export type RoutesDeps = AuthorizeDeps & JoinDeps & MintDeps & RedeemDeps & Enro
 	readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'countReload'>;
 	readonly cfsslClients: CfsslClients;
 	readonly rotation: Omit<Rotation, 'advance'>;
+	readonly renewalDemands: Omit<RenewalDemands, 'close'>;
+	readonly limits: { readonly requestSeconds: number };
 };
 
 /** Every route of the API, wired to what it needs; docs/api.md describes them. Touches none of its dependencies. */
@@ -78,6 +82,7 @@ export function createRoutes(deps: RoutesDeps): readonly Route[] {
 		cfsslInfoRoute(deps),
 		renewRoute({ ...deps, renew: fresh(createRenew(deps)) }),
 		reloadsRoute(deps),
+		...renewalDemandRoutes(deps),
 		...revokeRoutes({ ...deps, revoke }),
 		...identityRoutes(deps),
 		...nodeRoutes({ ...deps, mint, revoke }),

@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod';
-import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, ReloadReport, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
+import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RenewalDemandRequest, ReloadReport, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
 import { MAX_REVOCATIONS, RELOAD_OUTCOMES, WORKLOAD_PROFILES } from '#common/protocol/messages.ts';
 import { MIN_LIFETIME_SECONDS } from '../issuance/profile-schema.ts';
 import { MAX_RULES } from '../registration/allow.ts';
@@ -78,6 +78,14 @@ export const revocationsSchema = z.strictObject({
 	revocations: z.array(revocation).min(1).max(MAX_REVOCATIONS),
 	dryRun: z.boolean().exactOptional(),
 }) satisfies z.ZodType<RevocationsRequest>;
+
+export const renewalDemandSchema = z.strictObject({
+	serial: serial.exactOptional(),
+	containerId: hex64.exactOptional(),
+	commonName: name.exactOptional(),
+	node: name.exactOptional(),
+	all: z.literal(true).exactOptional(),
+}) satisfies z.ZodType<RenewalDemandRequest>;
 
 export const nodeUpdateSchema = z.strictObject({
 	allow: allow.exactOptional(),

@@ -4,12 +4,12 @@
  * how often the audit log was sealed. `token-uses`: when the last of the users' tokens
  * expires whose use has been forgotten, in milliseconds. `restored`: the instant up to which
  * what users have signed is void: it may have been used without our knowing, because the database
- * comes from a backup, or the CA's keys were in other hands.
+ * comes from a backup, or the CA's keys were in other hands. `renewal-demands`: the number of the last demand.
  */
 
 import type { Reader, Sql } from './database.ts';
 
-export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit' | 'token-uses' | 'restored';
+export type Counter = 'crl-number' | 'revocations' | 'trust' | 'audit' | 'token-uses' | 'restored' | 'renewal-demands';
 
 /** @returns the new value */
 export async function bump(sql: Sql, name: Counter): Promise<number> {

@@ -3,6 +3,7 @@
 import { createAuthorizations } from './authorizations.ts';
 import { createCertificates } from './certificates.ts';
 import type { Database } from './database.ts';
+import { createDemands } from './demands.ts';
 import { createNodes } from './nodes.ts';
 import { createRevocationLists } from './revocation-lists.ts';
 import { createRetention } from './retention.ts';
@@ -20,6 +21,7 @@ export function createStore(database: Database): Store {
 		...createAuthorizations(database),
 		...createCertificates(database),
 		...createRevocations(database),
+		...createDemands(database),
 		...createRevocationLists(database),
 		...createTrust(database),
 		...createReloads(database),

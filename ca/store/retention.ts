@@ -30,8 +30,11 @@ const OVER = `
 		AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.authorization_id = a.id)
 	LIMIT :limit`;
 /** One by one: of all the others, however old, the certificates may be alive, and would be looked for each time. */
-const FORGET_REPORTS = ['acknowledgements', 'reloads'].map((table) => `
-	DELETE FROM ${table} WHERE chain = :chain AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.chain = :chain)`);
+const FORGET_REPORTS = [
+	...['acknowledgements', 'reloads'].map((table) => `
+	DELETE FROM ${table} WHERE chain = :chain AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.chain = :chain)`),
+	'DELETE FROM renewal_demands WHERE chain = :chain AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = renewal_demands.serial)',
+];
 
 export function createRetention(database: Database): RetentionStore {
 	return {

@@ -213,6 +213,20 @@ export const MIGRATIONS: readonly string[] = [
 		verified_at INTEGER
 	) STRICT;
 	`,
+	`
+	CREATE TABLE renewal_demands (
+		number INTEGER NOT NULL,
+		serial TEXT NOT NULL,
+		chain TEXT NOT NULL,
+		node TEXT,
+		demanded_at INTEGER NOT NULL,
+		PRIMARY KEY (number, serial)
+	) STRICT;
+	CREATE INDEX renewal_demands_by_node ON renewal_demands (node, number);
+	CREATE INDEX renewal_demands_by_certificate ON renewal_demands (serial);
+	CREATE INDEX renewal_demands_by_chain ON renewal_demands (chain);
+	INSERT INTO counters (name, value) VALUES ('renewal-demands', 0);
+	`,
 ];
 
 /**

@@ -134,6 +134,36 @@ export interface RevocationStore {
 	previewRevocation(selector: RevocationSelector, node: string | undefined, now: Date, limit: number): Promise<RevocationPreview | undefined>;
 }
 
+/** Exactly one way to say whose certificates are to be renewed. */
+export type DemandSelector =
+	/** `serial`: the one in use of the chain of renewals that this serial number belongs to */
+	| { readonly by: 'serial' | 'containerId' | 'commonName' | 'node'; readonly value: string }
+	| { readonly by: 'all' };
+
+export interface DemandProgress {
+	readonly number: number;
+	readonly renewed: number;
+	readonly pending: number;
+	/** ended or were revoked without being renewed */
+	readonly over: number;
+	/** the first of those that were not renewed */
+	readonly notRenewed: readonly IdentityRecord[];
+}
+
+export interface DemandStore {
+	/** Demands that the certificates of workloads that are in use and match are renewed. @returns its number, which grows with each demand, and how many they are */
+	demandRenewal(selector: DemandSelector, now: Date, by: Actor): Promise<{ readonly number: number; readonly demanded: number }>;
+	lastDemand(): Promise<number>;
+	/** What is still to be renewed of what was demanded after the one of this number, and was authorized by this node. */
+	listDemands(node: string, after: number, now: Date): Promise<ReadonlyArray<{ readonly serial: string; readonly authorizationId: string }>>;
+	/** Whether this certificate was ever demanded to be renewed. */
+	isRenewalDemanded(serial: string): Promise<boolean>;
+	/** @param limit of those that were not renewed @returns undefined when there was no such demand */
+	demandProgress(number: number, now: Date, limit: number): Promise<DemandProgress | undefined>;
+	/** Revokes what was replaced since this demand for it, as superseded. @returns how many */
+	revokeReplaced(number: number, now: Date, by: Actor): Promise<number>;
+}
+
 export interface RevocationPreview {
 	readonly count: number;
 	readonly identities: readonly IdentityRecord[];
@@ -285,7 +315,7 @@ export interface StatisticsStore {
 	countIdentities(now: Date, withinSeconds: readonly number[]): Promise<readonly IdentityCount[]>;
 }
 
-export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, RevocationListStore, TrustStore, ReloadStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
+export interface Store extends NodeStore, AuthorizationStore, CertificateStore, RevocationStore, DemandStore, RevocationListStore, TrustStore, ReloadStore, UserStore, AuditStore, RetentionStore, StatisticsStore {
 	/** Does a real read and a real write; rejects when the store cannot do its work. */
 	check(): Promise<void>;
 	close(): Promise<void>;

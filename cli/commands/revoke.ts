@@ -7,7 +7,7 @@ import type { Identity, RevocationReason, RevocationResult, RevocationsAnswer, R
 import { quote } from '#common/protocol/names.ts';
 import type { Context } from '../context.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { listIdentities } from '../identities.ts';
+import { containerId, lookUp, type LiveIdentities } from '../containers.ts';
 import { formatTable } from '../output.ts';
 import { parseRevocationFile, type Selector } from '../revocation-file.ts';
 
@@ -113,28 +113,6 @@ async function toRequest(list: LiveIdentities, { by, value }: Selector, { chain,
 		case 'cn': return { commonName: value, reason };
 		case 'node': return { node: value, reason };
 	}
-}
-
-type LiveIdentities = () => Promise<readonly Identity[]>;
-
-/** Asks the CA once, when the first container is not named by its whole id. */
-function lookUp(context: Context): LiveIdentities {
-	let answer: ReturnType<LiveIdentities> | undefined;
-	return () => (answer ??= listIdentities(context.ca(), false));
-}
-
-const FULL_ID = /^[0-9a-f]{64}$/;
-
-/** @throws BirthmarkError `not-found` when no live identity belongs to such a container, `usage` when several do */
-async function containerId(list: LiveIdentities, reference: string): Promise<string> {
-	if (FULL_ID.test(reference)) return reference;
-	// An unset variable of a script: every id begins with it.
-	if (reference === '') throw new BirthmarkError('usage', 'the container is empty; give its name or the beginning of its id');
-	const matches = (await list()).filter((identity) => identity.containerName === reference || identity.containerId?.startsWith(reference));
-	const ids = [...new Set(matches.map((identity) => identity.containerId!))];
-	if (ids.length === 0) throw new BirthmarkError('not-found', `no live identity belongs to a container ${quote(reference)}; "birthmark ls" lists them`);
-	if (ids.length > 1) throw new BirthmarkError('usage', `${quote(reference)} means ${ids.length} containers; give more digits of the id`);
-	return ids[0]!;
 }
 
 /** Not by readFileSync(0): commander loads `process.stdin`, which makes a pipe non-blocking. */

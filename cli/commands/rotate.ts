@@ -1,116 +1,108 @@
-/** `birthmark ca rotate` and `birthmark ca status`: the keys of a CA that runs. */
+/** `birthmark rotate`: new keys and certificates for running containers, now; not those of the CA, which is `birthmark ca rotate`. */
 
-import { readFileSync } from 'node:fs';
-import { Argument, type Command } from 'commander';
-import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { RotationLaggards, RotationRequest, RotationStatus } from '#common/protocol/messages.ts';
-import { printable } from '#common/protocol/names.ts';
-import { decryptSigningKey } from '#common/x509/encrypted-key.ts';
-import { exportSigningKey } from '#common/x509/keys.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InvalidArgumentError, type Command } from 'commander';
+import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import type { Identity, RenewalDemand, RenewalDemandRequest, RevokeAnswer } from '#common/protocol/messages.ts';
+import { containerId, lookUp } from '../containers.ts';
 import type { Context } from '../context.ts';
-import { formatSpan, formatTable } from '../output.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { formatTable } from '../output.ts';
 
-type Step = 'start' | 'status' | 'activate' | 'abort' | 'finish';
+const DEFAULT_TIMEOUT_SECONDS = 60;
+const MAX_TIMEOUT_SECONDS = 3600;
+/** A renewal takes some 50 ms; a large fleet takes longer, and is asked about less often. */
+const FIRST_PAUSE_MS = 100;
+const LAST_PAUSE_MS = 1000;
 
 interface Options {
-	readonly intermediate?: boolean;
-	readonly compromised?: boolean;
-	readonly yes?: boolean;
-	readonly manual?: boolean;
-	readonly force?: boolean;
-	readonly rootKey?: string;
-	readonly passphraseFile?: string;
+	readonly cn?: string;
+	readonly serial?: string;
+	readonly node?: string;
+	readonly all?: boolean;
+	readonly revokeOld?: boolean;
+	readonly wait: boolean;
+	readonly timeout: number;
 }
 
-const COMPROMISED = 'with --compromised every certificate and every token is void at once, nodes and operators have to join again and containers to be created again; if that is meant, add --yes';
-
-/** Below `ca`, which is there already. */
 export function addRotate(program: Command, context: Context): void {
-	const ca = program.commands.find((command) => command.name() === 'ca')!;
-	const show = (status: RotationStatus): void => {
-		if (context.wantsJson()) context.output.json(status);
-		else context.output.line(describe(status, context.now()));
-	};
-	const status = async (): Promise<void> => show(await context.ca().json<RotationStatus>('GET', '/v1/rotation'));
-
-	ca
-		.command('status')
-		.description('the CA\'s keys, and where a rotation stands')
-		.option('--json', 'print JSON')
-		.action(status);
-
-	ca
+	program
 		.command('rotate')
-		.description('replace the keys of the CA without a failed handshake')
-		.addArgument(new Argument('[step]').choices(['start', 'status', 'activate', 'abort', 'finish']).default('start'))
-		.option('--intermediate', 'start: only the intermediate, under the same root')
-		.option('--manual', 'start: every step waits for an operator')
-		.option('--compromised', 'start: the keys are in other hands; everything under them is void at once')
-		.option('--yes', 'with --compromised: it is meant')
-		.option('--root-key <file>', 'start: the root\'s key, when it is kept off line')
-		.option('--passphrase-file <file>', 'with --root-key: what it is encrypted under')
-		.option('--force', 'activate, finish: also when identities are cut off')
+		.description('have running containers renew their key and certificate now, and wait until they have')
+		.argument('[container]', 'its name, its id or the beginning of it')
+		.option('--cn <name>', 'all of one name')
+		.option('--serial <serial>', 'the one that uses this certificate, or one that renewed it')
+		.option('--node <name>', 'all that a node authorized')
+		.option('--all', 'all containers')
+		.option('--revoke-old', 'revoke what was replaced; only for applications that take up a new certificate by themselves')
+		.option('--no-wait', 'do not wait until they have')
+		.option('--timeout <seconds>', 'how long to wait', toSeconds, DEFAULT_TIMEOUT_SECONDS)
 		.option('--json', 'print JSON')
-		.action(async (step: Step, options: Options) => {
-			if (step === 'status') return status();
-			const path = step === 'start' ? '/v1/rotation' : `/v1/rotation/${step}`;
-			const body = step === 'start' ? await startRequest(options) : step === 'abort' ? {} : { force: options.force ?? false };
-			show(await context.ca().json<RotationStatus>('POST', path, body));
+		.action(async (container: string | undefined, options: Options) => {
+			const request = await toRequest(context, container, options);
+			if (options.revokeOld && !options.wait) throw new BirthmarkError('usage', '--revoke-old waits until the new certificates are there: leave out --no-wait');
+			const ca = context.ca();
+			const demand = await ca.json<RenewalDemand>('POST', '/v1/renewal-demands', request);
+			const outcome = options.wait ? await settle(context, demand, options.timeout) : demand;
+			const revoked = options.revokeOld && outcome.renewed > 0 ? (await ca.json<RevokeAnswer>('POST', `/v1/renewal-demands/${demand.number}/revocation`, {})).revoked : undefined;
+			if (options.wait && outcome.pending + outcome.over > 0) process.exitCode = ExitCode.failed;
+			if (context.wantsJson()) context.output.json({ ...outcome, ...(revoked !== undefined && { revoked }) });
+			else describe(context, outcome, options.wait, revoked);
 		});
 }
 
-async function startRequest({ intermediate, compromised, yes, manual, rootKey, passphraseFile }: Options): Promise<RotationRequest> {
-	if (compromised && !yes) throw new BirthmarkError('usage', COMPROMISED);
-	return {
-		changes: intermediate ? 'intermediate' : 'root',
-		...(compromised && { isCompromised: true }),
-		...(manual && { isManual: true }),
-		...(rootKey !== undefined && { rootKey: await readRootKey(rootKey, passphraseFile) }),
-	};
+function toSeconds(text: string): number {
+	const seconds = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+	if (seconds < 1 || seconds > MAX_TIMEOUT_SECONDS) throw new InvalidArgumentError(`use whole seconds from 1 to ${MAX_TIMEOUT_SECONDS}`);
+	return seconds;
 }
 
-async function readRootKey(path: string, passphraseFile: string | undefined): Promise<string> {
-	if (passphraseFile === undefined) throw new BirthmarkError('usage', '--root-key wants --passphrase-file');
-	return exportSigningKey(await decryptSigningKey(read(path), Buffer.from(read(passphraseFile).trim())));
-}
-
-function read(path: string): string {
-	try {
-		return readFileSync(path, 'utf8');
-	} catch (cause) {
-		throw new BirthmarkError('usage', `${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`, { cause });
+async function toRequest(context: Context, container: string | undefined, { cn, serial, node, all }: Options): Promise<RenewalDemandRequest> {
+	if ([container, cn, serial, node, all].filter((given) => given !== undefined).length !== 1) {
+		throw new BirthmarkError('usage', 'name exactly one of: a container, --cn, --serial, --node, --all');
 	}
+	if (container !== undefined) return { containerId: await containerId(lookUp(context), container) };
+	return { ...(cn !== undefined && { commonName: cn }), ...(serial !== undefined && { serial }), ...(node !== undefined && { node }), ...(all && { all }) };
 }
 
-const NEXT: Readonly<Record<RotationStatus['stage'], string>> = {
-	idle: 'no rotation is under way',
-	prepared: 'the new keys are made and published; the old ones still issue everything',
-	retiring: 'the new keys issue everything; certificates of the old ones are still in use',
-};
-
-function describe(status: RotationStatus, now: Date): string {
-	const { stage, digest, generations, changes, isManual, settledAt, withoutBundle, underOld } = status;
-	const left = (instant: string): string => formatSpan(Date.parse(instant) - now.getTime());
-	const rows = generations.map((each) => [
-		String(each.generation), each.state, each.root.slice(0, 16), left(each.rootNotAfter), left(each.intermediateNotAfter), each.hasRootKey ? 'encrypted, here' : 'off line',
-	]);
-	const lines = [
-		`trust bundle  ${digest}`,
-		formatTable(['GENERATION', 'STATE', 'ROOT', 'ROOT ENDS IN', 'INTERMEDIATE ENDS IN', 'ROOT KEY'], rows),
-		`${changes === undefined ? '' : `rotation of the ${changes}: `}${NEXT[stage]}`,
-	];
-	if (withoutBundle) lines.push(...laggards('have not acknowledged the new trust bundle', withoutBundle));
-	if (underOld) lines.push(...laggards('use certificates of the old keys', underOld));
-	if (stage !== 'idle') {
-		const step = stage === 'prepared' ? 'activate' : 'finish';
-		const when = settledAt !== undefined && Date.parse(settledAt) > now.getTime() ? ` not before ${settledAt}` : '';
-		lines.push(isManual ? `next: birthmark ca rotate ${step}${when}` : `next: ${step}, by itself as soon as nobody is cut off by it${when}`);
+/** Waits until none is pending any more, or the time is over. */
+async function settle(context: Context, demand: RenewalDemand, seconds: number): Promise<RenewalDemand> {
+	const ca = context.ca();
+	const end = performance.now() + seconds * 1000;
+	let last = demand;
+	for (let pause = FIRST_PAUSE_MS; last.pending > 0 && performance.now() < end; pause = Math.min(pause * 1.5, LAST_PAUSE_MS)) {
+		context.output.progress(`${last.renewed} of ${total(last)} renewed`);
+		await sleep(Math.min(pause, Math.max(0, end - performance.now())));
+		try {
+			last = await ca.json<RenewalDemand>('GET', `/v1/renewal-demands/${demand.number}`);
+		} catch (error) {
+			// It has the demand, and may be back in time.
+			if (errorCode(error) !== 'ca-unavailable' || performance.now() >= end) throw error;
+		}
 	}
-	return lines.join('\n');
+	context.output.progress('');
+	return last;
 }
 
-function laggards(what: string, { count, first, lastNotAfter }: RotationLaggards): string[] {
-	if (count === 0) return [`0 identities ${what}`];
-	const names = first.map(({ role, commonName }) => `${role} ${printable(commonName)}`).join(', ');
-	return [`${count} identities ${what}: ${names}${count > first.length ? ', …' : ''}`, ...(lastNotAfter === undefined ? [] : [`  the last of them ends ${lastNotAfter}`])];
+function describe(context: Context, outcome: RenewalDemand, hasWaited: boolean, revoked: number | undefined): void {
+	const { output } = context;
+	const { renewed, pending, over, notRenewed } = outcome;
+	if (total(outcome) === 0) return output.line('nothing to renew: no container with a live certificate matches');
+	if (!hasWaited) return output.line(`asked ${count(total(outcome))} to renew`);
+	output.line(`renewed ${renewed} of ${count(total(outcome))}${revoked === undefined ? '' : `; revoked ${revoked} that were replaced`}`);
+	if (pending > 0) output.line(`${pending} did not renew in time; they will when they can, and at once when they are back`);
+	if (over > 0) output.line(`${over} ended or were revoked meanwhile`);
+	if (notRenewed.length > 0) output.line(formatTable(['CN', 'ROLE', 'STATE', 'SERIAL', 'NODE', 'CONTAINER'], notRenewed.map(row)));
+}
+
+function row({ commonName, organizationalUnit, status, serial, node = '', containerName, containerId: id }: Identity): string[] {
+	return [commonName, organizationalUnit, status, serial, node, [containerName, id?.slice(0, 12)].filter(Boolean).join(' ')];
+}
+
+function total({ renewed, pending, over }: RenewalDemand): number {
+	return renewed + pending + over;
+}
+
+function count(containers: number): string {
+	return `${containers} container${containers === 1 ? '' : 's'}`;
 }

@@ -1,0 +1,65 @@
+/**
+ * Renewals on demand: the plugin waits at the CA, by one request that the CA holds open, for what its
+ * containers are to renew, and tells the agent of each by a file on the volume.
+ */
+
+import { errorCode } from '#common/protocol/errors.ts';
+import { MAX_DEMAND_WAIT_SECONDS, type NodeDemands } from '#common/protocol/messages.ts';
+import type { Logger } from '#common/runtime/log.ts';
+
+/** How soon a node with identities begins to wait, and how long it leaves a CA alone that did not hold the request. */
+const INTERVAL_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+
+export interface RenewalDemandsDeps {
+	readonly ca: { renewalDemands(after: number, waitSeconds: number): Promise<NodeDemands> };
+	/** are there volumes to write to? */
+	readonly isWanted: () => boolean;
+	/** The certificate of this serial number is to be renewed now. */
+	readonly onDemand: (demand: NodeDemands['demands'][number]) => Promise<void>;
+	readonly logger: Pick<Logger, 'debug' | 'info'>;
+	readonly intervalMs?: number;
+}
+
+export interface RenewalDemandsWatch {
+	close(): void;
+}
+
+/** What was demanded while the plugin was away is found by its first question. */
+export function watchRenewalDemands({ ca, isWanted, onDemand, logger, intervalMs = INTERVAL_MS }: RenewalDemandsDeps): RenewalDemandsWatch {
+	let after = 0;
+	let closed = false;
+	let timer: NodeJS.Timeout | undefined;
+	let retryMs = intervalMs;
+
+	async function turn(): Promise<void> {
+		if (!isWanted()) return again(intervalMs);
+		try {
+			const { number, demands } = await ca.renewalDemands(after, MAX_DEMAND_WAIT_SECONDS);
+			if (closed) return;
+			if (demands.length > 0) logger.info('renewal demanded', { count: demands.length });
+			await Promise.all(demands.map(onDemand));
+			// Not everybody who has heard of it obeys: what is still pending is found again when the plugin starts anew.
+			const isNew = number !== after;
+			after = number;
+			retryMs = intervalMs;
+			again(isNew ? 0 : intervalMs);
+		} catch (error) {
+			logger.debug('demands for renewals are not heard of', { code: errorCode(error) });
+			again(retryMs);
+			retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+		}
+	}
+
+	function again(delayMs: number): void {
+		if (!closed) timer = setTimeout(() => void turn(), delayMs);
+	}
+
+	again(intervalMs);
+	return {
+		close() {
+			closed = true;
+			clearTimeout(timer);
+		},
+	};
+}
