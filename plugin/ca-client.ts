@@ -7,9 +7,10 @@
 import { Agent, request as httpsRequest } from 'node:https';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { BUNDLE_HEADER, CA_SERVER_NAME, CSR_CONTENT_TYPE } from '#common/protocol/messages.ts';
-import type { AcknowledgeAnswer, AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, NodeDemands, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AcknowledgeRequest, Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest, WhoAmI } from '#common/protocol/messages.ts';
 import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
+import type { NodeDemands } from '#common/protocol/renewal-demands.ts';
 import type { Clock } from '#common/runtime/clock.ts';
 import { SERVICE_UNAVAILABLE, tryInOrder, type FailOver } from '#common/runtime/fail-over.ts';
 import { exchange, type Answer } from './request.ts';

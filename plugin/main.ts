@@ -50,6 +50,7 @@ import { IdentityVolumes } from './volume/identity-volumes.ts';
 import { awaitEngine, mayStartAgain, NOT_PROPAGATED, placeForContainers, reachesContainers, watchPropagation } from './volume/propagation.ts';
 import { createKeepers } from './volume/keepers.ts';
 import { openRelay } from './volume/relay.ts';
+import { watchRenewalDemands } from './volume/renewal-demands.ts';
 import { startRevocationLists } from './volume/revocation-lists.ts';
 import { openTmpfs } from './volume/tmpfs.ts';
 import { createContainersOf } from './volume/who-starts.ts';
@@ -159,6 +160,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	logger,
 });
 const revocationLists = startRevocationLists({ ca, isWanted: () => volumes.mountedCount() > 0, onChange: (text) => volumes.writeRevocationList(text), logger });
+const renewalDemands = watchRenewalDemands({ ca, isWanted: () => volumes.mountedCount() > 0, onDemand: (demand) => volumes.demandRenewal(demand), logger });
 const outbox = startOutbox({ records, ca, onDelivered: revocationLists.wake, logger });
 const sweep = startSweep({ records, engine, volumes, now: () => performance.now(), logger });
 const membership = startMembership({
@@ -222,7 +224,7 @@ const propagation = watchPropagation({
 });
 
 onShutdown(logger, async () => {
-	for (const part of [propagation, enforcement, membership, sweep, outbox, revocationLists]) part.close();
+	for (const part of [propagation, enforcement, membership, sweep, outbox, revocationLists, renewalDemands]) part.close();
 	scraped?.closeAllConnections();
 	scraped?.close();
 	await hook.close();

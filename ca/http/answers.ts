@@ -3,9 +3,10 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '#common/protocol/errors.ts';
 import type { AuditHead } from '#common/protocol/audit-chain.ts';
-import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeDemands, NodeInfo, RenewalDemand, ReloadState, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
+import type { AcknowledgeAnswer, AuditPage, Authorization, Identity, IdentityList, JoinAnswer, MintedToken, NodeInfo, ReloadState, RevocationsAnswer, RevokeAnswer, RotationLaggards, RotationStatus, UserInfo, WhoAmI } from '#common/protocol/messages.ts';
 import { RELOAD_OUTCOMES } from '#common/protocol/messages.ts';
 import type { Problem } from '#common/protocol/problem.ts';
+import type { NodeDemands, RenewalDemand } from '#common/protocol/renewal-demands.ts';
 
 const instant = z.iso.datetime();
 const names = { commonName: z.string(), organizationalUnit: z.string(), dnsNames: z.array(z.string()) };

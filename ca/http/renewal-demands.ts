@@ -4,7 +4,8 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { MAX_DEMAND_WAIT_SECONDS, type RenewalDemand, type RevokeAnswer } from '#common/protocol/messages.ts';
+import type { RevokeAnswer } from '#common/protocol/messages.ts';
+import { MAX_DEMAND_WAIT_SECONDS, type RenewalDemand } from '#common/protocol/renewal-demands.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { RenewalDemands } from '../registration/renewal-demands.ts';
 import type { RevocationLists } from '../revocation/lists.ts';

@@ -4,8 +4,9 @@
  */
 
 import { z } from 'zod';
-import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, RenewalDemandRequest, ReloadReport, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
+import type { AcknowledgeRequest, AuthorizeRequest, JoinRequest, JoinTokenRequest, MintRequest, NodeUpdate, ReloadReport, RevocationsRequest, RevokeRequest, RotationRequest, RotationStepRequest, UserRequest } from '#common/protocol/messages.ts';
 import { MAX_REVOCATIONS, RELOAD_OUTCOMES, WORKLOAD_PROFILES } from '#common/protocol/messages.ts';
+import type { RenewalDemandRequest } from '#common/protocol/renewal-demands.ts';
 import { MIN_LIFETIME_SECONDS } from '../issuance/profile-schema.ts';
 import { MAX_RULES } from '../registration/allow.ts';
 

@@ -5,7 +5,7 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import type { NodeDemands, RenewalDemandRequest } from '#common/protocol/messages.ts';
+import type { NodeDemands, RenewalDemandRequest } from '#common/protocol/renewal-demands.ts';
 import { repeat, type Repetition } from '#common/runtime/repeat.ts';
 import type { Actor } from '../store/records.ts';
 import type { DemandProgress, DemandSelector, Store } from '../store/store.ts';

@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InvalidArgumentError, type Command } from 'commander';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
-import type { Identity, RenewalDemand, RenewalDemandRequest, RevokeAnswer } from '#common/protocol/messages.ts';
+import type { Identity, RevokeAnswer } from '#common/protocol/messages.ts';
+import type { RenewalDemand, RenewalDemandRequest } from '#common/protocol/renewal-demands.ts';
 import { containerId, lookUp } from '../containers.ts';
 import type { Context } from '../context.ts';
 import { ExitCode } from '../exit-codes.ts';

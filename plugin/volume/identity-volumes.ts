@@ -7,6 +7,7 @@ import type { AgentFile } from '#common/protocol/agent-file.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
+import type { NodeDemands } from '#common/protocol/renewal-demands.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from '../docker.ts';
 import type { Enforcement } from '../enforcement.ts';
@@ -203,6 +204,16 @@ export class IdentityVolumes {
 			this.#lock(volume, () => write(volume)).catch((error: unknown) => logger.debug('the revocation list could not be written', { volume, error })),
 		);
 		await Promise.all(writes);
+	}
+
+	/** Tells the agent which certificate it is to renew now; one that cannot be told hears of it from the CA. */
+	async demandRenewal({ authorizationId, serial }: NodeDemands['demands'][number]): Promise<void> {
+		const { records, tmpfs, logger } = this.#deps;
+		const volume = records.identities().find((identity) => identity.authorizationId === authorizationId)?.volume;
+		if (volume === undefined) return;
+		await this.#lock(volume, async () => {
+			if (this.#mounted.has(volume)) await writeVolumeFile(tmpfs.path(volume), VolumeFile.rotate, `${serial}\n`, 0o444);
+		}).catch((error: unknown) => logger.warn('an agent could not be told to renew', { volume, authorizationId, serial, error }));
 	}
 
 	/** Stops relaying and renewing; mounts stay for the containers that run. */

@@ -4,12 +4,12 @@
  */
 
 import { errorCode } from '#common/protocol/errors.ts';
-import { MAX_DEMAND_WAIT_SECONDS, type NodeDemands } from '#common/protocol/messages.ts';
+import { MAX_DEMAND_WAIT_SECONDS, type NodeDemands } from '#common/protocol/renewal-demands.ts';
 import type { Logger } from '#common/runtime/log.ts';
 
-/** How soon a node with identities begins to wait, and how long it leaves a CA alone that did not hold the request. */
+/** How soon a node with identities begins to wait, and how often at most it asks a CA that does not hold the request. */
 const INTERVAL_MS = 1_000;
-const LAST_RETRY_MS = 60_000;
+const LAST_RETRY_MS = 8_000;
 
 export interface RenewalDemandsDeps {
 	readonly ca: { renewalDemands(after: number, waitSeconds: number): Promise<NodeDemands> };
@@ -34,16 +34,15 @@ export function watchRenewalDemands({ ca, isWanted, onDemand, logger, intervalMs
 
 	async function turn(): Promise<void> {
 		if (!isWanted()) return again(intervalMs);
+		const began = performance.now();
 		try {
 			const { number, demands } = await ca.renewalDemands(after, MAX_DEMAND_WAIT_SECONDS);
 			if (closed) return;
 			if (demands.length > 0) logger.info('renewal demanded', { count: demands.length });
 			await Promise.all(demands.map(onDemand));
-			// Not everybody who has heard of it obeys: what is still pending is found again when the plugin starts anew.
-			const isNew = number !== after;
 			after = number;
 			retryMs = intervalMs;
-			again(isNew ? 0 : intervalMs);
+			again(Math.max(0, intervalMs - (performance.now() - began)));
 		} catch (error) {
 			logger.debug('demands for renewals are not heard of', { code: errorCode(error) });
 			again(retryMs);

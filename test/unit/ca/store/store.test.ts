@@ -51,6 +51,50 @@ for (const backend of backends(test)) {
 		t.deepEqual(await reloads(), { [second.serial]: undefined });
 	});
 
+	backend.test(title('a demand is about the certificates in use, is fulfilled by what renews them and over when they end'), async (t) => {
+		const store = await backend.store(t);
+		await joinNode(store);
+		const authorization = newAuthorization();
+		await store.authorize(authorization, SYSTEM);
+		const of = { node: 'host1', authorizationId: authorization.id };
+		const first = newCertificate(of);
+		const inUse = newCertificate({ ...of, chain: first.chain, parentSerial: first.serial, renewals: 1 });
+		const other = newCertificate({ commonName: 'web02', node: 'host2' });
+		const user = newCertificate({ commonName: 'web03' });
+		const ended = newCertificate({ notAfter: NOW });
+		for (const certificate of [first, inUse, other, user, ended]) await store.addCertificate(certificate, SYSTEM);
+		t.is(await store.lastDemand(), 0);
+		t.is(await store.demandProgress(1, NOW, 20), undefined);
+
+		t.deepEqual(await store.demandRenewal({ by: 'serial', value: first.serial }, NOW, SYSTEM), { number: 1, demanded: 1 });
+		t.deepEqual(await store.demandRenewal({ by: 'all' }, NOW, SYSTEM), { number: 2, demanded: 3 });
+		for (const [selector, demanded] of [[{ by: 'containerId', value: authorization.containerId }, 1], [{ by: 'commonName', value: 'web02' }, 1], [{ by: 'node', value: 'host2' }, 1], [{ by: 'commonName', value: 'none' }, 0]] as const) {
+			t.is((await store.demandRenewal(selector, NOW, SYSTEM)).demanded, demanded, selector.by);
+		}
+		t.is(await store.lastDemand(), 6);
+		t.deepEqual(await store.listDemands('host1', 0, NOW), [{ serial: inUse.serial, authorizationId: authorization.id }]);
+		t.deepEqual(await store.listDemands('host1', 3, NOW), []);
+		t.true(await store.isRenewalDemanded(inUse.serial));
+		t.false(await store.isRenewalDemanded(first.serial));
+		const shown = (await store.demandProgress(2, NOW, 2))!;
+		t.like(shown, { number: 2, renewed: 0, pending: 3, over: 0 });
+		t.deepEqual(shown.notRenewed.map(({ serial, containerId }) => [serial, containerId]), [[inUse.serial, authorization.containerId], [other.serial, undefined]]);
+
+		const next = newCertificate({ ...of, chain: first.chain, parentSerial: inUse.serial, renewals: 2 });
+		t.is(await store.addRenewal(next, SYSTEM), 'added');
+		await store.revoke({ by: 'serial', value: user.serial }, undefined, 'unspecified', NOW, SYSTEM);
+		t.deepEqual(await store.listDemands('host1', 0, NOW), []);
+		t.like(await store.demandProgress(2, NOW, 20), { renewed: 1, pending: 1, over: 1 });
+		t.like(await store.demandProgress(1, NOW, 20), { renewed: 1, pending: 0, over: 0, notRenewed: [] });
+
+		t.is(await store.revokeReplaced(2, NOW, SYSTEM), 1);
+		t.is((await store.findCertificate(inUse.serial))?.revocationReason, 'superseded');
+		t.is((await store.findCertificate(next.serial))?.revokedAt, undefined);
+		t.is((await store.findCertificate(other.serial))?.revokedAt, undefined);
+		await store.forgetExpired(later(200 * 24 * 3600), 100);
+		t.like(await store.demandProgress(2, NOW, 20), { renewed: 0, pending: 0, over: 0 });
+	});
+
 	backend.test(title('what is not there is not found'), async (t) => {
 		const store = await backend.store(t);
 		t.is(await store.findCertificate('00'), undefined);

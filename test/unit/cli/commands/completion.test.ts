@@ -43,5 +43,5 @@ test('fish gets a line for every command', async (t) => {
 	const { stdout } = await newCommand(t)(['completion', 'fish']);
 	const lines = stdout.trimEnd().split('\n');
 	t.true(lines.every((line) => /^complete -c birthmark -f -n '[^']+' -a '[^']+'$/.test(line)));
-	t.regex(lines[0]!, /__fish_use_subcommand' -a 'ls show revoke node policy operator plugin engine user login doctor audit ca completion /);
+	t.regex(lines[0]!, /__fish_use_subcommand' -a 'ls show revoke rotate node policy operator plugin engine user login doctor audit ca completion /);
 });
