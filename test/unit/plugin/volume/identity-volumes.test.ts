@@ -75,6 +75,26 @@ test('over the network there is an address instead of a relay', async (t) => {
 	t.is(relays.size, 0);
 });
 
+test('the agent of a mounted identity is told which certificate to renew, and nobody else', async (t) => {
+	const { volumes, path, file } = world(t);
+	await volumes.demandRenewal({ authorizationId: IDENTITY.authorizationId, serial: '00ff' });
+	t.false(existsSync(path), 'it does not run');
+	await volumes.mount(VOLUME, 'm1');
+	await volumes.demandRenewal({ authorizationId: 'unknown', serial: '00ff' });
+	t.false(existsSync(join(path, 'rotate')));
+	await volumes.demandRenewal({ authorizationId: IDENTITY.authorizationId, serial: '00ff' });
+	t.is(file('rotate'), '00ff\n');
+	await volumes.demandRenewal({ authorizationId: IDENTITY.authorizationId, serial: '00aa' });
+	t.is(file('rotate'), '00aa\n');
+});
+
+test('a container that spoils the place of the demand keeps it from itself only', async (t) => {
+	const { volumes, path } = world(t);
+	await volumes.mount(VOLUME, 'm1');
+	mkdirSync(join(path, 'rotate/full'), { recursive: true });
+	await t.notThrowsAsync(volumes.demandRenewal({ authorizationId: IDENTITY.authorizationId, serial: '00ff' }));
+});
+
 test('a container that runs no agent gets one beside it, which ends with the start', async (t) => {
 	const { volumes, records, keepers } = world(t);
 	records.removeVolume(VOLUME);
