@@ -50,6 +50,7 @@ import { IdentityVolumes } from './volume/identity-volumes.ts';
 import { awaitEngine, mayStartAgain, NOT_PROPAGATED, placeForContainers, reachesContainers, watchPropagation } from './volume/propagation.ts';
 import { createKeepers } from './volume/keepers.ts';
 import { openRelay } from './volume/relay.ts';
+import { createRelayPool } from './volume/relay-pool.ts';
 import { watchRenewalDemands } from './volume/renewal-demands.ts';
 import { startRevocationLists } from './volume/revocation-lists.ts';
 import { openTmpfs } from './volume/tmpfs.ts';
@@ -143,12 +144,13 @@ const enforcement = startEnforcement({
 	logger,
 });
 const containersOf = createContainersOf(engine);
+const relayPool = createRelayPool();
 const volumes: IdentityVolumes = new IdentityVolumes({
 	records,
 	tmpfs,
 	ca,
 	revocationList: () => revocationLists.current(),
-	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], logger }, directory),
+	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], pool: relayPool, logger }, directory),
 	keepers: createKeepers({ logger }),
 	enforcement,
 	containersOf,

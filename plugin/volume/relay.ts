@@ -10,6 +10,8 @@ import type { HostAndPort } from '#common/protocol/ca-urls.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import { listenUnix } from '#common/runtime/listen.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import type { RelayPool } from './relay-pool.ts';
+import { createTokenBucket, type Rate } from './token-bucket.ts';
 
 export interface RelayLimits {
 	readonly connections: number;
@@ -17,10 +19,22 @@ export interface RelayLimits {
 	readonly idleMs: number;
 	/** of one connection, both directions together */
 	readonly bytes: number;
+	/** new connections over time; beyond it nobody is listened to for a while */
+	readonly connectionRate: Rate;
+	readonly restMs: number;
+	/** bytes of all connections over time, both directions together */
+	readonly byteRate: Rate;
 }
 
 /** An enrolment takes two connections and 20 KiB; a bundle with CRL well under 1 MiB. */
-export const RELAY_LIMITS: RelayLimits = { connections: 8, idleMs: 60_000, bytes: 8 * 1024 * 1024 };
+export const RELAY_LIMITS: RelayLimits = {
+	connections: 8,
+	idleMs: 60_000,
+	bytes: 8 * 1024 * 1024,
+	connectionRate: { burst: 128, perSecond: 16 },
+	restMs: 2_000,
+	byteRate: { burst: 32 * 1024 * 1024, perSecond: 1024 * 1024 },
+};
 
 export interface Relay {
 	/** Cuts all connections and removes the socket. */
@@ -30,7 +44,9 @@ export interface Relay {
 export interface RelayDeps {
 	/** the CA's instances, in the order in which to try them for a new connection */
 	readonly targets: () => readonly HostAndPort[];
-	readonly logger: Pick<Logger, 'debug'>;
+	/** of all relays */
+	readonly pool: RelayPool;
+	readonly logger: Pick<Logger, 'debug' | 'info'>;
 	readonly limits?: RelayLimits;
 }
 
@@ -41,32 +57,71 @@ const CONNECT_MS = 1_500;
  * @param directory the volume's mount point; its permissions decide who may connect
  * @throws Error when the socket cannot be made
  */
-export async function openRelay({ targets, logger, limits = RELAY_LIMITS }: RelayDeps, directory: string): Promise<Relay> {
+export async function openRelay({ targets, pool, logger, limits = RELAY_LIMITS }: RelayDeps, directory: string): Promise<Relay> {
+	const clients = pool.join();
 	const open = new Set<Socket>();
+	const mayConnect = createTokenBucket(limits.connectionRate);
+	const mayPass = createTokenBucket(limits.byteRate);
+	let server: Server | undefined;
+	let isClosed = false;
+	let resting: NodeJS.Timeout | undefined;
 	const keep = (socket: Socket): void => {
 		open.add(socket);
 		socket.on('close', () => open.delete(socket));
 	};
 	const onError = (error: unknown): void => logger.debug('a relayed connection broke', { error });
-	const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
+
+	function relay(client: Socket): void {
 		keep(client);
 		client.on('error', onError);
+		if (!mayConnect(1)) {
+			client.destroy();
+			if (!resting) logger.info('a container connects to the CA too often; it is not listened to for a while', { path: directory, seconds: limits.restMs / 1000 });
+			return rest();
+		}
+		if (clients.size >= limits.connections) return void client.destroy();
+		pool.makeRoom(clients);
+		clients.add(client);
+		client.on('close', () => clients.delete(client));
 		reach(targets(), client, keep).then(
-			(upstream) => splice(client, upstream, limits, onError),
+			(upstream) => splice(client, upstream, limits, mayPass, onError),
 			(error: unknown) => {
 				onError(error);
 				client.destroy();
 			},
 		);
-	});
-	server.maxConnections = limits.connections;
-	await listenIn(server, directory);
-	// Without a listener an accept that fails, e.g. for want of file descriptors, would end the plugin.
-	server.on('error', (error) => logger.debug('a connection could not be relayed', { error }));
+	}
+
+	async function listen(): Promise<void> {
+		server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, relay);
+		await listenIn(server, directory);
+		if (isClosed) server.close();
+		// Without a listener an accept that fails, e.g. for want of file descriptors, would end the plugin.
+		server.on('error', (error) => logger.debug('a connection could not be relayed', { error }));
+	}
+
+	/** Who connects in a loop is refused by the kernel, which costs the plugin, and so everybody else, nothing. */
+	function rest(): void {
+		if (isClosed || resting) return;
+		server?.close();
+		resting = setTimeout(() => {
+			resting = undefined;
+			listen().catch((error: unknown) => {
+				// Something lies in the socket's place: the container's own loss, until it is gone.
+				onError(error);
+				rest();
+			});
+		}, limits.restMs);
+	}
+
+	await listen();
 	return {
 		async close() {
+			isClosed = true;
+			clearTimeout(resting);
 			for (const socket of open) socket.destroy();
-			await new Promise<void>((resolve) => server.close(() => resolve()));
+			pool.leave(clients);
+			await new Promise<void>((resolve) => (server?.listening ? server.close(() => resolve()) : resolve()));
 		},
 	};
 }
@@ -102,13 +157,13 @@ function dial(target: HostAndPort, timeoutMs: number | undefined, keep: (socket:
 }
 
 /** Passes bytes and ends both ways; an error or a broken limit on one side ends both. */
-function splice(a: Socket, b: Socket, limits: RelayLimits, onError: (error: Error) => void): void {
+function splice(a: Socket, b: Socket, limits: RelayLimits, mayPass: (bytes: number) => boolean, onError: (error: Error) => void): void {
 	let bytes = 0;
 	for (const [from, to] of [[a, b], [b, a]] as const) {
 		from.pipe(to);
 		from.on('data', (chunk: Buffer) => {
 			bytes += chunk.length;
-			if (bytes > limits.bytes) from.destroy(new Error('too many bytes'));
+			if (bytes > limits.bytes || !mayPass(chunk.length)) from.destroy(new Error('too many bytes'));
 		});
 		from.setTimeout(limits.idleMs, () => from.destroy(new Error('idle')));
 		from.on('error', onError);

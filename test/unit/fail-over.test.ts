@@ -20,6 +20,7 @@ import { createCaClient as createPluginClient } from '../../plugin/ca-client.ts'
 import { joinCa } from '../../plugin/join.ts';
 import { createNodeIdentityStore } from '../../plugin/node-identity.ts';
 import { openRelay } from '../../plugin/volume/relay.ts';
+import { createRelayPool } from '../../plugin/volume/relay-pool.ts';
 import { tmpfsDirectory } from '../fakes/tmpfs.ts';
 import { newContainerId, startBeside, startCa, temporaryFolder, type TestCa } from '../support/ca.ts';
 import { newCommand } from '../support/command.ts';
@@ -73,7 +74,7 @@ postgres.test('through the relay as well, which follows where the plugin was ans
 	const { ca, other, instances, container } = await world(t);
 	const addresses = new Map([ca, other].map((instance) => [instance.url, addressOf(instance)]));
 	const relayed = await container();
-	const relay = await openRelay({ targets: () => instances.order().map((url) => addresses.get(url)!), logger: silentLogger }, relayed.directory);
+	const relay = await openRelay({ targets: () => instances.order().map((url) => addresses.get(url)!), pool: createRelayPool(), logger: silentLogger }, relayed.directory);
 	t.teardown(() => relay.close());
 	await ca.close();
 	const deps = agentDeps(createAgentClient([{ socketPath: join(relayed.directory, 'ca.sock') }]));

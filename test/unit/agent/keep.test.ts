@@ -11,6 +11,7 @@ import { silentLogger } from '#common/runtime/log.ts';
 import { readIdentity } from '../../../agent/store.ts';
 import { AGENT_PATH } from '../../../hook/command.ts';
 import { openRelay } from '../../../plugin/volume/relay.ts';
+import { createRelayPool } from '../../../plugin/volume/relay-pool.ts';
 import { writeVolumeFile } from '../../../plugin/volume/volume-files.ts';
 import { startCa } from '../../support/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
@@ -29,7 +30,7 @@ async function world(t: ExecutionContext) {
 	const outside = tmpfsDirectory(t);
 	const directory = join(outside, 'volume');
 	mkdirSync(directory);
-	const relay = await openRelay({ targets: () => [{ host: '127.0.0.1', port: ca.port }], logger: silentLogger }, directory);
+	const relay = await openRelay({ targets: () => [{ host: '127.0.0.1', port: ca.port }], pool: createRelayPool(), logger: silentLogger }, directory);
 	t.teardown(() => relay.close());
 	writeFileSync(join(directory, 'agent.json'), JSON.stringify({ version: 1, ca: { way: 'relay' } }));
 	const give = (token: string): Promise<void> => writeVolumeFile(directory, 'token', token, 0o400, { uid: UID, gid: GID });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, watch, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -7,6 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { silentLogger } from '#common/runtime/log.ts';
 import { openRelay, RELAY_LIMITS, type RelayLimits } from '../../../../plugin/volume/relay.ts';
+import { createRelayPool } from '../../../../plugin/volume/relay-pool.ts';
 
 /** A relay in a fresh directory to a server whose connections `serve` gets. */
 async function relayed(t: ExecutionContext, serve: (socket: Socket) => void, limits: Partial<RelayLimits> = {}) {
@@ -16,7 +17,7 @@ async function relayed(t: ExecutionContext, serve: (socket: Socket) => void, lim
 	await once(server, 'listening');
 	t.teardown(() => server.close());
 	const { port } = server.address() as AddressInfo;
-	const relay = await openRelay({ targets: () => [{ host: '127.0.0.1', port }], logger: silentLogger, limits: { ...RELAY_LIMITS, ...limits } }, made.name);
+	const relay = await openRelay({ targets: () => [{ host: '127.0.0.1', port }], pool: createRelayPool(), logger: silentLogger, limits: { ...RELAY_LIMITS, ...limits } }, made.name);
 	t.teardown(() => relay.close());
 	const path = join(made.name, 'ca.sock');
 	return { relay, path, directory: made.name, port, open: () => connect(path) };
@@ -49,7 +50,7 @@ test('a socket left by an earlier process is replaced, a link in its place as we
 	const elsewhere = join(first.directory, 'elsewhere');
 	writeFileSync(elsewhere, 'precious', { mode: 0o600 });
 	symlinkSync(elsewhere, first.path);
-	const second = await openRelay({ targets: () => [{ host: '127.0.0.1', port: first.port }], logger: silentLogger }, first.directory);
+	const second = await openRelay({ targets: () => [{ host: '127.0.0.1', port: first.port }], pool: createRelayPool(), logger: silentLogger }, first.directory);
 	t.teardown(() => second.close());
 	t.is(lstatSync(elsewhere).mode & 0o777, 0o600);
 	const client = connect(first.path);
@@ -62,7 +63,7 @@ test('of several instances the first that accepts is connected', async (t) => {
 	await relay.close();
 	const nobody = { host: '127.0.0.1', port: 1 };
 	let targets = [nobody, { host: '127.0.0.1', port }, nobody];
-	const several = await openRelay({ targets: () => targets, logger: silentLogger }, directory);
+	const several = await openRelay({ targets: () => targets, pool: createRelayPool(), logger: silentLogger }, directory);
 	t.teardown(() => several.close());
 	const client = connect(join(directory, 'ca.sock'));
 	client.end('hello');
@@ -74,7 +75,7 @@ test('an instance that does not accept is not waited for longer than the agent w
 	const { directory, relay, port } = await relayed(t, echo);
 	await relay.close();
 	// An address that nobody has (RFC 5737): unreachable at once, or silent.
-	const several = await openRelay({ targets: () => [{ host: '192.0.2.1', port: 9 }, { host: '127.0.0.1', port }], logger: silentLogger }, directory);
+	const several = await openRelay({ targets: () => [{ host: '192.0.2.1', port: 9 }, { host: '127.0.0.1', port }], pool: createRelayPool(), logger: silentLogger }, directory);
 	t.teardown(() => several.close());
 	const client = connect(join(directory, 'ca.sock'));
 	client.end('hello');
@@ -84,7 +85,7 @@ test('an instance that does not accept is not waited for longer than the agent w
 test('a client that leaves while the relay looks for an instance, and a relay that closes then, leave nothing open', async (t) => {
 	const { directory, relay, port } = await relayed(t, () => t.fail());
 	await relay.close();
-	const several = await openRelay({ targets: () => [{ host: '192.0.2.1', port: 9 }, { host: '127.0.0.1', port }], logger: silentLogger }, directory);
+	const several = await openRelay({ targets: () => [{ host: '192.0.2.1', port: 9 }, { host: '127.0.0.1', port }], pool: createRelayPool(), logger: silentLogger }, directory);
 	const client = connect(join(directory, 'ca.sock'));
 	await once(client, 'connect');
 	const gone = closed(client);
@@ -97,7 +98,7 @@ test('a directory in the place of the socket is an error', async (t) => {
 	const { relay, path, directory, port } = await relayed(t, echo);
 	await relay.close();
 	mkdirSync(path);
-	await t.throwsAsync(openRelay({ targets: () => [{ host: '127.0.0.1', port }], logger: silentLogger }, directory));
+	await t.throwsAsync(openRelay({ targets: () => [{ host: '127.0.0.1', port }], pool: createRelayPool(), logger: silentLogger }, directory));
 });
 
 test('more connections than allowed are cut, and room is made when one ends', async (t) => {
@@ -147,4 +148,75 @@ test('closing cuts connections and removes the socket', async (t) => {
 	await relay.close();
 	await end;
 	t.false(existsSync(path));
+});
+
+/** Resolves when there is a socket again. */
+async function listening(directory: string): Promise<void> {
+	const watcher = watch(directory);
+	try {
+		while (!lstatSync(join(directory, 'ca.sock'), { throwIfNoEntry: false })?.isSocket()) await once(watcher, 'change');
+	} finally {
+		watcher.close();
+	}
+}
+
+test('who connects in a loop is not listened to for a while; what is open stays open', async (t) => {
+	const { open, path, directory } = await relayed(t, echo, { connectionRate: { burst: 2, perSecond: 5 }, restMs: 400 });
+	const kept = open();
+	kept.write('a');
+	await once(kept, 'data');
+	while (existsSync(path)) await Promise.all(Array.from({ length: 20 }, () => closed(open().end())));
+	kept.write('b');
+	t.is(String((await once(kept, 'data'))[0]), 'b');
+	await listening(directory);
+	const again = open();
+	again.end('c');
+	t.is(await text(again), 'c');
+});
+
+test('what a container puts in the place of the socket keeps out itself, until it is gone', async (t) => {
+	const { open, path, directory } = await relayed(t, echo, { connectionRate: { burst: 1, perSecond: 1 }, restMs: 5 });
+	while (existsSync(path)) await Promise.all(Array.from({ length: 20 }, () => closed(open().end())));
+	mkdirSync(path);
+	writeFileSync(join(path, 'x'), '');
+	t.false(lstatSync(path).isSocket());
+	rmSync(path, { recursive: true });
+	await listening(directory);
+	t.true(lstatSync(path).isSocket());
+});
+
+test('all connections of a container together have so many bytes over time', async (t) => {
+	const { open } = await relayed(t, echo, { byteRate: { burst: 1000, perSecond: 0 } });
+	const first = open();
+	first.end('x'.repeat(400));
+	t.is((await text(first)).length, 400, 'there and back');
+	const second = open();
+	second.write('x'.repeat(400));
+	await closed(second);
+	t.true(second.bytesRead < 400);
+});
+
+test('whatever is asked for, it is the CA that is asked', async (t) => {
+	const received: string[] = [];
+	const { open } = await relayed(t, (socket) => void socket.once('data', (chunk: Buffer) => (received.push(chunk.toString()), socket.end())));
+	const requests = ['CONNECT 169.254.169.254:80 HTTP/1.1\r\n\r\n', 'GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n', '\u0005\u0001\u0000', 'PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n'];
+	for (const request of requests) await closed(open().end(request));
+	t.deepEqual(received, requests);
+});
+
+test('addresses of the CA that change hold for the next connection', async (t) => {
+	const { directory, relay } = await relayed(t, echo);
+	await relay.close();
+	const [one, other] = await Promise.all(['one', 'other'].map(async (name) => {
+		const server = createServer((socket) => void socket.end(name)).listen(0, '127.0.0.1');
+		await once(server, 'listening');
+		t.teardown(() => server.close());
+		return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+	}));
+	let targets = [one!];
+	const changing = await openRelay({ targets: () => targets, pool: createRelayPool(), logger: silentLogger }, directory);
+	t.teardown(() => changing.close());
+	t.is(await text(connect(join(directory, 'ca.sock'))), 'one');
+	targets = [other!];
+	t.is(await text(connect(join(directory, 'ca.sock'))), 'other');
 });
