@@ -7,7 +7,7 @@ NODE := $(SUDO) $(BIN)/node
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo down load install-runtime bench build test test-unit test-integration soak check clean
+.PHONY: help deps demo down load install-runtime bench build client test test-unit test-integration soak check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ install-runtime: deps ## birthmark-runtime onto your own engine (DOCKER_HOST): t
 
 build: deps ## agent, runtime, bundles, root file systems (build/)
 	@$(NODE) scripts/build.ts
+
+client: deps ## the libraries for programs and tests as an npm package (build/client)
+	@$(NODE) scripts/build-client.ts
 
 check: deps ## types, and the walls between folders
 	@$(BIN)/tsc --noEmit

@@ -76,8 +76,9 @@ export class Identity implements Party {
 			key: this.#key,
 			cert: this.chain,
 			ca: this.bundle,
-			// With lists OpenSSL checks the whole chain: the file holds those of root and intermediate.
-			...(this.crl !== undefined && { crl: this.crl }),
+			// With lists OpenSSL checks the whole chain: the file holds those of root and intermediate. One by one, for
+			// older versions of Node take the first of a file only.
+			...(this.crl !== undefined && { crl: this.crl.split(/(?<=-----END X509 CRL-----)\s*/).filter((list) => list !== '') }),
 			minVersion: this.#minVersion,
 			// Who resumes a session is not asked for a certificate again.
 			secureOptions: constants.SSL_OP_NO_TICKET,
