@@ -3,9 +3,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import type { SecureContextOptions } from 'node:tls';
+import type { ConnectionOptions } from 'node:tls';
+import { identity } from 'birthmark/client';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
-import { loadTlsOptions } from './identity.ts';
 
 /** Whose certificate is presented; `identity` is key and chain as in `identity.pem`. */
 export type Caller = { readonly kind: 'own' } | { readonly kind: 'anonymous' } | { readonly kind: 'other'; readonly identity: Buffer };
@@ -23,15 +23,18 @@ const MAX_ANSWER_BYTES = 16 * 1024;
 /** Calls once; a refusal is a result, not an error. */
 export async function call(url: URL, directory: string, caller: Caller): Promise<CallResult> {
 	try {
-		return { ok: true, answer: JSON.parse(await get(url, tlsOptions(directory, caller))) };
+		return { ok: true, answer: JSON.parse(await get(url, await tlsOptions(directory, caller))) };
 	} catch (error) {
 		return { ok: false, refused: describe(error) };
 	}
 }
 
 /** Strangers know the trust bundle or do not care who answers them; the service must not rely on it. */
-function tlsOptions(directory: string, caller: Caller): SecureContextOptions & { rejectUnauthorized?: boolean } {
-	if (caller.kind === 'own') return loadTlsOptions(directory);
+async function tlsOptions(directory: string, caller: Caller): Promise<ConnectionOptions> {
+	if (caller.kind === 'own') {
+		using me = await identity({ directory, timeoutMs: TIMEOUT_MS });
+		return me.clientOptions();
+	}
 	const bundle = join(directory, VolumeFile.bundle);
 	const trust = existsSync(bundle) ? { ca: readFileSync(bundle) } : { rejectUnauthorized: false };
 	return caller.kind === 'anonymous' ? trust : { ...trust, key: caller.identity, cert: caller.identity };

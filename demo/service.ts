@@ -34,7 +34,7 @@ async function main(): Promise<void> {
 	});
 	const [role, target = ''] = positionals;
 	if (role === 'server') {
-		startServer(values.dir, Number(values.port), (line) => process.stdout.write(line + '\n'));
+		await startServer(values.dir, Number(values.port), (line) => process.stdout.write(line + '\n'));
 	} else if (role === 'idle') {
 		setInterval(() => {}, IDLE_MS);
 	} else if (role === 'call' && URL.canParse(target)) {

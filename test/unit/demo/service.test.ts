@@ -1,47 +1,33 @@
 import test, { type ExecutionContext } from 'ava';
 import { once } from 'node:events';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
-import { publish } from '../../../agent/store.ts';
 import { call } from '../../../demo/call.ts';
 import { startServer } from '../../../demo/server.ts';
-import { createPki, issueLeaf, leafDefaults, revocationLists, serialOf, type FakePki } from '../../fakes/ca.ts';
+import { createPki } from '../../fakes/ca.ts';
+import { identityDirectory } from '../../fakes/identity-directory.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
 const pki = await createPki();
 const otherPki = await createPki('Other');
 
-/** An identity directory as plugin and agent make it. */
-async function container(t: ExecutionContext, name: string, issuer: FakePki = pki) {
-	const directory = tmpfsDirectory(t);
-	const chain = await publishNew(directory, name, issuer);
-	writeFileSync(join(directory, 'crl.pem'), revocationLists(pki));
-	return { directory, serial: serialOf(chain), identity: readFileSync(join(directory, 'identity.pem')) };
-}
-
-async function publishNew(directory: string, name: string, issuer = pki) {
-	const key = generateSigningKey();
-	const chain = await issueLeaf({ ...leafDefaults(name, issuer, 3600), publicKey: key.publicKey });
-	publish(directory, { key: exportSigningKey(key), chain, bundle: pki.bundle });
-	return chain;
-}
+const container = (t: ExecutionContext, name: string) => identityDirectory(t, name, pki);
 
 async function service(t: ExecutionContext) {
-	const { directory } = await container(t, 'localhost');
+	const files = await container(t, 'localhost');
 	const log: Array<Record<string, unknown>> = [];
 	let wake = () => {};
-	const server = startServer(directory, 0, (line) => {
+	const server = await startServer(files.directory, 0, (line) => {
 		log.push(JSON.parse(line));
 		wake();
 	});
 	t.teardown(() => void server.close());
-	await once(server, 'listening');
+	if (!server.listening) await once(server, 'listening');
 	const logged = async (matches: (entry: Record<string, unknown>) => boolean) => {
 		while (!log.some(matches)) await new Promise<void>((resolve) => (wake = resolve));
 	};
-	return { directory, log, logged, url: new URL(`https://localhost:${(server.address() as AddressInfo).port}/`) };
+	return { ...files, log, logged, url: new URL(`https://localhost:${(server.address() as AddressInfo).port}/`) };
 }
 
 test('each side names the other', async (t) => {
@@ -62,7 +48,8 @@ test('a caller without a certificate is refused in the handshake', async (t) => 
 
 test('a caller with a certificate of another CA is refused', async (t) => {
 	const { url, logged } = await service(t);
-	const { directory } = await container(t, 'web01', otherPki);
+	const { directory, rotate } = await container(t, 'web01');
+	await rotate({ issuer: otherPki });
 	t.false((await call(url, directory, { kind: 'own' })).ok);
 	await logged(({ event, reason }) => event === 'refused' && reason !== 'ECONNRESET');
 });
@@ -75,28 +62,27 @@ test('a service that is not the one asked for is refused by the caller', async (
 });
 
 test('a revocation takes effect without a restart, also for a stolen copy', async (t) => {
-	const { url, directory, logged } = await service(t);
-	const { serial, identity } = await container(t, 'web01');
-	const thief = { kind: 'other', identity } as const;
+	const { url, revoke, logged } = await service(t);
+	const { serial, read } = await container(t, 'web01');
+	const thief = { kind: 'other', identity: read() } as const;
 	t.true((await call(url, tmpfsDirectory(t), thief)).ok);
-	writeFileSync(join(directory, 'crl.new'), revocationLists(pki, [serial]));
-	renameSync(join(directory, 'crl.new'), join(directory, 'crl.pem'));
+	revoke(serial);
 	await logged(({ event }) => event === 'identity loaded');
 	t.regex((await call(url, tmpfsDirectory(t), thief)).refused ?? '', /revoked/);
 	await logged(({ reason }) => reason === 'CERT_REVOKED');
 });
 
 test('a caller refuses a service whose certificate was revoked', async (t) => {
-	const { url, directory } = await service(t);
+	const { url, serial } = await service(t);
 	const web = await container(t, 'web01');
-	writeFileSync(join(web.directory, 'crl.pem'), revocationLists(pki, [serialOf(readFileSync(join(directory, 'tls.crt'), 'utf8'))]));
+	web.revoke(serial);
 	t.regex((await call(url, web.directory, { kind: 'own' })).refused ?? '', /CERT_REVOKED/);
 });
 
 test('a rotation takes effect without a restart', async (t) => {
-	const { url, directory, logged } = await service(t);
-	const chain = await publishNew(directory, 'localhost');
-	await logged(({ event, serial }) => event === 'identity loaded' && serial === serialOf(chain));
+	const { url, rotate, logged } = await service(t);
+	const next = await rotate();
+	await logged(({ event, serial }) => event === 'identity loaded' && serial === next);
 	const { directory: web } = await container(t, 'web01');
 	t.true((await call(url, web, { kind: 'own' })).ok);
 });
@@ -104,5 +90,5 @@ test('a rotation takes effect without a restart', async (t) => {
 test('without a revocation list the service does not start', async (t) => {
 	const { directory } = await container(t, 'localhost');
 	rmSync(join(directory, 'crl.pem'));
-	t.throws(() => startServer(directory, 0, () => {}), { message: /crl\.pem/ });
+	await t.throwsAsync(startServer(directory, 0, () => {}, 10), { message: /crl\.pem/ });
 });
