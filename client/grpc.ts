@@ -78,8 +78,8 @@ export function serverCredentials<G extends Grpc>(watch: Followed, grpc: G): Ser
 	return new IdentityServerCredentials() as unknown as ServerCredentialsOf<G>;
 }
 
-export function channelCredentials<G extends Grpc>(watch: Followed, grpc: G, options?: PeerOptions): ChannelCredentialsOf<G> {
-	const verify = { checkServerIdentity: serverCheck(options) };
+export function channelCredentials<G extends Grpc>(watch: Followed, grpc: G, peer: PeerOptions['peer']): ChannelCredentialsOf<G> {
+	const verify = { checkServerIdentity: serverCheck(peer) };
 	const of = ({ secureContext }: Identity) => grpc.ChannelCredentials.createFromSecureContext(secureContext, verify) as Connecting;
 	requireMethod(of(watch.current), '_createSecureConnector');
 

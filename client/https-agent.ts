@@ -4,7 +4,7 @@ import { Agent, type AgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { Followed } from './followed.ts';
 import type { Identity } from './identity.ts';
-import { clientOptions, type PeerOptions } from './server-check.ts';
+import { clientOptions, serverCheck, type PeerOptions, type ServerCheck } from './server-check.ts';
 
 /** What belongs to the identity cannot be set. */
 export interface IdentityAgentOptions extends PeerOptions, Pick<AgentOptions, 'keepAlive' | 'keepAliveMsecs' | 'maxSockets' | 'maxTotalSockets' | 'maxFreeSockets' | 'scheduling' | 'timeout'> {}
@@ -13,7 +13,7 @@ type Callback = (error: Error | null, stream: Duplex) => void;
 
 export class IdentityAgent extends Agent {
 	readonly #watch: Followed;
-	readonly #peer: PeerOptions;
+	readonly #check: ServerCheck;
 	/** by which identity a connection was made */
 	readonly #since = new WeakMap<object, Identity>();
 	readonly #onChange = (): void => this.#endIdle();
@@ -22,14 +22,14 @@ export class IdentityAgent extends Agent {
 		// Who resumes a session is not asked for a certificate again.
 		super({ keepAlive: true, ...options, maxCachedSessions: 0 });
 		this.#watch = watch;
-		this.#peer = peer === undefined ? {} : { peer };
+		this.#check = serverCheck(peer);
 		watch.on('change', this.#onChange);
 	}
 
 	override createConnection(options: RequestOptions, callback?: Callback): Duplex | null | undefined {
 		let own;
 		try {
-			own = clientOptions(this.#watch, this.#peer);
+			own = clientOptions(this.#watch, this.#check);
 		} catch (error) {
 			callback?.(error as Error, undefined as unknown as Duplex);
 			return undefined;

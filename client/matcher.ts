@@ -39,7 +39,7 @@ function compile(matcher: PeerMatcher): (peer: Party) => boolean {
 	const fields = FIELDS.flatMap((field) => {
 		const wanted = matcher[field];
 		if (wanted === undefined) return [];
-		const values = typeof wanted === 'string' ? [wanted] : [...wanted];
+		const values: readonly unknown[] = Array.isArray(wanted) ? [...wanted as readonly unknown[]] : [wanted];
 		if (values.length === 0 || values.some((value) => typeof value !== 'string' || value === '')) throw new BirthmarkError('usage', `${field} names no peer: give a name or leave it out`);
 		return [{ field, values }];
 	});

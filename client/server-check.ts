@@ -15,7 +15,7 @@ export interface PeerOptions {
 export type ServerCheck = (hostname: string, certificate: PeerCertificate) => Error | undefined;
 
 /** @throws BirthmarkError `usage` for a matcher that would accept everybody, or nobody */
-export function serverCheck({ peer }: PeerOptions = {}): ServerCheck {
+export function serverCheck(peer: PeerOptions['peer']): ServerCheck {
 	if (peer === undefined) return checkServerIdentity;
 	const check = createCheck(Array.isArray(peer) ? (peer as readonly PeerMatcher[]) : [peer as PeerMatcher]);
 	return (_, certificate) => {
@@ -28,6 +28,6 @@ export function serverCheck({ peer }: PeerOptions = {}): ServerCheck {
 	};
 }
 
-export function clientOptions(watch: { requireValid(): Identity }, options?: PeerOptions): ConnectionOptions {
-	return { secureContext: watch.requireValid().secureContext, checkServerIdentity: serverCheck(options), rejectUnauthorized: true };
+export function clientOptions(watch: { requireValid(): Identity }, checkServerIdentity: ServerCheck): ConnectionOptions {
+	return { secureContext: watch.requireValid().secureContext, checkServerIdentity, rejectUnauthorized: true };
 }

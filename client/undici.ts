@@ -30,7 +30,7 @@ interface Pools {
 
 type Connector = (options: never, callback: (...result: [null, Socket] | [Error, null]) => void) => void;
 
-export function createDispatcher<U extends Undici>(watch: Followed, undici: U, { agent = {}, ...peer }: DispatcherOptions = {}): DispatcherOf<U> {
+export function createDispatcher<U extends Undici>(watch: Followed, undici: U, { agent = {}, peer }: DispatcherOptions = {}): DispatcherOf<U> {
 	const checkServerIdentity = serverCheck(peer);
 	const connect: Connector = (target, callback) => {
 		let secureContext;

@@ -14,7 +14,7 @@ import { watchDirectory, type DirectoryWatch } from './directory-watch.ts';
 import { channelCredentials, serverCredentials, type ChannelCredentialsOf, type Grpc, type ServerCredentialsOf } from './grpc.ts';
 import { IdentityAgent, type IdentityAgentOptions } from './https-agent.ts';
 import { readIdentity, systemCode, type Identity } from './identity.ts';
-import { clientOptions, type PeerOptions } from './server-check.ts';
+import { clientOptions, serverCheck, type PeerOptions } from './server-check.ts';
 import { followServer, serverOptions, type FollowableServer } from './server.ts';
 import { createDispatcher, type DispatcherOf, type DispatcherOptions, type Undici } from './undici.ts';
 
@@ -185,8 +185,8 @@ export class IdentityWatch extends EventEmitter<Events> implements AsyncIterable
 	}
 
 	/** For one connection by `tls.connect` or `http2.connect`. @throws BirthmarkError `identity-expired` */
-	clientOptions(options?: PeerOptions): ConnectionOptions {
-		return clientOptions(this, options);
+	clientOptions({ peer }: PeerOptions = {}): ConnectionOptions {
+		return clientOptions(this, serverCheck(peer));
 	}
 
 	/** For `https.request` and everything that takes an agent of Node. */
@@ -205,8 +205,8 @@ export class IdentityWatch extends EventEmitter<Events> implements AsyncIterable
 	}
 
 	/** For clients of `@grpc/grpc-js`. @param grpc the module */
-	grpcChannelCredentials<G extends Grpc>(grpc: G, options?: PeerOptions): ChannelCredentialsOf<G> {
-		return channelCredentials(this, grpc, options);
+	grpcChannelCredentials<G extends Grpc>(grpc: G, { peer }: PeerOptions = {}): ChannelCredentialsOf<G> {
+		return channelCredentials(this, grpc, peer);
 	}
 
 	/** Stops following; what was made with the watch goes on with the last identity. */

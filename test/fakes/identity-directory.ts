@@ -15,6 +15,8 @@ export interface IdentityDirectory {
 	rotate(change?: Partial<LeafInput> & { readonly bundle?: Buffer }): Promise<string>;
 	/** Replaces `crl.pem`. */
 	revoke(...serials: readonly string[]): void;
+	/** The same with other lists, PEM. */
+	putLists(lists: string): void;
 	/** key and chain, as in `identity.pem` */
 	read(): Buffer;
 }
@@ -38,8 +40,9 @@ export async function identityDirectory(t: { teardown(remove: () => void): void 
 			serial = serialOf(chain);
 			return serial;
 		},
-		revoke: (...serials) => {
-			writeFileSync(join(directory, 'crl.new'), revocationLists(issuer, serials));
+		revoke: (...serials) => made.putLists(revocationLists(issuer, serials)),
+		putLists: (lists) => {
+			writeFileSync(join(directory, 'crl.new'), lists);
 			renameSync(join(directory, 'crl.new'), join(directory, 'crl.pem'));
 		},
 		read: () => readFileSync(join(directory, 'identity.pem')),
