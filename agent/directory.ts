@@ -44,7 +44,7 @@ export function requireDirectory(directory: string): void {
 		throw new BirthmarkError(
 			'directory-unusable',
 			`${directory} belongs to user ${status.uid}, but the agent runs as user ${user}: ` +
-				'run the container as the user it was created for (labels birthmark.uid and birthmark.gid)',
+				'run the agent as the container\'s user, before any program that becomes another',
 		);
 	}
 	if ((status.mode & WRITABLE_BY_OTHERS) !== 0) {

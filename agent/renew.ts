@@ -55,6 +55,6 @@ async function validateUnderBundleInUse(directory: string, renewed: Pick<Identit
 /** @throws BirthmarkError `identity-missing` */
 export function requireIdentity(directory: string): Identity {
 	const identity = readIdentity(directory);
-	if (!identity) throw new BirthmarkError('identity-missing', `there is no identity in ${directory} yet: birthmark-agent once makes it`);
+	if (!identity) throw new BirthmarkError('identity-missing', `there is no whole identity in ${directory}: restart the container, or run birthmark-agent once while there is a token`);
 	return identity;
 }

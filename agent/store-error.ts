@@ -21,5 +21,5 @@ export function systemCode(cause: unknown): string {
 function remedy(code: string): string {
 	if (code === 'EROFS') return 'it is mounted read-only; mount the volume without readonly';
 	if (IN_THE_WAY.includes(code)) return 'something else has one of the names that the agent uses; remove what does not belong there';
-	return 'run the container as the user it was created for (labels birthmark.uid and birthmark.gid)';
+	return 'run the agent as the container\'s user, before any program that becomes another';
 }
