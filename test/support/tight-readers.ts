@@ -73,14 +73,12 @@ function complaint(file: string, args: readonly string[]): Promise<string | unde
 	});
 }
 
-/** A shell that goes into the generation in use, and compares there what OpenSSL finds in two files, or twice in one. */
+/** A shell that goes into the generation in use, and OpenSSL there, which packs a key only with its certificate. */
 export function opensslReader(directory: string): Reader {
-	const script = `cd -P "$1/current"
-certified=$(openssl x509 -noout -pubkey -in "$2") && owned=$(openssl pkey -pubout -in "$3") || exit 2
-[ "$certified" = "$owned" ] || { echo "$2 and $3 do not match" >&2; exit 1; }`;
+	const script = 'cd -P "$1/current" && exec openssl pkcs12 -export -in "$2" -inkey "$3" -passout pass:none -out /dev/null';
 	const pairs = [['tls.crt', 'tls.key'], ['identity.pem', 'identity.pem']] as const;
 	let reads = 0;
-	return { name: 'openssl, in the generation in use', read: () => complaint('sh', ['-eu', '-c', script, 'sh', directory, ...pairs[reads++ % 2]!]), end: async () => {} };
+	return { name: 'openssl, in the generation in use', read: () => complaint('sh', ['-c', script, 'sh', directory, ...pairs[reads++ % 2]!]), end: async () => {} };
 }
 
 /** Node in a process of its own: `file` reads identity.pem, `generation` both names below where `current` leads. */
