@@ -1,7 +1,7 @@
 import test from 'ava';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import fs, { mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -170,6 +170,49 @@ test('links and pipes that an application put in place of files are not followed
 		spoil();
 		t.is(readIdentity(directory), undefined);
 	}
+});
+
+for (const [when, call] of [['it was made', 'mkdirSync'], ['its first file was opened', 'openSync']] as const) {
+	test.serial(`a generation that the application exchanges for a link right after ${when} leads the agent nowhere`, async (t) => {
+		const [directory, elsewhere] = [tmpfsDirectory(t), tmpfsDirectory(t)];
+		const identity = await makeIdentity();
+		publish(directory, identity);
+		const original = fs[call] as (...args: readonly unknown[]) => unknown;
+		const restore = () => {
+			Object.assign(fs, { [call]: original });
+			syncBuiltinESMExports();
+		};
+		t.teardown(restore);
+		const exchange = (...args: readonly unknown[]) => {
+			const result = original(...args);
+			if (call === 'openSync' && args[1] !== 'wx') return result;
+			restore();
+			renameSync(join(directory, '.generation-2'), join(directory, 'mine'));
+			symlinkSync(elsewhere, join(directory, '.generation-2'));
+			return result;
+		};
+		Object.assign(fs, { [call]: exchange });
+		syncBuiltinESMExports();
+		try {
+			publish(directory, await makeIdentity());
+		} catch (error) {
+			t.is((error as BirthmarkError).code, 'directory-unusable');
+			t.is(readFileSync(join(directory, 'identity.pem'), 'utf8'), identity.key + identity.chain);
+		}
+		t.deepEqual(readdirSync(elsewhere), []);
+	});
+}
+
+test('without its trust bundle an identity is none, and the next publication makes it whole', async (t) => {
+	const directory = tmpfsDirectory(t);
+	const identity = await makeIdentity();
+	publish(directory, identity);
+	rmSync(join(directory, 'ca.crt'));
+	t.truthy(readIdentity(directory), 'a name is only a name');
+	rmSync(join(directory, 'current', 'ca.crt'));
+	t.is(readIdentity(directory), undefined);
+	publish(directory, identity);
+	t.is(readFileSync(join(directory, 'ca.crt'), 'utf8'), identity.bundle.toString());
 });
 
 test('a generation that the application filled goes as far as it can, and is in nobody\'s way', async (t) => {
