@@ -5,11 +5,11 @@
  * CA's own server name, whatever address was dialled.
  */
 
-import type { IncomingMessage } from 'node:http';
-import { request } from 'node:https';
+import { connect } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import type { CaAddress } from './ca-address.ts';
+import { answerReader, type HttpAnswer } from './http-answer.ts';
 
 /** Key and certificate for mTLS, PEM. */
 export interface Credentials {
@@ -40,7 +40,6 @@ export interface CaAnswer {
 }
 
 export const REQUEST_TIMEOUT_MS = 5_000;
-const MAX_ANSWER_BYTES = 64 * 1024;
 /** Verification failures of Node, Bun and OpenSSL, as against failures to connect. */
 const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH)/;
 
@@ -48,56 +47,54 @@ const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_
  * @throws BirthmarkError `ca-unavailable` when there is no complete answer in time,
  * `ca-protocol` when the server cannot prove to be the CA or does not speak HTTP within limits
  */
-export async function requestCa(
-	address: CaAddress,
-	{ method, path, headers, body, trust, credentials, signal, timeoutMs = REQUEST_TIMEOUT_MS }: CaRequest,
-): Promise<CaAnswer> {
+export async function requestCa(address: CaAddress, request: CaRequest): Promise<CaAnswer> {
+	const { trust, credentials, signal, timeoutMs = REQUEST_TIMEOUT_MS } = request;
 	const deadline = AbortSignal.timeout(timeoutMs);
 	const ended = AbortSignal.any([signal, deadline]);
+	const socket = connect({
+		...('socketPath' in address ? { path: address.socketPath } : address),
+		// No pool, no session: every connection proves itself anew.
+		servername: CA_SERVER_NAME,
+		minVersion: 'TLSv1.2',
+		// Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED of the application must not decide it.
+		...(trust === 'unverified' ? { rejectUnauthorized: false } : { rejectUnauthorized: true, ca: trust }),
+		...(credentials === undefined ? {} : { key: credentials.key, cert: credentials.chain }),
+	});
 	try {
 		return await new Promise<CaAnswer>((resolve, reject) => {
-			const outgoing = request(
-				{
-					...address,
-					method,
-					path,
-					headers: { Host: CA_SERVER_NAME, ...headers, ...(body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) }) },
-					agent: false, // no pool, no resumed session: every connection proves itself anew
-					servername: CA_SERVER_NAME,
-					minVersion: 'TLSv1.2',
-					// Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED of the application must not decide it.
-					...(trust === 'unverified' ? { rejectUnauthorized: false } : { rejectUnauthorized: true, ca: trust }),
-					...(credentials === undefined ? {} : { key: credentials.key, cert: credentials.chain }),
-					signal: ended,
-				},
-				(answer) => readAnswer(answer).then(resolve, reject),
-			);
-			outgoing.on('error', reject);
-			// A connection that leaves HTTP tells its request nothing any more, not even that time is up.
-			outgoing.on('upgrade', (_, socket) => {
-				socket.destroy();
-				reject(noHttp('it wants another protocol'));
-			});
 			ended.addEventListener('abort', () => reject(ended.reason));
-			outgoing.end(body);
+			if (ended.aborted) reject(ended.reason);
+			const read = answerReader();
+			socket.on('error', reject);
+			socket.on('close', () => reject(new Error('the answer broke off')));
+			socket.on('data', (bytes: Buffer) => {
+				try {
+					const answer = read(bytes);
+					if (answer !== undefined) resolve({ status: answer.status, body: answer.body, date: dateOf(answer) });
+				} catch (error) {
+					reject(error);
+				}
+			});
+			// Not a moment earlier: it carries tokens, and only now the other side has proved who it is.
+			socket.once('secureConnect', () => socket.write(message(request)));
 		});
 	} catch (cause) {
 		if (signal.aborted) throw signal.reason;
 		throw describeFailure(cause, deadline.aborted ? timeoutMs : undefined);
+	} finally {
+		socket.destroy();
 	}
 }
 
-async function readAnswer(answer: IncomingMessage): Promise<CaAnswer> {
-	const chunks: Buffer[] = [];
-	let length = 0;
-	for await (const chunk of answer as AsyncIterable<Buffer>) {
-		length += chunk.length;
-		if (length > MAX_ANSWER_BYTES) throw new BirthmarkError('ca-protocol', `the CA's answer is larger than ${MAX_ANSWER_BYTES / 1024} KiB`);
-		chunks.push(chunk);
-	}
-	if (!answer.complete) throw new Error('the answer broke off');
-	const date = new Date(answer.headers.date ?? Number.NaN);
-	return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks), date: Number.isNaN(date.getTime()) ? undefined : date };
+/** RFC 9112 §3; what goes into it is the agent's own, and has no line ends. */
+function message({ method, path, headers = {}, body = '' }: Pick<CaRequest, 'method' | 'path' | 'headers' | 'body'>): string {
+	const fields = { 'Host': CA_SERVER_NAME, 'Connection': 'close', ...headers, 'Content-Length': String(Buffer.byteLength(body)) };
+	return `${method} ${path} HTTP/1.1\r\n${Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
+}
+
+function dateOf({ headers }: HttpAnswer): Date | undefined {
+	const date = new Date(headers.get('date') ?? Number.NaN);
+	return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
 function describeFailure(cause: unknown, timedOutAfterMs: number | undefined): BirthmarkError {
@@ -110,7 +107,6 @@ function describeFailure(cause: unknown, timedOutAfterMs: number | undefined): B
 			{ cause },
 		);
 	}
-	if (code.startsWith('HPE_')) return noHttp(code, cause);
 	const failure = code || (cause instanceof Error ? cause.message : 'unknown failure');
 	const why = timedOutAfterMs === undefined ? failure : `no answer in ${(timedOutAfterMs / 1000).toFixed(1)} s`;
 	return new BirthmarkError(
@@ -118,8 +114,4 @@ function describeFailure(cause: unknown, timedOutAfterMs: number | undefined): B
 		`the CA could not be reached (${why}): check that it runs and that the plugin can reach it`,
 		{ cause },
 	);
-}
-
-function noHttp(why: string, cause?: unknown): BirthmarkError {
-	return new BirthmarkError('ca-protocol', `what answers at the CA's address does not speak HTTP (${why})`, { cause });
 }

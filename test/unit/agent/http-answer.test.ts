@@ -1,0 +1,55 @@
+import test from 'ava';
+import { BirthmarkError } from '#common/protocol/errors.ts';
+import { answerReader, type HttpAnswer } from '../../../agent/http-answer.ts';
+
+const HEAD = 'HTTP/1.1 200 OK\r\n';
+
+/** @param pieces bytes as they come */
+function read(...pieces: readonly string[]): HttpAnswer | undefined {
+	const reader = answerReader();
+	return pieces.map((piece) => reader(Buffer.from(piece, 'latin1'))).at(-1);
+}
+
+test('an answer is complete with the last byte of the length that it says', (t) => {
+	const text = `${HEAD}Date: Sun, 06 Nov 1994 08:49:37 GMT\r\ncontent-LENGTH:  5 \r\n\r\nhello`;
+	const answer = read(...text)!;
+	t.is(answer.status, 200);
+	t.is(answer.body.toString(), 'hello');
+	t.is(answer.headers.get('date'), 'Sun, 06 Nov 1994 08:49:37 GMT');
+	for (let length = 0; length < text.length; length++) t.is(read(text.slice(0, length)), undefined, text.slice(0, length));
+});
+
+test('answers that have no body need no length', (t) => {
+	for (const status of [204, 304]) t.like(read(`HTTP/1.1 ${status} \r\nETag: "x"\r\n\r\n`), { status, body: Buffer.alloc(0) });
+	t.like(read('HTTP/1.1 304\r\nContent-Length: 7\r\n\r\n'), { status: 304 });
+});
+
+for (const [what, text, sentence] of [
+	['something else than HTTP', 'SSH-2.0-OpenSSH_9.2\r\n', 'no status line'],
+	['HTTP/2', 'HTTP/2 200\r\nContent-Length: 0\r\n\r\n', 'no status line'],
+	['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n', 'no status line'],
+	['a reason with control characters', 'HTTP/1.1 200 \x1b[2J\r\nContent-Length: 0\r\n\r\n', 'no status line'],
+	['another protocol', 'HTTP/1.1 101 Switching Protocols\r\n\r\n', 'it wants another protocol'],
+	['an interim answer', 'HTTP/1.1 100 Continue\r\n\r\n', 'it wants another protocol'],
+	['no length', `${HEAD}\r\nhello`, 'no length'],
+	['chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 'no length'],
+	['chunks and a length', `${HEAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 'no length'],
+	['two lengths', `${HEAD}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`, 'two lengths'],
+	['a list of lengths', `${HEAD}Content-Length: 5, 5\r\n\r\nhello`, 'no length'],
+	['a negative length', `${HEAD}Content-Length: -5\r\n\r\n`, 'no length'],
+	['a length in another notation', `${HEAD}Content-Length: 0x5\r\n\r\nhello`, 'no length'],
+	['more than it said', `${HEAD}Content-Length: 4\r\n\r\nhello`, 'more than one answer'],
+	['a folded line', `${HEAD}Content-Length: 0\r\nX: a\r\n b\r\n\r\n`, 'an illegal header'],
+	['a space before the colon', `${HEAD}Content-Length : 0\r\n\r\n`, 'an illegal header'],
+	['a line without a colon', `${HEAD}Content-Length 0\r\n\r\n`, 'an illegal header'],
+	['a line end within a line', `${HEAD}X: a\rb\r\nContent-Length: 0\r\n\r\n`, 'an illegal header'],
+	['a header without end', `${HEAD}X: ${'a'.repeat(17 * 1024)}`, 'its header is too long'],
+	['a header that ends too late', `${HEAD}X: ${'a'.repeat(17 * 1024)}\r\nContent-Length: 0\r\n\r\n`, 'its header is too long'],
+	['a body that is too long', `${HEAD}Content-Length: 65537\r\n\r\n`, 'larger than 64 KiB'],
+] as const) {
+	test(`no answer is: ${what}`, (t) => {
+		const error = t.throws(() => read(text), { instanceOf: BirthmarkError });
+		t.is(error.code, 'ca-protocol');
+		t.true(error.message.includes(sentence), error.message);
+	});
+}
