@@ -54,6 +54,13 @@ export function readSettings(directory: string): AgentSettings {
 	return settings;
 }
 
+/** @returns the trust bundle that the plugin uses, not yet to be trusted; undefined where it left none */
+export function readOfferedBundle(directory: string): Buffer | undefined {
+	if (!existsSync(agentFilePath(directory))) return undefined;
+	const { bundle } = readAgentFile(directory);
+	return typeof bundle === 'string' ? Buffer.from(bundle) : undefined;
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
 	return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,17 +1,17 @@
 /**
- * From a one-time token to a published identity: the trust bundle without trust, its digest
- * compared with the token's, then validated TLS only, CSR, checks, publication.
+ * From a one-time token to a published identity: a trust bundle whose digest is the token's, from then
+ * on validated TLS only, CSR, checks, publication.
  */
 
-import { timingSafeEqual } from 'node:crypto';
-import { BirthmarkError } from '#common/protocol/errors.ts';
+import { errorCode } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
-import { bundleDigest, parseToken } from '#common/protocol/token.ts';
+import { parseToken } from '#common/protocol/token.ts';
 import { looksLikeUserToken, userTokenBundleDigest } from '#common/protocol/user-token.ts';
-import { NEW_TOKEN, type CaClient, type FetchedBundle } from './ca-client.ts';
+import type { CaClient } from './ca-client.ts';
 import { deleteToken, readTokenFile, requireDirectory } from './directory.ts';
 import type { Identity } from './identity.ts';
 import { generateKey } from './key.ts';
+import { pinnedBundle } from './pinned-bundle.ts';
 import type { Publication } from './publication.ts';
 import { retryWhileUnavailable, type RetryDeps } from './retry.ts';
 import { publish, readIdentity } from './store.ts';
@@ -61,19 +61,19 @@ function discardToken(path: string, { logger }: EnrolDeps): void {
 	}
 }
 
-async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOptions, deps: EnrolDeps): Promise<Identity> {
+async function redeem(tokenText: string, { directory, timeoutSeconds, signal }: EnrolOptions, deps: EnrolDeps): Promise<Identity> {
 	const { ca, clock } = deps;
 	const expectedDigest = tokenDigest(tokenText);
 	const deadline = new Date(clock.now().getTime() + timeoutSeconds * 1000);
 	// One key for all attempts: when an answer is lost, the CA gives the same certificate to the same key.
 	const { key, csr } = generateKey();
 
-	const fetched = await retryWhileUnavailable(() => ca.fetchBundle(expectedDigest, signal), deadline, signal, deps);
-	const bundle = pinnedBundle(fetched, expectedDigest);
-	// Before the token is spent, and before a wrong clock shows as a puzzling TLS error.
-	requireClock(clock, fetched.date);
-
-	const issued = await retryWhileUnavailable(() => ca.sign(bundle, tokenText, csr, signal), deadline, signal, deps);
+	const bundle = await pinnedBundle(directory, expectedDigest, deadline, signal, deps);
+	const issued = await retryWhileUnavailable(() => ca.sign(bundle, tokenText, csr, signal), deadline, signal, deps).catch(async (error: unknown) => {
+		// A CA whose certificate is not good by this clock: without TLS it says what time it is.
+		if (errorCode(error) === 'ca-protocol') requireClock(clock, (await ca.fetchBundle(expectedDigest, signal)).date);
+		throw error;
+	});
 	requireClock(clock, issued.date);
 	return validateIdentity({ key, chain: issued.chain, bundle });
 }
@@ -81,17 +81,6 @@ async function redeem(tokenText: string, { timeoutSeconds, signal }: EnrolOption
 /** A token of the CA or one that a user signed: the agent only wants to know which CA it is for. */
 function tokenDigest(text: string): Buffer {
 	return looksLikeUserToken(text) ? userTokenBundleDigest(text) : parseToken(text, 'container').bundleDigest;
-}
-
-/** From here on the bundle is trusted: these bytes and no others. */
-function pinnedBundle({ bundle }: FetchedBundle, expectedDigest: Buffer): Buffer {
-	if (!timingSafeEqual(bundleDigest(bundle), expectedDigest)) {
-		throw new BirthmarkError(
-			'bundle-digest-mismatch',
-			`the trust bundle is not the one whose digest the token carries: ${NEW_TOKEN}`,
-		);
-	}
-	return bundle;
 }
 
 async function usableIdentity(directory: string): Promise<Identity | undefined> {

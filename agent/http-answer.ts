@@ -1,7 +1,6 @@
 /**
- * One answer of HTTP/1.1 (RFC 9112), read as strictly as it is small: the CA says the length of
- * whatever it sends, and nothing that ends TLS may stand between it and the agent. The runtime's own
- * client would double what the agent takes of memory, and make its start longer.
+ * One answer of HTTP/1.1 (RFC 9112), read strictly: on one connection, from one kind of server. The
+ * runtime's own client takes a megabyte of memory in each container, and makes its start longer.
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -15,6 +14,8 @@ export interface HttpAnswer {
 
 const MAX_HEAD_BYTES = 16 * 1024;
 const MAX_BODY_BYTES = 64 * 1024;
+/** digits of a length, and the line's end */
+const LONGEST_CHUNK_LINE = 10;
 /** RFC 9112 §4, the reason is empty or visible text */
 const STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 /** RFC 9110 §5.1, §5.5; no line is folded */
@@ -28,22 +29,30 @@ const WITHOUT_BODY: readonly number[] = [204, 304];
  */
 export function answerReader(): (bytes: Buffer) => HttpAnswer | undefined {
 	let received: Buffer = Buffer.alloc(0);
-	let head: (Omit<HttpAnswer, 'body'> & { readonly bodyStart: number; readonly end: number }) | undefined;
+	let head: Head | undefined;
 	return (bytes) => {
 		received = Buffer.concat([received, bytes]);
 		head ??= readHead(received);
-		if (head === undefined || received.length < head.end) return undefined;
-		const { status, headers, bodyStart, end } = head;
-		if (received.length > end) throw noHttp('more than one answer');
-		return { status, headers, body: received.subarray(bodyStart) };
+		if (head === undefined) return undefined;
+		const { status, headers, bodyStart, length } = head;
+		const body = length === 'chunked' ? readChunks(received.subarray(bodyStart)) : readLength(received.subarray(bodyStart), length);
+		return body && { status, headers, body };
 	};
+}
+
+interface Head {
+	readonly status: number;
+	readonly headers: ReadonlyMap<string, string>;
+	readonly bodyStart: number;
+	/** in bytes */
+	readonly length: number | 'chunked';
 }
 
 export function noHttp(why: string, cause?: unknown): BirthmarkError {
 	return new BirthmarkError('ca-protocol', `what answers at the CA's address does not speak HTTP (${why})`, { cause });
 }
 
-function readHead(received: Buffer) {
+function readHead(received: Buffer): Head | undefined {
 	const length = received.indexOf('\r\n\r\n');
 	if (length > MAX_HEAD_BYTES || (length === -1 && received.length > MAX_HEAD_BYTES)) throw noHttp('its header is too long');
 	// Whatever it is, it is not about to become an answer.
@@ -56,7 +65,7 @@ function readHead(received: Buffer) {
 	if (status < 200) throw noHttp('it wants another protocol');
 	const headers = readFields(lines);
 	const bodyStart = length + '\r\n\r\n'.length;
-	return { status, headers, bodyStart, end: bodyStart + bodyLength(status, headers) };
+	return { status, headers, bodyStart, length: bodyLength(status, headers) };
 }
 
 function readFields(lines: readonly string[]): Map<string, string> {
@@ -71,11 +80,43 @@ function readFields(lines: readonly string[]): Map<string, string> {
 	return headers;
 }
 
-/** RFC 9112 §6.3, without the ways that the CA does not use. */
-function bodyLength(status: number, headers: ReadonlyMap<string, string>): number {
+/** RFC 9112 §6.3, without a body that ends with the connection: nobody could tell whether it was cut off. */
+function bodyLength(status: number, headers: ReadonlyMap<string, string>): number | 'chunked' {
 	if (WITHOUT_BODY.includes(status)) return 0;
 	const text = headers.get('content-length');
-	if (text === undefined || headers.has('transfer-encoding') || !/^\d{1,15}$/.test(text)) throw noHttp('no length');
-	if (Number(text) > MAX_BODY_BYTES) throw new BirthmarkError('ca-protocol', `the CA's answer is larger than ${MAX_BODY_BYTES / 1024} KiB`);
+	const coding = headers.get('transfer-encoding');
+	if (text === undefined && coding?.toLowerCase() === 'chunked') return 'chunked';
+	if (text === undefined || coding !== undefined || !/^\d{1,15}$/.test(text)) throw noHttp('no length');
+	if (Number(text) > MAX_BODY_BYTES) throw tooLong();
 	return Number(text);
+}
+
+function readLength(received: Buffer, length: number): Buffer | undefined {
+	if (received.length > length) throw noHttp('more than one answer');
+	return received.length === length ? received : undefined;
+}
+
+/** RFC 9112 §7.1, without extensions and trailers. */
+function readChunks(received: Buffer): Buffer | undefined {
+	const chunks: Buffer[] = [];
+	for (let position = 0, total = 0; ;) {
+		const lineEnd = received.indexOf('\r\n', position);
+		if (lineEnd === -1 && received.length - position <= LONGEST_CHUNK_LINE) return undefined;
+		const size = received.toString('latin1', position, lineEnd === -1 ? undefined : lineEnd);
+		if (!/^[0-9a-f]{1,8}$/i.test(size)) throw noHttp('an illegal chunk');
+		const length = Number.parseInt(size, 16);
+		total += length;
+		if (total > MAX_BODY_BYTES) throw tooLong();
+		const end = lineEnd + 2 + length;
+		if (received.length < end + 2) return undefined;
+		if (received.toString('latin1', end, end + 2) !== '\r\n') throw noHttp('an illegal chunk');
+		position = end + 2;
+		if (length > 0) chunks.push(received.subarray(lineEnd + 2, end));
+		else if (received.length > position) throw noHttp('more than one answer');
+		else return Buffer.concat(chunks);
+	}
+}
+
+function tooLong(): BirthmarkError {
+	return new BirthmarkError('ca-protocol', `the CA's answer is larger than ${MAX_BODY_BYTES / 1024} KiB`);
 }

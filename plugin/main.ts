@@ -150,6 +150,7 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	tmpfs,
 	ca,
 	revocationList: () => revocationLists.current(),
+	trustBundle: () => nodeIdentity.current()?.bundle,
 	openRelay: (directory) => openRelay({ targets: () => instances?.order().map(hostAndPort) ?? [], pool: relayPool, logger }, directory),
 	keepers: createKeepers({ logger }),
 	enforcement,

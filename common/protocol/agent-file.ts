@@ -9,6 +9,8 @@ export interface AgentFile {
 		readonly url: string;
 		readonly urls: readonly string[];
 	};
+	/** PEM, the trust bundle that the plugin uses; good when its digest is the token's. None from a plugin that is older */
+	readonly bundle?: string;
 	/** none from a plugin that is older than they are */
 	readonly settings?: AgentSettings;
 }

@@ -25,6 +25,8 @@ export interface IdentityVolumesDeps {
 	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
 	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
 	readonly revocationList: () => Promise<string>;
+	/** PEM, the one in use; undefined before the node has joined */
+	readonly trustBundle: () => string | undefined;
 	readonly openRelay: (directory: string) => Promise<Relay>;
 	/** the agents of containers that run none themselves */
 	readonly keepers: Keepers;
@@ -260,7 +262,7 @@ export class IdentityVolumes {
 	}
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<string> {
-		const { records, tmpfs, keepers, revocationList, caUrls, newStartId, onEnded, logger } = this.#deps;
+		const { records, tmpfs, keepers, revocationList, trustBundle, caUrls, newStartId, onEnded, logger } = this.#deps;
 		const { volume, authorizationId, commonName, caWay, agentMode, settings } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
@@ -272,7 +274,8 @@ export class IdentityVolumes {
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
 			const directory = tmpfs.path(volume);
-			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrls[0] ?? '', urls: caUrls }, settings };
+			const bundle = trustBundle();
+			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrls[0] ?? '', urls: caUrls }, ...(bundle !== undefined && { bundle }), settings };
 			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
 			// Read only now: a list that changes from here on is written into every mounted volume.
 			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);

@@ -150,6 +150,7 @@ export async function startMortalPlugin(host: Host, lastStep = Infinity): Promis
 		tmpfs,
 		ca,
 		revocationList: async () => 'list',
+		trustBundle: () => 'bundle',
 		openRelay: async () => (step(), { close: async () => undefined }),
 		keepers: new FakeKeepers(),
 		enforcement: { prove: async () => true, problem: () => undefined, engineAnswered: () => true },

@@ -66,6 +66,43 @@ test('the token travels in a header, never in a URL', async (t) => {
 	t.deepEqual(ca.seen.map(({ url, hasBearer }) => [url, hasBearer]), [[`/v1/roots?digest=${bundleDigest(pki.bundle).toString('hex')}`, false], ['/v1/sign', true]]);
 });
 
+/** As the plugin leaves its bundle on the volume. */
+function offer(directory: string, bundle: Buffer): void {
+	writeFileSync(join(directory, 'agent.json'), JSON.stringify({ version: 1, ca: { way: 'relay' }, bundle: bundle.toString() }));
+}
+
+test('a trust bundle on the volume with the digest that the token carries spares a question', async (t) => {
+	const { ca, directory, run } = await prepare(t);
+	offer(directory, pki.bundle);
+	await run();
+	t.deepEqual(readFileSync(join(directory, 'ca.crt')), pki.bundle);
+	t.deepEqual(ca.seen.map(({ route }) => route), ['sign']);
+});
+
+test('another trust bundle on the volume is not believed: the CA is asked for the token\'s', async (t) => {
+	for (const bundle of [otherPki.bundle, Buffer.concat([pki.bundle, otherPki.bundle]), Buffer.alloc(0)]) {
+		const { ca, directory, run } = await prepare(t);
+		offer(directory, bundle);
+		await run();
+		t.deepEqual(readFileSync(join(directory, 'ca.crt')), pki.bundle);
+		t.deepEqual(ca.seen.map(({ route }) => route), ['roots', 'sign']);
+	}
+});
+
+test('a server without a certificate under the bundle on the volume never sees the token, and its clock is looked at', async (t) => {
+	const { ca, directory, run } = await prepare(t, { impostor: otherPki });
+	offer(directory, pki.bundle);
+	const error = await t.throwsAsync(run(), { instanceOf: BirthmarkError });
+	t.is(error.code, 'ca-protocol');
+	t.deepEqual(ca.seen.map(({ route }) => route), ['roots']);
+	const wrong = await prepare(t, { impostor: otherPki });
+	offer(wrong.directory, pki.bundle);
+	wrong.ca.clockOffsetSeconds = 600;
+	const skewed = await t.throwsAsync(wrong.run(), { instanceOf: BirthmarkError });
+	t.is(skewed.code, 'clock-skew');
+	t.is(wrong.ca.count('sign'), 0);
+});
+
 test('a directory on a disk is refused before anything is asked', async (t) => {
 	const directory = mkdtempSync(join(tmpdir(), 'birthmark-test-'));
 	t.teardown(() => rmSync(directory, { recursive: true }));

@@ -35,6 +35,7 @@ function world(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}
 		tmpfs,
 		ca,
 		revocationList: async () => 'list',
+		trustBundle: () => 'bundle',
 		openRelay: async (path) => {
 			relays.add(path);
 			return { close: async () => void relays.delete(path) };
@@ -59,7 +60,7 @@ test('a start gives a fresh tmpfs with token, address, revocation list and relay
 	t.is(await volumes.mount(VOLUME, 'm1'), path);
 	t.is(file('token'), 'token of start-1');
 	t.is(lstatSync(join(path, 'token')).mode & 0o777, 0o400);
-	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'relay' }, settings: {} });
+	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, bundle: 'bundle', ca: { way: 'relay' }, settings: {} });
 	t.is(file('crl.pem'), 'list');
 	t.true(relays.has(path));
 	t.deepEqual(ca.minted, ['start-1']);
@@ -71,7 +72,7 @@ test('over the network there is an address instead of a relay', async (t) => {
 	records.removeVolume(VOLUME);
 	records.addIdentity({ ...IDENTITY, caWay: 'network' });
 	await volumes.mount(VOLUME, 'm1');
-	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, ca: { way: 'network', url: 'https://ca:33004', urls: ['https://ca:33004', 'https://ca2:33004'] }, settings: {} });
+	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, bundle: 'bundle', ca: { way: 'network', url: 'https://ca:33004', urls: ['https://ca:33004', 'https://ca2:33004'] }, settings: {} });
 	t.is(relays.size, 0);
 });
 
