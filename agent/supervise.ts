@@ -4,6 +4,9 @@ import { spawn } from 'node:child_process';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { exitCodeForSignal } from './exit-codes.ts';
 
+/** What start/start.c puts into the agent's environment, and looks for in that of a child; not there without it. */
+const MARKER = 'BIRTHMARK_START';
+
 export interface Application {
 	readonly pid: number;
 	/** its exit code, or 128 + n when signal n ended it */
@@ -25,7 +28,7 @@ export function startApplication([program = '', ...args]: readonly string[]): Pr
 		};
 		try {
 			// Not detached: a terminal's foreground process group must keep the application in it.
-			const child = spawn(program, args, { stdio: 'inherit' });
+			const child = spawn(program, args, { stdio: 'inherit', env: environmentOf('application') });
 			const exited = new Promise<number>((ended) => {
 				child.once('exit', (code, signal) => ended(signal === null ? (code ?? 0) : exitCodeForSignal(signal)));
 			});
@@ -36,6 +39,11 @@ export function startApplication([program = '', ...args]: readonly string[]): Pr
 			refuse(cause);
 		}
 	});
+}
+
+/** With start/start.c an application gets its arguments and the container's environment as they are, byte for byte. */
+function environmentOf(child: 'application'): NodeJS.ProcessEnv {
+	return process.env[MARKER] === undefined ? process.env : { ...process.env, [MARKER]: child };
 }
 
 /** True when it exists but may not be run; false when it was not found. */

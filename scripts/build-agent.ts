@@ -10,51 +10,78 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { withoutHabits } from './agent-runtime.ts';
+import { withoutRaisedLimit } from './agent-runtime.ts';
+import { installCompiler } from './build-runtime.ts';
 import { bunExecutable } from './bundle.ts';
 import { toolEnvironment } from './packages.ts';
 import { BUILD, PROJECT, TOOLS } from './paths.ts';
 import { runMain, StepError, Steps } from './steps.ts';
 
-const TARGETS = [
-	{ output: join(BUILD, 'agent/bin'), installedAt: '/run/birthmark/bin' },
-	{ output: join(BUILD, 'agent-image/bin'), installedAt: '/opt/birthmark/bin' },
-] as const;
-const STAMP = join(BUILD, 'agent.stamp');
+/** A machine that agents are built for. */
+export interface Platform {
+	/** as Bun names it in `--target` */
+	readonly target: 'bun-linux-x64' | 'bun-linux-arm64';
+	/** the runtime for it */
+	readonly runtime: string;
+	/** loader and libraries that the runtime needs there: absolute paths, links included */
+	readonly libraries: readonly string[];
+	/** a C compiler for it */
+	readonly compiler: string;
+	readonly env: Readonly<Record<string, string>>;
+	/** the folders `agent` and `agent-image` and their stamp go here */
+	readonly output: string;
+}
+
+const FOLDERS = { 'agent/bin': '/run/birthmark/bin', 'agent-image/bin': '/opt/birthmark/bin' } as const;
 const ENTRY = join(PROJECT, 'agent/main.ts');
+const START = join(PROJECT, 'agent/start/start.c');
+const START_LIBRARY = 'libbirthmark-start.so';
 const EXECUTABLE = 'birthmark-agent';
 /** Bytecode starts in 8 ms instead of 20. An application's own .env and bunfig.toml are none of the agent's business. */
 const COMPILE_FLAGS = ['--minify', '--bytecode', '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig'];
+/** What it has of libc is there in whichever version the loader comes with. */
+const LIBRARY_FLAGS = ['-std=c11', '-O2', '-s', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-fvisibility=hidden', '-nostartfiles', '-Wl,--build-id=none', '-Wl,-z,relro,-z,now', `-Wl,-soname,${START_LIBRARY}`];
+
+/** For this machine. @returns whether anything had to be built */
+export async function buildAgent(steps: Steps): Promise<boolean> {
+	return buildAgentFor(steps, await thisPlatform(steps));
+}
 
 /** @returns whether anything had to be built */
-export async function buildAgent(steps: Steps): Promise<boolean> {
-	const libraries = await runtimeLibraries(steps);
-	const stamp = await contentStamp(steps, libraries);
-	const isThere = TARGETS.every(({ output }) => existsSync(join(output, EXECUTABLE)));
-	if (isThere && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp) return false;
-	rmSync(STAMP, { force: true });
-	for (const { output, installedAt } of TARGETS) {
-		rmSync(output, { recursive: true, force: true });
-		mkdirSync(output, { recursive: true });
+export async function buildAgentFor(steps: Steps, platform: Platform): Promise<boolean> {
+	const { output, libraries } = platform;
+	const stampFile = join(output, 'agent.stamp');
+	const stamp = await contentStamp(steps, platform);
+	const isThere = Object.keys(FOLDERS).every((folder) => existsSync(join(output, folder, EXECUTABLE)));
+	if (isThere && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return false;
+	rmSync(stampFile, { force: true });
+	for (const [folder, installedAt] of Object.entries(FOLDERS)) {
+		const directory = join(output, folder);
+		rmSync(directory, { recursive: true, force: true });
+		mkdirSync(directory, { recursive: true });
 		for (const library of libraries) {
-			copyFileSync(realpathSync(library), join(output, basename(library)));
-			chmodSync(join(output, basename(library)), 0o755);
+			copyFileSync(realpathSync(library), join(directory, basename(library)));
+			chmodSync(join(directory, basename(library)), 0o755);
 		}
-		await compile(steps, join(output, EXECUTABLE), installedAt);
+		await compile(steps, platform, directory, installedAt);
 	}
-	writeFileSync(STAMP, stamp);
+	writeFileSync(stampFile, stamp);
 	return true;
 }
 
-async function compile(steps: Steps, output: string, installedAt: string): Promise<void> {
-	const runtime = `${output}.runtime`;
+async function compile(steps: Steps, { target, runtime: executable, libraries, compiler, env }: Platform, directory: string, installedAt: string): Promise<void> {
+	const runtime = join(directory, 'runtime');
+	const loader = libraries.map((library) => basename(library)).find((name) => name.startsWith('ld-'));
+	if (loader === undefined) throw new StepError('the runtime has no loader', 'the agent is built from a runtime that is linked with glibc');
 	try {
-		writeFileSync(runtime, withoutHabits(readFileSync(bunExecutable())), { mode: 0o755 });
-		const env = toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS);
+		await steps.run(compiler, [...LIBRARY_FLAGS, '-o', join(directory, START_LIBRARY), START], { env });
+		writeFileSync(runtime, withoutRaisedLimit(readFileSync(executable)), { mode: 0o755 });
 		// RPATH, not RUNPATH, which an application's LD_LIBRARY_PATH would come before: its libc does not fit our loader.
 		const search = ['--force-rpath', '--set-rpath', installedAt];
-		await steps.run('patchelf', ['--set-interpreter', `${installedAt}/ld-linux-x86-64.so.2`, ...search, runtime], { env });
-		const args = ['build', '--compile', ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY];
+		// One after the other: patchelf 0.14 stumbles over both at once.
+		for (const change of [['--add-needed', START_LIBRARY], ['--set-interpreter', `${installedAt}/${loader}`, ...search]]) await steps.run('patchelf', [...change, runtime], { env });
+		const output = join(directory, EXECUTABLE);
+		const args = ['build', '--compile', `--target=${target}`, ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY];
 		await steps.run(bunExecutable(), args, { cwd: PROJECT });
 		chmodSync(output, 0o755);
 	} finally {
@@ -62,18 +89,20 @@ async function compile(steps: Steps, output: string, installedAt: string): Promi
 	}
 }
 
-/** Loader and libraries that the runtime needs on this machine: absolute paths, links included. */
-async function runtimeLibraries(steps: Steps): Promise<string[]> {
-	if (process.arch !== 'x64') throw new StepError(`the agent cannot be built on ${process.arch} yet`, 'build on an x86-64 machine');
-	const { stdout } = await steps.run('ldd', [bunExecutable()]);
-	return [...stdout.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x/gm)].map((match) => match[1]!);
+async function thisPlatform(steps: Steps): Promise<Platform> {
+	if (process.arch !== 'x64' && process.arch !== 'arm64') throw new StepError(`the agent cannot be built on ${process.arch}`, 'build on an x86-64 or arm64 machine');
+	await installCompiler(steps);
+	const runtime = bunExecutable();
+	const { stdout } = await steps.run('ldd', [runtime]);
+	const libraries = [...stdout.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x/gm)].map((match) => match[1]!);
+	return { target: `bun-linux-${process.arch}`, runtime, libraries, compiler: 'gcc', env: toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS), output: BUILD };
 }
 
 /** Changes when the program, the runtime, its libraries or the way of building do. */
-async function contentStamp(steps: Steps, libraries: readonly string[]): Promise<string> {
+async function contentStamp(steps: Steps, { target, runtime, libraries }: Platform): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
-	const hash = createHash('sha256').update(bundle.stdout).update(String(statSync(bunExecutable()).size));
-	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
+	const hash = createHash('sha256').update(target).update(bundle.stdout).update(String(statSync(runtime).size));
+	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), START, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
 	return hash.digest('hex');
 }
 

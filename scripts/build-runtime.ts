@@ -39,7 +39,7 @@ export async function buildRuntime(steps: Steps): Promise<boolean> {
 }
 
 /** The machine's own, or one from the distribution's packages, unpacked beside the other tools. */
-async function installCompiler(steps: Steps): Promise<void> {
+export async function installCompiler(steps: Steps): Promise<void> {
 	if (hasProgram('gcc', TOOLS) && (hasStaticLibrary('/') || hasStaticLibrary(TOOLS))) return;
 	await unpackMissing(steps, ['gcc', 'libc6-dev'], TOOLS);
 }

@@ -1,13 +1,14 @@
 /** The compiled agent as it lies on an identity volume, when `make build` has made it. */
 
 import test from 'ava';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '#common/protocol/version.ts';
 import { AGENT_PATH } from '../../../hook/command.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+import { startCa } from '../../support/ca.ts';
 
 const build = fileURLToPath(new URL('../../../build/agent', import.meta.url));
 // A mount namespace of one's own, which some machines keep from their users, stands for the container.
@@ -33,6 +34,20 @@ const expected = `birthmark-agent ${VERSION}\n`;
 	writeFileSync(evil, 'console.log("evil")');
 	writeFileSync(join(directory, '.env'), 'BIRTHMARK_LOG=debug');
 	writeFileSync(join(directory, 'bunfig.toml'), `preload = ["${evil}"]`);
-	const hostile = ['BUN_BE_BUN=1', 'BUN_OPTIONS=--version', 'BUN_INSPECT=1', `BUN_INSPECT_PRELOAD=${evil}`, `NODE_OPTIONS=--require ${evil}`];
+	const hostile = ['BUN_BE_BUN=1', 'BUN_OPTIONS=--version', 'BUN_INSPECT=1', `BUN_INSPECT_PRELOAD=${evil}`, `NODE_OPTIONS=--require ${evil}`, 'BUN_JSC_nonsense=1', 'MIMALLOC_VERBOSE=1', 'MIMALLOC_SHOW_STATS=1'];
 	t.like(version(directory, ...hostile), { stdout: expected, stderr: '' });
+});
+
+(canRun ? test : test.skip)('the application gets its arguments and the environment of the container byte for byte, with what the runtime does not get', async (t) => {
+	const ca = await startCa(t);
+	const node = await ca.join('host1');
+	const { id } = await ca.authorize(node, { commonName: 'api01' });
+	const directory = tmpfsDirectory(t);
+	writeFileSync(join(directory, 'token'), await ca.mint(node, id));
+	const application = ['sh', '-c', 'printf "%s|" "$@"; tr "\\0" "|" < /proc/self/environ', 'sh'];
+	const script = `bytes=$(printf '\\377\\376'); exec env -i PATH="$PATH" BUN_JSC_useJIT=1 NODE_ENV=test A= B="$bytes" "$@" "$bytes" '' --`;
+	const child = spawn('unshare', ['--map-root-user', '--mount', 'sh', '-c', MOUNT, 'sh', build, 'sh', '-c', script, 'sh', AGENT_PATH, 'exec', '--dir', directory, '--ca-url', ca.url, '--', ...application], { stdio: ['ignore', 'pipe', 'inherit'] });
+	const chunks: Buffer[] = [];
+	for await (const chunk of child.stdout as AsyncIterable<Buffer>) chunks.push(chunk);
+	t.is(Buffer.concat(chunks).toString('latin1'), `\xff\xfe||--|PATH=${process.env['PATH']}|BUN_JSC_useJIT=1|NODE_ENV=test|A=|B=\xff\xfe|`);
 });
