@@ -50,10 +50,11 @@ export async function execWithIdentity({ reloading, ...options }: ExecOptions, c
 function keepReaped(application: Application, { logger }: Pick<ExecDeps, 'logger'>): Children {
 	const ours = new Set([application.pid]);
 	let reap = (): void => {};
-	reapOrphans((pid) => ours.has(pid)).then(
-		(again) => (reap = again),
-		(error: unknown) => logger.warn('orphaned processes will not be reaped', { error }),
-	);
+	try {
+		reap = reapOrphans((pid) => ours.has(pid));
+	} catch (error) {
+		logger.warn('orphaned processes will not be reaped', { error });
+	}
 	return {
 		began: (pid) => ours.add(pid),
 		ended: (pid) => {

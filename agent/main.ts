@@ -30,7 +30,7 @@ import { isNotExecutable } from './supervise.ts';
 
 async function run(line: CommandLine): Promise<number> {
 	// Before anything in the directory is looked at.
-	if (line.user) await confineToWorkingDirectory(line.user);
+	if (line.user) confineToWorkingDirectory(line.user);
 	const { directory, timeoutSeconds } = line;
 	if (line.command === 'help' || line.command === 'version') {
 		process.stdout.write(line.command === 'help' ? HELP : `birthmark-agent ${VERSION}\n`);

@@ -3,9 +3,7 @@
 import { spawn } from 'node:child_process';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { exitCodeForSignal } from './exit-codes.ts';
-
-/** What start/start.c puts into the agent's environment, and looks for in that of a child; not there without it. */
-const MARKER = 'BIRTHMARK_START';
+import { START_MARKER } from './native.ts';
 
 export interface Application {
 	readonly pid: number;
@@ -43,7 +41,7 @@ export function startApplication([program = '', ...args]: readonly string[]): Pr
 
 /** With start/start.c an application gets its arguments and the container's environment as they are, byte for byte. */
 function environmentOf(child: 'application'): NodeJS.ProcessEnv {
-	return process.env[MARKER] === undefined ? process.env : { ...process.env, [MARKER]: child };
+	return process.env[START_MARKER] === undefined ? process.env : { ...process.env, [START_MARKER]: child };
 }
 
 /** True when it exists but may not be run; false when it was not found. */

@@ -34,7 +34,7 @@ export interface Platform {
 
 const FOLDERS = { 'agent/bin': '/run/birthmark/bin', 'agent-image/bin': '/opt/birthmark/bin' } as const;
 const ENTRY = join(PROJECT, 'agent/main.ts');
-const START = join(PROJECT, 'agent/start/start.c');
+const START = ['start.c', 'calls.c'].map((name) => join(PROJECT, 'agent/start', name));
 const START_LIBRARY = 'libbirthmark-start.so';
 const EXECUTABLE = 'birthmark-agent';
 /** Bytecode starts in 8 ms instead of 20. An application's own .env and bunfig.toml are none of the agent's business. */
@@ -74,7 +74,7 @@ async function compile(steps: Steps, { target, runtime: executable, libraries, c
 	const loader = libraries.map((library) => basename(library)).find((name) => name.startsWith('ld-'));
 	if (loader === undefined) throw new StepError('the runtime has no loader', 'the agent is built from a runtime that is linked with glibc');
 	try {
-		await steps.run(compiler, [...LIBRARY_FLAGS, '-o', join(directory, START_LIBRARY), START], { env });
+		await steps.run(compiler, [...LIBRARY_FLAGS, '-o', join(directory, START_LIBRARY), ...START], { env });
 		writeFileSync(runtime, withoutRaisedLimit(readFileSync(executable)), { mode: 0o755 });
 		// RPATH, not RUNPATH, which an application's LD_LIBRARY_PATH would come before: its libc does not fit our loader.
 		const search = ['--force-rpath', '--set-rpath', installedAt];
@@ -102,7 +102,7 @@ async function thisPlatform(steps: Steps): Promise<Platform> {
 async function contentStamp(steps: Steps, { target, runtime, libraries }: Platform): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
 	const hash = createHash('sha256').update(target).update(bundle.stdout).update(String(statSync(runtime).size));
-	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), START, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
+	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), ...START, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
 	return hash.digest('hex');
 }
 

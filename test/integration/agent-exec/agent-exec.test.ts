@@ -86,7 +86,7 @@ test('a terminal is the application\'s: its size, its keys, and Ctrl-C once', as
 	const script = 'trap "echo interrupted" INT; trap "stty size" WINCH; tty; echo ready; while :; do sleep 600 & wait $!; done';
 	const container = await world.create(t, { commonName: world.name(), organizationalUnit: 'web-api' }, sh(script, { Tty: true, OpenStdin: true, AttachStdin: true, AttachStdout: true }));
 	const stream = await container.attach({ stream: true, stdin: true, stdout: true, hijack: true });
-	t.teardown(() => void stream.destroy());
+	t.teardown(() => void stream.end());
 	let output = '';
 	stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
 	const shown = async (text: string): Promise<void> => {

@@ -1,0 +1,23 @@
+/** The system calls of start/calls.c, which the compiled agent has and Node does not. */
+
+import { dirname, join } from 'node:path';
+
+export interface Native {
+	/** @returns a child that has ended and that nobody has waited for, 0 when there is none */
+	endedChild(): number;
+	/** Waits for it, which returns at once when it has ended. */
+	reap(pid: number): void;
+	/** The working directory becomes the root, this user the only one. @throws Error whose `code` is the call that failed */
+	confine(uid: number, gid: number): void;
+}
+
+/** start/start.c puts it into the agent's environment, and looks for it in that of a child. */
+export const START_MARKER = 'BIRTHMARK_START';
+
+/** @returns undefined when this is not the compiled agent */
+export function loadNative(): Native | undefined {
+	if (process.env[START_MARKER] === undefined) return undefined;
+	const module = { exports: {} };
+	process.dlopen(module, join(dirname(process.execPath), 'libbirthmark-start.so'));
+	return module.exports as Native;
+}
