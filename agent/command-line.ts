@@ -4,7 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { Ids } from './confine.ts';
 
-export const COMMANDS = ['exec', 'once', 'keep', 'renew', 'status', 'version', 'help'] as const;
+export const COMMANDS = ['exec', 'once', 'keep', 'renew', 'status', 'health', 'version', 'help'] as const;
 export type CommandName = (typeof COMMANDS)[number];
 
 export interface CommandLine {
@@ -33,6 +33,8 @@ export const HELP = `Gives this container its X.509 identity.
       the identity in the working directory until standard input or the plugin ends
   birthmark-agent renew [options]     renew the identity now
   birthmark-agent status [--json]     show the identity
+  birthmark-agent health              for a HEALTHCHECK: exit code 0 while the identity is good and renewed in
+      time, otherwise 1; says why in one line
   birthmark-agent version | help
 
   --dir DIRECTORY      where the identity lives, a tmpfs (BIRTHMARK_DIR, default ${IDENTITY_DIRECTORY})

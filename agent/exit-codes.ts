@@ -8,6 +8,8 @@ import type { ErrorCode } from '#common/protocol/errors.ts';
 
 export const ExitCode = {
 	ok: 0,
+	/** of `health` alone: engines know no other */
+	unhealthy: 1,
 	/** the command line was not understood */
 	usage: 64,
 	/** there is no identity to work with, or it has expired */

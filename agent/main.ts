@@ -18,6 +18,7 @@ import { execWithIdentity } from './exec.ts';
 import { ExitCode, exitCodeFor, exitCodeForSignal } from './exit-codes.ts';
 import { createBundleFollower } from './follow-bundle.ts';
 import { keepIdentity } from './keep.ts';
+import { judgeHealth, type Health } from './health.ts';
 import { publicationFrom } from './publication.ts';
 import { reloadingFrom } from './reload.ts';
 import { renew, requireIdentity } from './renew.ts';
@@ -41,6 +42,7 @@ async function run(line: CommandLine): Promise<number> {
 		process.stdout.write(line.json ? JSON.stringify(status) + '\n' : formatStatus(status));
 		return status.expiresInSeconds > 0 ? ExitCode.ok : ExitCode.noIdentity;
 	}
+	if (line.command === 'health') return health(directory);
 	const signals = routeSignals(process, process.stdin.isTTY === true);
 	const ca = createCaClient(readCaAddresses(directory, line.caUrl));
 	const logger = createLogger('agent', logLevel());
@@ -74,6 +76,19 @@ async function run(line: CommandLine): Promise<number> {
 			return ExitCode.ok;
 		}
 	}
+}
+
+/** Whatever is the matter, to the engine it is one of two codes and the line that it keeps. */
+function health(directory: string): number {
+	let found: Health;
+	try {
+		found = judgeHealth(requireIdentity(directory), publishedAt(directory), systemClock);
+	} catch (error) {
+		if (!(error instanceof BirthmarkError)) throw error;
+		found = { isHealthy: false, sentence: error.message };
+	}
+	process.stdout.write(`${printable(found.sentence)}\n`);
+	return found.isHealthy ? ExitCode.ok : ExitCode.unhealthy;
 }
 
 /** Aborted when whoever started this process has ended, by whichever signal. */

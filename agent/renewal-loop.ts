@@ -32,7 +32,7 @@ const FIRST_DELAY_MS = 5_000;
 const MAX_DELAY_MS = 3_600_000;
 const MIN_DELAY_MS = 500;
 /** So much of the life is left when a CA that is away begins to be worth a warning. */
-const ALARMING_PART = 0.1;
+export const ALARMING_PART = 0.1;
 
 /** Failures that may pass. Every other one is a refusal by the CA and stays. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

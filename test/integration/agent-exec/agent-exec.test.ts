@@ -109,8 +109,23 @@ test('a container that is paused goes on where it was', async (t) => {
 	const container = await start(t, sh('trap "echo still here" USR1; echo ready; while :; do sleep 600 & wait $!; done'));
 	await says(container, 'ready');
 	await container.pause();
-	await container.kill({ signal: 'SIGUSR1' });
 	await container.unpause();
+	await container.kill({ signal: 'SIGUSR1' });
 	await says(container, 'still here');
 	t.is((await world.exec(container, [AGENT, 'status'])).code, 0);
+});
+
+test('a health check of the engine tells whether the identity is good, and why not', async (t) => {
+	const second = 1_000_000_000;
+	const Healthcheck = { Test: ['CMD', AGENT, 'health'], Interval: second, Timeout: 30 * second, Retries: 1 };
+	const container = await start(t, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'], Healthcheck } as ContainerCreateOptions);
+	const said = (status: string): Promise<string> => eventually(`the container is ${status}`, async () => {
+		const { Health } = (await container.inspect()).State as { Health?: { Status: string; Log: { Output: string }[] } };
+		return Health?.Status === status && (Health.Log.at(-1)?.Output ?? '');
+	});
+	t.regex(await said('healthy'), /^.*CN=api\w+.*, for another \d+ s\n$/);
+	t.is((await world.exec(container, ['mv', '/run/birthmark/current', '/run/birthmark/elsewhere'])).code, 0);
+	t.regex(await said('unhealthy'), /^there is no identity in \/run\/birthmark/);
+	t.is((await world.exec(container, ['mv', '/run/birthmark/elsewhere', '/run/birthmark/current'])).code, 0);
+	await said('healthy');
 });

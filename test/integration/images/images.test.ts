@@ -42,8 +42,8 @@ const ROWS: Readonly<Record<string, ContainerCreateOptions>> = {
 };
 
 test('the table of the documentation has a row for each of these containers, and no other', (t) => {
-	const table = readFileSync(new URL('../../../docs/images.md', import.meta.url), 'utf8').matchAll(/^\| (.+?) \|/gm);
-	t.deepEqual([...table].map((row) => row[1]).slice(2), Object.keys(ROWS));
+	const [beginning = ''] = readFileSync(new URL('../../../docs/images.md', import.meta.url), 'utf8').split('\n## ');
+	t.deepEqual([...beginning.matchAll(/^\| (.+?) \|/gm)].map((row) => row[1]).slice(2), Object.keys(ROWS));
 });
 
 for (const [row, kind] of Object.entries(ROWS)) {
