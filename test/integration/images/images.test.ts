@@ -1,6 +1,6 @@
 /**
- * The table of docs/images.md, one test a row: in each kind of container the certificate is in place
- * before the application starts, and the application finds everything else as it would without an
+ * The table of docs/images.md, one test a row: in each kind of container, by volume and by label alone,
+ * the certificate is in place before the application starts, and the application finds everything else as it would without an
  * identity, and ends with its own code.
  */
 
@@ -50,11 +50,14 @@ for (const [row, kind] of Object.entries(ROWS)) {
 	test(`an application in this container notices nothing but its identity: ${row}`, async (t) => {
 		const { Entrypoint = [], ...rest } = kind;
 		const options: ContainerCreateOptions = { Hostname: 'probe', WorkingDir: '/', Env: ['EMPTY=', 'QUOTED="a b"'], ...rest, Entrypoint: [...Entrypoint, ...PROBE], Cmd: [] };
-		const [without, born] = await Promise.all([
+		const byLabelAlone = { ...options, Labels: { 'birthmark.cn': world.name(), 'birthmark.ou': 'web-api' }, HostConfig: { ...options.HostConfig, Runtime: 'birthmark' } };
+		const [without, byVolume, byRuntime] = await Promise.all([
 			world.plain(t, options).then(outcome),
 			world.create(t, { commonName: world.name(), organizationalUnit: 'web-api' }, options).then(outcome),
+			world.plain(t, byLabelAlone).then(outcome),
 		]);
-		compare(t, born, without);
+		compare(t, byVolume, without);
+		compare(t, byRuntime, without);
 	});
 }
 
