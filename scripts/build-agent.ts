@@ -40,7 +40,7 @@ const EXECUTABLE = 'birthmark-agent';
 /** Bytecode starts in 8 ms instead of 20. An application's own .env and bunfig.toml are none of the agent's business. */
 const COMPILE_FLAGS = ['--minify', '--bytecode', '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig'];
 /** What it has of libc is there in whichever version the loader comes with. */
-const LIBRARY_FLAGS = ['-std=c11', '-O2', '-s', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-fvisibility=hidden', '-nostartfiles', '-Wl,--build-id=none', '-Wl,-z,relro,-z,now', `-Wl,-soname,${START_LIBRARY}`];
+const LIBRARY_FLAGS = ['-std=c11', '-O2', '-s', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC', '-fvisibility=hidden', '-nostdlib', '-Wl,--build-id=none', '-Wl,-z,relro,-z,now', `-Wl,-soname,${START_LIBRARY}`];
 
 /** For this machine. @returns whether anything had to be built */
 export async function buildAgent(steps: Steps): Promise<boolean> {

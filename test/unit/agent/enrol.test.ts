@@ -194,7 +194,7 @@ test('an answer by something that is not our CA is told from a refusal', async (
 });
 
 test('a CA that is busy for a moment is asked again', async (t) => {
-	const { ca, run } = await prepare(t);
+	const { ca, run } = await prepare(t, { timeoutSeconds: 60 });
 	const busy: Fault = { kind: 'problem', status: 503, code: 'internal' };
 	ca.faults.roots.push(busy);
 	ca.faults.sign.push(busy, busy);
@@ -222,7 +222,7 @@ for (const [offset, way] of [[600, 'behind'], [-600, 'ahead of']] as const) {
 		const prepared = await prepare(t);
 		prepared.ca.clockOffsetSeconds = offset;
 		const error = await refuses(t, prepared, 'clock-skew');
-		t.regex(error.message, new RegExp(`(599|600|601) s ${way} the CA's`));
+		t.regex(error.message, new RegExp(`(59[0-9]|60[0-9]) s ${way} the CA's`));
 		t.is(prepared.ca.count('sign'), 0);
 	});
 }
