@@ -31,8 +31,8 @@ export function installRuntime(paths: EnginePaths, { dataRoot = paths.data, runt
 	return { runtimes: { [RUNTIME]: { path: program } } };
 }
 
-/** The engine finds it by its PATH; a program that is called by its path has to be told. */
-function findRunc(): string {
+/** The engine's own, which it finds by its PATH; whoever stands in front of it has to be told. */
+export function findRunc(): string {
 	const found = engineEnvironment()['PATH']!.split(':').map((directory) => join(directory, 'runc')).find(isExecutable);
 	if (found === undefined) throw new StepError('there is no runc for the private engine', 'run make build again');
 	return found;

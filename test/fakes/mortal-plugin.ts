@@ -5,6 +5,7 @@
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Delivery } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Authorization, AuthorizeRequest, MintedToken, MintRequest, RevokeRequest } from '#common/protocol/messages.ts';
 import { silentLogger } from '#common/runtime/log.ts';
@@ -76,13 +77,14 @@ export interface Host {
 	readonly directory: string;
 	readonly mounts: FakeMounts;
 	readonly ca: RememberingCa;
-	/** containers that the engine has, by id; each on a volume of that name */
+	/** containers that the engine has, by id; each on a volume of that name, or started by the runtime */
 	readonly containers: Map<string, string>;
+	readonly delivery: Delivery;
 }
 
-export function newHost(directory: string): Host {
+export function newHost(directory: string, delivery: Delivery = 'volume'): Host {
 	mkdirSync(join(directory, 'mounts'));
-	return { directory, mounts: new FakeMounts(join(directory, 'mounts')), ca: new RememberingCa(), containers: new Map() };
+	return { directory, mounts: new FakeMounts(join(directory, 'mounts')), ca: new RememberingCa(), containers: new Map(), delivery };
 }
 
 export interface MortalPlugin {
@@ -190,7 +192,7 @@ export async function startMortalPlugin(host: Host, lastStep = Infinity): Promis
 			return answer;
 		},
 		async bind(containerId) {
-			const record = identityRecord({ volume: containerId, uid: process.getuid!(), gid: process.getgid!() });
+			const record = identityRecord({ volume: containerId, delivery: host.delivery, uid: process.getuid!(), gid: process.getgid!() });
 			const { commonName, organizationalUnit, dnsNames } = record;
 			const asked = { commonName, organizationalUnit, dnsNames, containerId, image: 'app:1' };
 			await giveBirth({ ca, records, onEnded: () => outbox.wake(), logger: silentLogger }, asked, record);

@@ -4,27 +4,14 @@ import { lstatSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import type Docker from 'dockerode';
 import { RUNTIME } from '../../../scripts/engine-runtime.ts';
+import { alive, allRevoked, bornAgain, startByLabel } from '../../support/by-label.ts';
 import { addRulesUntil } from '../../support/policy.ts';
 import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
 const RESTARTS = 4;
 
-/** What a person writes: labels and `--runtime`. */
-function labelled(name: string, options: Docker.ContainerCreateOptions = {}): Docker.ContainerCreateOptions {
-	return { Image: 'test/busybox', Cmd: ['sleep', '600'], ...options, name, Labels: { 'birthmark.cn': name, 'birthmark.ou': 'web-api', ...options.Labels }, HostConfig: { Runtime: RUNTIME, ...options.HostConfig } };
-}
-
-async function start(t: ExecutionContext, name: string, options?: Docker.ContainerCreateOptions): Promise<Docker.Container> {
-	const container = await world.plain(t, labelled(name, options));
-	await container.start();
-	return container;
-}
-
-const revoked = (name: string) => async () => {
-	const lives = (await world.identities(true)).filter(({ commonName }) => commonName === name);
-	return lives.length > 0 && lives.every(({ status }) => status === 'revoked') && lives;
-};
+const start = (t: ExecutionContext, name: string, options?: Docker.ContainerCreateOptions): Promise<Docker.Container> => startByLabel(world, t, name, options);
 
 test('docker run with a label: the identity is in place before the application starts', async (t) => {
 	const name = world.name();
@@ -38,7 +25,7 @@ test('docker run with a label: the identity is in place before the application s
 	const variables = ran.stdout.split('\n').flatMap((line) => /^([A-Z_a-z]+)=/.exec(line)?.[1] ?? []);
 	t.deepEqual(variables.filter((variable) => variable !== 'SHLVL').sort(), ['A', 'HOME', 'HOSTNAME', 'PATH', 'PWD']);
 	t.regex(ran.stderr, /Read-only file system/);
-	await eventually('the identity is revoked', revoked(name));
+	await allRevoked(world, name);
 });
 
 test('its own files and its exit code are as they would be without', async (t) => {
@@ -55,13 +42,13 @@ test('its own files and its exit code are as they would be without', async (t) =
 test('docker exec sees the identity where the policy permits it; stop ends it', async (t) => {
 	const name = world.name();
 	const container = await start(t, name);
-	t.is((await eventually('the identity is live', () => world.identity(name))).node, 'test-host');
+	t.is((await alive(world, name)).node, 'test-host');
 	t.is((await world.exec(container, [AGENT, 'status'])).code, 0);
 	t.is((await world.exec(container, ['sh', '-c', `stat -f -c %T ${DIRECTORY}`])).stdout, 'tmpfs\n');
 	await container.stop({ t: 1 });
-	await eventually('it is revoked', revoked(name));
+	await allRevoked(world, name);
 	await container.start();
-	await eventually('another one is live', () => world.identity(name));
+	await alive(world, name);
 });
 
 test('each restart by restart policy and docker restart has its own identity', async (t) => {
@@ -71,18 +58,15 @@ test('each restart by restart policy and docker restart has its own identity', a
 		const { State, RestartCount } = await container.inspect() as { State: { Running: boolean; Restarting: boolean }; RestartCount: number };
 		return RestartCount === RESTARTS && !State.Running && !State.Restarting;
 	}, 90);
-	const lives = await eventually('all are revoked', revoked(name));
+	const lives = await allRevoked(world, name);
 	t.is(new Set(lives.map(({ serial }) => serial)).size, RESTARTS + 1);
 	t.is(new Set(lives.map(({ authorizationId }) => authorizationId)).size, 1);
 
 	const other = world.name();
 	const second = await start(t, other);
-	const first = await eventually('the identity is live', () => world.identity(other));
+	const first = await alive(world, other);
 	await second.restart({ t: 1 });
-	await eventually('another one is live', async () => {
-		const identity = await world.identity(other);
-		return identity !== undefined && identity.serial !== first.serial;
-	});
+	await bornAgain(world, other, first);
 });
 
 test('with birthmark.agent=none there is a token and no agent in front', async (t) => {
@@ -91,7 +75,7 @@ test('with birthmark.agent=none there is a token and no agent in front', async (
 	t.is((await world.exec(container, ['cat', '/proc/1/comm'])).stdout, 'sleep\n');
 	t.is((await world.exec(container, ['test', '-f', `${DIRECTORY}/token`])).code, 0);
 	t.is((await world.exec(container, [AGENT, 'once'])).code, 0);
-	await eventually('the identity is live', () => world.identity(name));
+	await alive(world, name);
 });
 
 test('a container that mounts its volume gets the agent in front where its label says so', async (t) => {
@@ -99,9 +83,9 @@ test('a container that mounts its volume gets the agent in front where its label
 	const mount = { Type: 'volume', Target: DIRECTORY, Source: '', VolumeOptions: { NoCopy: true, Labels: {}, DriverConfig: { Name: 'birthmark', Options: {} } } } as const;
 	const container = await start(t, name, { Labels: { 'birthmark.agent': 'exec' }, HostConfig: { Runtime: RUNTIME, Mounts: [mount] } });
 	t.is((await container.inspect()).Mounts.length, 1);
-	await eventually('the identity is live', () => world.identity(name));
+	await alive(world, name);
 	await container.remove({ force: true, v: true });
-	await eventually('it is revoked', revoked(name));
+	await allRevoked(world, name);
 	const refused = await world.cli(['create', '--label', `birthmark.cn=${name}`, '--label', 'birthmark.agent=exec', '--mount', `type=volume,volume-driver=birthmark,dst=${DIRECTORY}`, 'test/busybox']);
 	t.regex(refused.stderr, /--runtime birthmark.*\[label-illegal\]/);
 });
@@ -133,17 +117,17 @@ test('containers of images with labels are labelled', async (t) => {
 	t.teardown(() => world.cli(['image', 'rm', '--force', `${name}:labels`]));
 	const container = await world.plain(t, { Image: `${name}:labels`, Cmd: ['sleep', '600'], HostConfig: { Runtime: RUNTIME } });
 	await container.start();
-	await eventually('the identity is live', () => world.identity(name));
+	await alive(world, name);
 });
 
 test('nothing of the identity is left on the host when the container is gone', async (t) => {
 	const name = world.name();
 	const container = await start(t, name);
 	const { Id } = await container.inspect();
-	await eventually('the identity is live', () => world.identity(name));
+	await alive(world, name);
 	const places = [`${world.paths.run}/birthmark`, `${world.paths.data}/plugins`];
 	await container.remove({ force: true });
-	await eventually('it is revoked', revoked(name));
+	await allRevoked(world, name);
 	for (const place of places) t.notThrows(() => lstatSync(place));
 	const mounts = await world.cli(['volume', 'ls', '--quiet']);
 	t.false(mounts.stdout.includes(Id));

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import test from 'ava';
 import tmp from 'tmp';
+import type { Delivery } from '#common/protocol/agent-file.ts';
 import { newHost, redeemToken, startMortalPlugin, type Host, type MortalPlugin } from '../../fakes/mortal-plugin.ts';
 
 /** Every pair of a first and a second death is for the soak. */
@@ -19,6 +20,8 @@ class Life {
 	#ids = 0;
 	/** the engine's id of a mount; it keeps that of an unmount that failed */
 	#mountId: string | undefined;
+	/** of the start that the runtime was told */
+	#startId: string | undefined;
 
 	constructor(host: Host, deaths: readonly number[], isSwept: boolean) {
 		this.#host = host;
@@ -35,9 +38,9 @@ class Life {
 		await this.#start(container);
 		await this.#stop(container);
 		await this.#remove(container);
-		const plugin = await this.#alive();
-		await plugin.sweep();
-		await plugin.delivered();
+		let plugin: MortalPlugin;
+		do plugin = await this.#alive();
+		while (!(await plugin.sweep().then(() => plugin.delivered()).then(() => true, () => false)));
 		const steps = plugin.steps();
 		plugin.end();
 		return steps;
@@ -73,7 +76,7 @@ class Life {
 		let attempts = 0;
 		for (;;) {
 			const mountId = this.#mountId ?? `m${++this.#ids}`;
-			if (await this.#ask((plugin) => plugin.volumes.mount(id, mountId))) {
+			if (await this.#ask((plugin) => this.#begin(plugin, id, mountId))) {
 				this.#mountId = mountId;
 				this.#host.containers.set(id, 'running');
 				assert.ok(redeemToken(this.#host, id), 'the token of this start is good');
@@ -85,14 +88,26 @@ class Life {
 		}
 	}
 
+	async #begin({ volumes }: MortalPlugin, id: string, mountId: string): Promise<void> {
+		if (this.#host.delivery === 'volume') await volumes.mount(id, mountId);
+		else this.#startId = (await volumes.startByRuntime(id)).startId;
+	}
+
+	async #end({ volumes }: MortalPlugin, id: string): Promise<void> {
+		if (this.#host.delivery === 'volume') await volumes.unmount(id, this.#mountId!);
+		else await volumes.endStart(id, this.#startId!);
+	}
+
+	/** Only volumes are mounted for copies. */
 	async #copy(id: string): Promise<void> {
+		if (this.#host.delivery === 'runtime') return;
 		if (await this.#ask((plugin) => plugin.volumes.mount(id, this.#mountId!))) await this.#ask((plugin) => plugin.volumes.unmount(id, this.#mountId!));
 		assert.equal(this.#host.ca.live(), 1, 'the identity is not disturbed');
 	}
 
 	async #stop(id: string): Promise<void> {
 		this.#host.containers.set(id, 'exited');
-		if (await this.#ask((plugin) => plugin.volumes.unmount(id, this.#mountId!))) this.#mountId = undefined;
+		if (await this.#ask((plugin) => this.#end(plugin, id))) this.#mountId = undefined;
 		await this.#delivered();
 	}
 
@@ -103,20 +118,20 @@ class Life {
 	async #remove(id: string): Promise<void> {
 		this.#host.containers.delete(id);
 		await this.#ask((plugin) => plugin.sweep());
-		await this.#ask((plugin) => plugin.volumes.remove(id));
+		if (this.#host.delivery === 'volume') await this.#ask((plugin) => plugin.volumes.remove(id));
 	}
 }
 
-async function check(deaths: readonly number[]): Promise<number> {
-	await checkOnce(deaths, false);
-	return checkOnce(deaths, true);
+async function check(delivery: Delivery, deaths: readonly number[]): Promise<number> {
+	await checkOnce(delivery, deaths, false);
+	return checkOnce(delivery, deaths, true);
 }
 
-async function checkOnce(deaths: readonly number[], isSwept: boolean): Promise<number> {
+async function checkOnce(delivery: Delivery, deaths: readonly number[], isSwept: boolean): Promise<number> {
 	// In memory: each of its transactions is synced.
 	const directory = tmp.dirSync({ tmpdir: '/dev/shm', unsafeCleanup: true });
 	try {
-		const host = newHost(directory.name);
+		const host = newHost(directory.name, delivery);
 		const steps = await new Life(host, deaths, isSwept).run();
 		const { ca } = host;
 		assert.equal(ca.live(), 0, 'nothing lives on');
@@ -133,17 +148,19 @@ async function checkOnce(deaths: readonly number[], isSwept: boolean): Promise<n
 	}
 }
 
-test('a plugin that dies at any one step of a life leaves nothing behind, and the life goes on', async (t) => {
-	t.timeout(300_000);
-	const steps = await check([]);
-	t.true(steps > 50, `a life has ${steps} steps`);
-	for (let death = 1; death <= steps; death++) await check([death]);
-});
+for (const delivery of ['volume', 'runtime'] as const) {
+	test(`a plugin that dies at any one step of a life by ${delivery} leaves nothing behind, and the life goes on`, async (t) => {
+		t.timeout(300_000);
+		const steps = await check(delivery, []);
+		t.true(steps > 40, `a life has ${steps} steps`);
+		for (let death = 1; death <= steps; death++) await check(delivery, [death]);
+	});
 
-test('nor one that dies again soon after', async (t) => {
-	t.timeout(600_000);
-	const steps = await check([]);
-	for (let death = 1; death <= steps; death++) {
-		for (const second of SECOND_DEATHS) await t.notThrowsAsync(check([death, second]));
-	}
-});
+	test(`nor one that dies again soon after, by ${delivery}`, async (t) => {
+		t.timeout(600_000);
+		const steps = await check(delivery, []);
+		for (let death = 1; death <= steps; death++) {
+			for (const second of SECOND_DEATHS) await t.notThrowsAsync(check(delivery, [death, second]));
+		}
+	});
+}

@@ -31,6 +31,13 @@ test('a container that is gone is ended, its volume removed', async (t) => {
 	t.deepEqual(engine.removedVolumes, [VOLUME]);
 });
 
+test('where the runtime hands identities over there is no volume to remove', async (t) => {
+	const { engine, done, deps } = world([{ ...identity, volume: CONTAINER, delivery: 'runtime' }]);
+	await sweepOnce(deps, new Map());
+	t.deepEqual(done, ['forget cc cc']);
+	t.deepEqual(engine.removedVolumes, []);
+});
+
 test('a volume that a person named outlives its container', async (t) => {
 	const { engine, done, deps } = world([{ ...identity, volume: 'project_identity' }]);
 	await sweepOnce(deps, new Map());

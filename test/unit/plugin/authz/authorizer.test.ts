@@ -342,6 +342,81 @@ test('a created container is authorized by its id and recorded with its volume a
 	t.deepEqual(identities, [identityRecord({ volume: NEW_VOLUME, containerId: NEW, authorizationId: 'authorization-1', imageId: IMAGE_ID, uid: 1000, gid: 1001 })]);
 });
 
+const RUNTIMES = { runc: { path: 'runc' }, birthmark: { path: '/usr/local/lib/birthmark/birthmark-runtime' } };
+const byRuntime = { Image: 'app:1', Labels: named, HostConfig: { Runtime: 'birthmark' } };
+
+/** An engine that has the runtime, and a container that was just created with it. */
+function worldWithRuntime(Runtime = 'birthmark', DefaultRuntime = 'runc') {
+	const it = world();
+	it.engine.runtimes = { Runtimes: RUNTIMES, DefaultRuntime };
+	it.engine.list.push({ ...newContainer(), Mounts: [] });
+	it.engine.details.set(NEW, { Config: { OpenStdin: false }, HostConfig: { Runtime }, Mounts: [] });
+	return it;
+}
+
+test('a labelled container without a volume is recorded by its id where its runtime hands the identity over', async (t) => {
+	const { deps, ca, identities } = worldWithRuntime();
+	t.deepEqual(await authorizeRequest(deps, create(byRuntime)), { Allow: true });
+	t.is(ca.authorized.length, 1);
+	t.deepEqual(await authorizeResponse(deps, created(byRuntime)), { Allow: true });
+	t.deepEqual(identities, [identityRecord({ volume: NEW, containerId: NEW, authorizationId: 'authorization-2', imageId: IMAGE_ID, uid: 1000, gid: 1001, delivery: 'runtime', agentMode: 'exec' })]);
+});
+
+test('the default runtime hands it over to containers that name none', async (t) => {
+	const { deps, identities } = worldWithRuntime('birthmark', 'birthmark');
+	const body = { Image: 'app:1', Labels: { ...named, 'birthmark.agent': 'none' } };
+	t.deepEqual(await authorizeRequest(deps, create(body)), { Allow: true });
+	deps.engine.containers = async () => [{ ...newContainer(body.Labels), Mounts: [] }];
+	t.deepEqual(await authorizeResponse(deps, created(body)), { Allow: true });
+	t.like(identities[0], { delivery: 'runtime', agentMode: 'none' });
+});
+
+test('with any other runtime the label alone is refused, before and after', async (t) => {
+	const { deps, identities } = worldWithRuntime('runc');
+	await refused(t, deps, create({ ...byRuntime, HostConfig: { Runtime: 'runc' } }), 'mount-missing', /--mount type=volume.*or use --runtime birthmark/);
+	await refused(t, deps, create({ ...byRuntime, HostConfig: {} }), 'mount-missing');
+	// The engine says that the container has another one than was asked for.
+	t.regex((await authorizeResponse(deps, created(byRuntime))).Msg!, /\[mount-missing\]$/);
+	t.deepEqual(identities, []);
+});
+
+test('where the runtime hands the identity over nothing else lies at its place, and nobody has great powers', async (t) => {
+	const { deps } = worldWithRuntime();
+	const withHost = (more: object): EngineCall => create({ ...byRuntime, HostConfig: { Runtime: 'birthmark', ...more } });
+	await refused(t, deps, withHost({ Tmpfs: { '/run/birthmark/x': '' } }), 'mount-illegal');
+	await refused(t, deps, withHost({ Binds: ['v:/run/birthmark'] }), 'mount-illegal');
+	await refused(t, deps, withHost({ Mounts: [{ Type: 'bind', Source: '/srv', Target: '/x', BindOptions: { Propagation: 'rshared' } }] }), 'mount-illegal');
+	await refused(t, deps, withHost({ CapAdd: ['SYS_ADMIN'] }), 'container-too-powerful');
+	await refused(t, deps, create({ ...byRuntime, Labels: { 'birthmark.nc': 'x' } }), 'label-unknown');
+});
+
+test('a volume of another container or of the image at the reserved place keeps the identity away', async (t) => {
+	for (const Driver of ['local', 'birthmark:latest']) {
+		const { deps, engine, identities } = worldWithRuntime();
+		engine.list.splice(1, 1, { ...newContainer(), Mounts: [{ Type: 'volume', Name: VICTIM_VOLUME, Driver, Destination: '/run/birthmark' }] });
+		t.regex((await authorizeResponse(deps, created(byRuntime))).Msg!, /\[mount-illegal\]$/);
+		t.deepEqual(identities, []);
+	}
+});
+
+test('an image whose labels ask for it is remembered from the decision until the container is there', async (t) => {
+	const { deps, engine, identities } = worldWithRuntime();
+	engine.images.set('app:1', { Id: IMAGE_ID, Config: { Labels: named } });
+	const body = { Image: 'app:1', HostConfig: { Runtime: 'birthmark' } };
+	t.deepEqual(await authorizeResponse(deps, created(body)), { Allow: true });
+	t.deepEqual(identities, [], 'nobody decided on it: it has no record, and does not start');
+	t.deepEqual(await authorizeRequest(deps, create(body)), { Allow: true });
+	t.deepEqual(await authorizeResponse(deps, created(body)), { Allow: true });
+	t.like(identities[0], { delivery: 'runtime' });
+});
+
+test('the agent is put in front of a container with a volume only by our runtime', async (t) => {
+	const { deps } = worldWithRuntime();
+	const body = { ...labelled, Labels: { ...named, 'birthmark.agent': 'exec' } };
+	await refused(t, deps, create(body), 'label-illegal', /use --runtime birthmark/);
+	t.deepEqual(await authorizeRequest(deps, create({ ...body, HostConfig: { ...labelled.HostConfig, Runtime: 'birthmark' } })), { Allow: true });
+});
+
 test('labels of the image count like those of the request', async (t) => {
 	const { deps, engine, ca, identities } = world();
 	const fromImage = { ...named, 'birthmark.dns': 'api', 'birthmark.ttl': '1h' };

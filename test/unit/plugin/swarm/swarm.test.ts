@@ -205,3 +205,35 @@ test('of a service the last eight specifications are kept, the same one once', a
 	t.deepEqual(records.services.specs('service1'), []);
 	t.deepEqual(records.services.specs('service2'), [spec]);
 });
+
+const BY_RUNTIME = { volume: CONTAINER, delivery: 'runtime' } as const;
+const RUNTIMES = { runc: { path: 'runc' }, birthmark: { path: '/opt/birthmark-runtime' } };
+
+test('where the default runtime hands identities over, a service needs labels only', async (t) => {
+	const { deps, engine, records, judge, task } = world(t);
+	engine.runtimes = { Runtimes: RUNTIMES, DefaultRuntime: 'birthmark' };
+	records.services.add('service1', (await judge(service({ Mounts: [] })))!);
+	task();
+	engine.list[0] = { ...engine.list[0]!, Mounts: [] };
+	t.true(await bindTask(deps, BY_RUNTIME));
+	t.like(records.identityOfContainer(CONTAINER), { volume: CONTAINER, delivery: 'runtime', agentMode: 'exec', taskId: 'task1' });
+});
+
+test('where it does not, the service is refused with what to do', async (t) => {
+	const { engine, judge } = world(t);
+	await t.throwsAsync(judge(service({ Mounts: [] })), { code: 'mount-missing', message: /engine setup --default/ });
+	engine.runtimes = { Runtimes: RUNTIMES, DefaultRuntime: 'runc' };
+	await t.throwsAsync(judge(service({ Mounts: [] })), { code: 'mount-missing', message: /the engine's default runtime/ });
+	await t.throwsAsync(judge(service({ Labels: { ...named, 'birthmark.agent': 'exec' } })), { code: 'label-illegal' });
+});
+
+test('nothing else lies where a task gets its identity from the runtime', async (t) => {
+	const { deps, engine, records, judge, task } = world(t);
+	engine.runtimes = { Runtimes: RUNTIMES, DefaultRuntime: 'birthmark' };
+	for (const more of [{ Target: '/run/birthmark/x' }, { Target: '/{{.Node.ID}}' }, { Target: '/x', Type: 'bind', Source: '/srv', BindOptions: { Propagation: 'rshared' } }]) {
+		await t.throwsAsync(judge(service({ Mounts: [{ Type: 'tmpfs', ...more }] })), { code: 'mount-illegal' });
+	}
+	records.services.add('service1', (await judge(service({ Mounts: [] })))!);
+	task();
+	await t.throwsAsync(bindTask(deps, BY_RUNTIME), { code: 'mount-illegal' });
+});

@@ -504,3 +504,93 @@ test('the CA is told once that a container has another name', async (t) => {
 	t.deepEqual(asked, [{ startId: 'start-1', containerName: 'renamed' }, { startId: 'start-2' }]);
 	t.is(records.identity(VOLUME)?.containerName, 'renamed');
 });
+
+const CONTAINER = 'e'.repeat(64);
+const BY_RUNTIME = identityRecord({ volume: CONTAINER, containerId: CONTAINER, authorizationId: 'auth-2', delivery: 'runtime', agentMode: 'exec', uid: process.getuid!(), gid: process.getgid!() });
+
+/** With a container that gets its identity by the runtime. */
+function withRuntime(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}) {
+	const clock = { now: 0 };
+	const it = world(t, { now: () => clock.now, ...overrides });
+	it.records.addIdentity(BY_RUNTIME);
+	return { ...it, clock, path: it.tmpfs.path(CONTAINER) };
+}
+
+test('what the runtime asks is a start like any, each time another one', async (t) => {
+	const { volumes, ca, relays, path, records } = withRuntime(t);
+	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-1', agentMode: 'exec', commonName: 'api01' });
+	t.is(readFileSync(join(path, 'token'), 'utf8'), 'token of start-1');
+	t.true(relays.has(path));
+	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-2' });
+	t.deepEqual(ca.minted, ['start-1', 'start-2']);
+	t.like(records.nextInOutbox(), { authorizationId: 'auth-2', startId: 'start-1' });
+	t.deepEqual(records.volumes(), [VOLUME], 'there is no such volume');
+});
+
+test('the runtime tells the end of a start; one that is over already ends no other', async (t) => {
+	const { volumes, path, records } = withRuntime(t);
+	await volumes.startByRuntime(CONTAINER);
+	await volumes.startByRuntime(CONTAINER);
+	await volumes.endStart(CONTAINER, 'start-1');
+	t.true(existsSync(path));
+	await volumes.endStart(CONTAINER, 'start-2');
+	t.false(existsSync(path));
+	t.is(records.identity(CONTAINER)?.startId, undefined);
+});
+
+test('an end that nobody told is looked for after a minute, when the container had time to start', async (t) => {
+	const { volumes, clock } = withRuntime(t);
+	const { startId } = await volumes.startByRuntime(CONTAINER);
+	clock.now = 59_000;
+	t.false(volumes.mayHaveEnded(CONTAINER, startId));
+	clock.now = 60_000;
+	t.true(volumes.mayHaveEnded(CONTAINER, startId));
+	await volumes.endStart(CONTAINER, startId);
+	await volumes.startByRuntime(CONTAINER);
+	t.false(volumes.mayHaveEnded(CONTAINER, 'start-2'));
+});
+
+test('an end that the runtime told and that could not be recorded is left to the sweep', async (t) => {
+	const { volumes, records } = withRuntime(t);
+	const { startId } = await volumes.startByRuntime(CONTAINER);
+	records.endStart = () => {
+		throw new Error('the disk is full');
+	};
+	await t.throwsAsync(volumes.endStart(CONTAINER, startId), { message: /full/ });
+	t.true(volumes.mayHaveEnded(CONTAINER, startId));
+});
+
+test('neither door opens what is delivered by the other', async (t) => {
+	const { volumes } = withRuntime(t);
+	await t.throwsAsync(volumes.mount(CONTAINER, 'm1'), { code: 'volume-unknown' });
+	await t.throwsAsync(volumes.startByRuntime(VOLUME), { code: 'volume-unknown', message: /create it again/ });
+	await t.throwsAsync(volumes.startByRuntime('f'.repeat(64)), { code: 'volume-unknown' });
+});
+
+test('while the engine starts, the runtime gets an identity from the records alone', async (t) => {
+	const { volumes } = withRuntime(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false }, containersOf: () => Promise.reject(new Error('not asked')) });
+	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-1' });
+});
+
+test('the runtime gets nothing without proof of enforcement, for a container that runs, or one that is gone', async (t) => {
+	const unproved = withRuntime(t, { enforcement: { prove: async () => false, problem: () => OUT_OF_CHAIN, engineAnswered: () => true } });
+	await t.throwsAsync(unproved.volumes.startByRuntime(CONTAINER), { code: 'enforcement-missing' });
+	const running = withRuntime(t, { containersOf: async () => [{ Id: CONTAINER, State: 'running', ImageID: BY_RUNTIME.imageId, Names: ['/api01'] }] });
+	await t.throwsAsync(running.volumes.startByRuntime(CONTAINER), { code: 'identity-isolated' });
+	const gone = withRuntime(t, { containersOf: async () => [] });
+	await t.throwsAsync(gone.volumes.startByRuntime(CONTAINER), { code: 'volume-unknown' });
+	t.is(gone.records.identityOfContainer(CONTAINER), undefined);
+});
+
+test('a task of a service is bound when the runtime asks for it', async (t) => {
+	const holders: object[] = [];
+	const it = world(t, {
+		bindTask: async (holder) => {
+			holders.push(holder);
+			it.records.addIdentity(BY_RUNTIME);
+			return true;
+		},
+	});
+	t.like(await it.volumes.startByRuntime(CONTAINER), { startId: 'start-1' });
+	t.deepEqual(holders, [{ volume: CONTAINER, delivery: 'runtime' }]);
+});

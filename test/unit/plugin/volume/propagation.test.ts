@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { silentLogger } from '#common/runtime/log.ts';
-import { awaitEngine, mayStartAgain, reachesContainers, watchPropagation } from '../../../../plugin/volume/propagation.ts';
+import { awaitEngine, mayStartAgain, placeForContainers, reachesContainers, watchPropagation } from '../../../../plugin/volume/propagation.ts';
 
 function folder(t: ExecutionContext): string {
 	const made = tmp.dirSync({ unsafeCleanup: true });
@@ -47,6 +47,19 @@ for (const [name, own, shim, expected] of CASES) {
 		t.is(await reachesContainers({ directory: '/data', ...files }), expected);
 	});
 }
+
+test('where its directory is for whoever makes containers is told by what it shares with them', async (t) => {
+	const files = { own: join(folder(t), 'own'), shim: join(folder(t), 'shim') };
+	const place = (own: readonly string[], shim: readonly string[]): Promise<string | undefined> => {
+		writeFileSync(files.own, own.join('\n') + '\n');
+		writeFileSync(files.shim, shim.join('\n') + '\n');
+		return placeForContainers({ directory: '/data', ...files });
+	};
+	t.is(await place(OWN, [SLASH, line(SHARE, SHARE, 'shared:111 ')]), SHARE);
+	t.is(await place([line('/plugins/beef/propagated-mount', '/data', 'shared:7 ', '8:1')], [SLASH, line('/', '/mnt', '', '8:1'), line('/', '/srv/my\\040docker', 'shared:7 ', '8:1')]), '/srv/my docker/plugins/beef/propagated-mount');
+	t.is(await place(OWN, [SLASH]), undefined);
+	t.is(await place([SLASH], [SLASH]), undefined);
+});
 
 test('what cannot be read says nothing', async (t) => {
 	t.true(await reachesContainers({ directory: '/data', own: '/proc/self/mountinfo', shim: '/nonexistent' }));

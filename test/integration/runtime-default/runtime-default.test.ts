@@ -1,0 +1,108 @@
+/** birthmark-runtime as the engine's default: nobody has to name it, tasks of a swarm have it, and nobody else notices. */
+
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { RUNTIME_EXECUTABLE } from '../../../scripts/build-runtime.ts';
+import { findRunc, RUNTIME } from '../../../scripts/engine-runtime.ts';
+import { freePort } from '../../../scripts/ports.ts';
+import { reloadEngine, writeDaemonJson } from '../../../scripts/private-engine.ts';
+import { alive, allRevoked } from '../../support/by-label.ts';
+import { eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+const RECORDED = 'recorded';
+const directory = join(world.state, 'recorded');
+
+/** @throws Error when the command fails */
+async function docker(...args: readonly string[]): Promise<string> {
+	const { code, stdout, stderr } = await world.cli(args);
+	if (code !== 0) throw new Error(`docker ${args.slice(0, 2).join(' ')}: ${stderr}`);
+	return stdout.trim();
+}
+
+/** Writes down how it is called and what the bundle holds, and hands the call on. */
+function recorder(name: string, next: string): string {
+	const path = join(directory, name);
+	const record = `case " $* " in *" create "*) { printf '%s\\n' "$@"; tr '\\0' '\\n' < /proc/$$/environ; } > ${path}.call; while [ "$1" != --bundle ]; do shift; done; cp "$2/config.json" ${path}.json;; esac`;
+	writeFileSync(path, `#!/bin/sh\n( ${record} )\nexec ${next} "$@"\n`);
+	chmodSync(path, 0o755);
+	return path;
+}
+
+async function useRuntimes(settings: Record<string, unknown>, isTaken: (info: { DefaultRuntime: string; Runtimes: Record<string, { path?: string }> }) => boolean): Promise<void> {
+	writeDaemonJson(world.paths, [world.plugin], settings);
+	reloadEngine(world.paths);
+	await eventually('the engine has taken up its runtimes', async () => isTaken(await world.docker.info() as Parameters<typeof isTaken>[0]));
+}
+
+const ours = (): string => join(world.state, 'runtime/birthmark-runtime');
+
+test.before('the runtime is the default, and there is one that writes down what passes through it', async () => {
+	mkdirSync(directory);
+	const program = join(directory, 'birthmark-runtime');
+	copyFileSync(RUNTIME_EXECUTABLE, program);
+	const settings = readFileSync(`${ours()}.conf`, 'utf8');
+	writeFileSync(`${program}.conf`, settings.replace(/^runtime=.*$/m, `runtime=${recorder('after', findRunc())}`));
+	const runtimes = { [RUNTIME]: { path: ours() }, [RECORDED]: { path: recorder('before', program) } };
+	await useRuntimes({ runtimes, 'default-runtime': RUNTIME }, ({ DefaultRuntime, Runtimes }) => DefaultRuntime === RUNTIME && RECORDED in Runtimes);
+});
+
+test.after.always('as it was', async () => {
+	await useRuntimes({ runtimes: { [RUNTIME]: { path: ours() } }, 'default-runtime': 'runc' }, ({ DefaultRuntime, Runtimes }) => DefaultRuntime === 'runc' && !(RECORDED in Runtimes));
+});
+
+test('a label is enough', async (t) => {
+	const name = world.name();
+	const container = await world.plain(t, { Image: 'test/busybox', Cmd: ['sleep', '600'], Labels: { 'birthmark.cn': name, 'birthmark.ou': 'web-api' } });
+	await container.start();
+	await alive(world, name);
+	await container.remove({ force: true });
+	t.is((await allRevoked(world, name)).length, 1);
+});
+
+test('with --runtime runc a label is refused', async (t) => {
+	const ran = await world.cli(['run', '--rm', '--runtime', 'runc', '--label', `birthmark.cn=${world.name()}`, '--label', 'birthmark.ou=web-api', 'test/busybox', 'true']);
+	t.regex(ran.stderr, /\[mount-missing\]/);
+});
+
+test('a container without a label goes through it with every byte as it was', async (t) => {
+	const container = await world.plain(t, { Image: 'test/busybox', Cmd: ['echo', 'runs'], Env: ['A=<b>&c'], Labels: { 'com.example.team': 'birthmark.cn' }, HostConfig: { Runtime: RECORDED, Memory: 64 * 1024 * 1024 } });
+	await container.start();
+	await container.wait();
+	t.is(await world.logs(container), 'runs\n');
+	for (const kind of ['json', 'call']) {
+		// The shell of the one that writes it down has variables of its own.
+		const [before, after] = ['before', 'after'].map((name) => readFileSync(join(directory, `${name}.${kind}`), 'utf8').replace(/^(?:PWD|OLDPWD|SHLVL|_)=.*\n/gm, ''));
+		t.true(before!.length > 100);
+		t.is(after, before, kind);
+	}
+	t.false(existsSync(join(directory, 'after.json.birthmark')));
+});
+
+test('tasks of a service have their identities by labels alone', async (t) => {
+	const name = world.name();
+	// The swarm makes this network by itself, with a bridge whose name another engine on this machine may have taken.
+	await docker('network', 'create', '--opt', `com.docker.network.bridge.name=${world.paths.bridge}-gw`, '--opt', 'com.docker.network.bridge.enable_ip_masquerade=false', 'docker_gwbridge');
+	t.teardown(() => world.cli(['network', 'rm', 'docker_gwbridge']));
+	await docker('swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', `127.0.0.1:${await freePort()}`);
+	t.teardown(() => world.cli(['swarm', 'leave', '--force']));
+	const labels = ['--container-label', `birthmark.cn=${name}`, '--container-label', 'birthmark.ou=web-api'];
+	const plain = ['--detach', '--no-resolve-image', '--endpoint-mode', 'dnsrr', '--restart-delay', '0s', '--stop-grace-period', '2s'];
+	await docker('service', 'create', '--name', name, '--replicas', '2', ...plain, ...labels, 'test/busybox', 'sleep', '600');
+	const lives = () => world.identities().then((identities) => identities.filter(({ commonName }) => commonName === name));
+	const two = await eventually('two tasks have identities', async () => {
+		const identities = await lives();
+		return identities.length === 2 && identities;
+	}, 90);
+	t.is(new Set(two.map(({ containerId }) => containerId)).size, 2);
+	const { Mounts } = await world.docker.getContainer(two[0]!.containerId!).inspect();
+	t.deepEqual(Mounts, []);
+	await world.docker.getContainer(two[0]!.containerId!).kill();
+	await eventually('another task has taken its place', async () => {
+		const identities = await lives();
+		return identities.length === 2 && identities.every(({ serial }) => serial !== two[0]!.serial);
+	}, 90);
+	await docker('service', 'rm', name);
+	await allRevoked(world, name, 90);
+});

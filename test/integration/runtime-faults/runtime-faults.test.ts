@@ -1,0 +1,136 @@
+/** Identities by label alone, while plugin, CA and engine come and go: closed for who has a label, open for all others. */
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { createRecordsCopy } from '../../../plugin/guard/records-copy.ts';
+import { dockerCommand } from '../../../scripts/images.ts';
+import { reloadEngine, startEngine, stopEngine } from '../../../scripts/private-engine.ts';
+import { startCa, until, waitUntilEnforced } from '../../../scripts/set-up.ts';
+import { Steps } from '../../../scripts/steps.ts';
+import { alive, bornAgain, byLabel, isRevoked, startByLabel } from '../../support/by-label.ts';
+import { pluginProcess } from '../../support/processes.ts';
+import { AGENT, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+const steps = new Steps(`${world.state}/logs/runtime-faults.log`);
+const ca = world.docker.getContainer(world.caContainer);
+const startAgain = () => startCa(dockerCommand(steps, world.host), { container: world.caContainer, volume: 'birthmark-ca', port: Number(new URL(world.caUrl).port) });
+const ALWAYS = { HostConfig: { Runtime: 'birthmark', RestartPolicy: { Name: 'always' } } };
+
+/** As the kernel would end it. */
+function killPlugin(): number {
+	const pid = pluginProcess(world.paths);
+	process.kill(pid, 'SIGKILL');
+	return pid;
+}
+
+async function pluginIsBack(before: number): Promise<void> {
+	const current = (): number => pluginProcess(world.paths, { mayBeMissing: true });
+	await until(async () => current() !== before && current() !== 0, 60, 'the engine does not start the plugin again', 'see its log');
+	await waitUntilEnforced(world.host, 60);
+}
+
+/** As the plugin has it in its records. */
+function startIdOf(containerId: string): string | undefined {
+	const plugins = join(world.paths.data, 'plugins');
+	const source = readdirSync(plugins).map((id) => join(plugins, id, 'propagated-mount/state/records.db')).find((path) => existsSync(path))!;
+	const copy = createRecordsCopy({ source, directory: join(world.state, 'records-copy'), now: Date.now });
+	try {
+		return copy.current().identityOfContainer(containerId)?.startId;
+	} finally {
+		copy.close();
+	}
+}
+
+test('a container whose process dies while the plugin is down is born again when the engine restarts it', async (t) => {
+	const name = world.name();
+	const container = await startByLabel(world, t, name, ALWAYS);
+	const before = await alive(world, name);
+	const { Pid } = (await container.inspect()).State;
+	const plugin = killPlugin();
+	process.kill(Pid, 'SIGKILL');
+	await pluginIsBack(plugin);
+	t.is((await bornAgain(world, name, before)).authorizationId, before.authorizationId);
+	await isRevoked(world, before);
+});
+
+test('a start that is under way when the plugin dies is refused, and can be done again', async (t) => {
+	t.teardown(startAgain);
+	const name = world.name();
+	const container = await world.plain(t, byLabel(name));
+	await ca.stop({ t: 5 });
+	const started = t.throwsAsync(container.start());
+	// The CA is away: the start is in the records, and waits.
+	await eventually('the plugin has begun the start', async () => startIdOf(container.id) !== undefined);
+	const plugin = killPlugin();
+	t.regex((await started)!.message, /\[plugin-unavailable\]/);
+	await startAgain();
+	await pluginIsBack(plugin);
+	await container.start();
+	await alive(world, name);
+});
+
+test('an end that the plugin did not hear is found when it is back', async (t) => {
+	const name = world.name();
+	const container = await startByLabel(world, t, name);
+	const before = await alive(world, name);
+	const { Pid } = (await container.inspect()).State;
+	const plugin = killPlugin();
+	process.kill(Pid, 'SIGKILL');
+	await pluginIsBack(plugin);
+	t.is((await isRevoked(world, before, 90)).revocationReason, 'cessationOfOperation');
+});
+
+test('a running container keeps its identity through a crash of the plugin, and can still renew', async (t) => {
+	const name = world.name();
+	const container = await startByLabel(world, t, name);
+	const { serial } = await alive(world, name);
+	await pluginIsBack(killPlugin());
+	t.is((await world.identity(name))?.serial, serial);
+	const renewed = await world.exec(container, [AGENT, 'renew']);
+	t.is(renewed.code, 0, renewed.stderr);
+});
+
+test('while the plugin is disabled what has a label does not start, and everything else does', async (t) => {
+	const name = world.name();
+	const running = await startByLabel(world, t, name);
+	const { serial } = await alive(world, name);
+	const created = await world.plain(t, byLabel(world.name()));
+	t.teardown(async () => {
+		await world.cli(['plugin', 'enable', world.plugin]);
+		reloadEngine(world.paths);
+		await waitUntilEnforced(world.host, 60);
+	});
+	t.is((await world.cli(['plugin', 'disable', '--force', world.plugin])).code, 0);
+	const refusal = await t.throwsAsync(created.start());
+	t.regex(refusal.message, /docker plugin enable birthmark.*\[plugin-unavailable\]/);
+	const unlabelled = await world.cli(['run', '--rm', '--runtime', 'birthmark', 'test/busybox', 'echo', 'runs']);
+	t.is(unlabelled.stdout, 'runs\n');
+	// Nobody judges it meanwhile, so nobody has it in his records either.
+	const smuggled = world.name();
+	const made = await world.plain(t, byLabel(smuggled));
+
+	t.is((await world.cli(['plugin', 'enable', world.plugin])).code, 0);
+	reloadEngine(world.paths);
+	await waitUntilEnforced(world.host, 60);
+	const stranger = await t.throwsAsync(made.start());
+	t.regex(stranger.message, /create it again.*\[volume-unknown\]/);
+	await created.start();
+	t.is((await world.identity(name))?.serial, serial, 'the running container kept its identity');
+	t.is((await world.exec(running, [AGENT, 'renew'])).code, 0);
+});
+
+for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+	test(`after ${signal} to the engine a container under restart: always is born again`, async (t) => {
+		const name = world.name();
+		await startByLabel(world, t, name, ALWAYS);
+		const before = await alive(world, name);
+		await stopEngine(world.paths, signal);
+		await startEngine(steps, world.paths);
+		await waitUntilEnforced(world.host, 60);
+		const after = await bornAgain(world, name, before);
+		t.is(after.authorizationId, before.authorizationId);
+		await isRevoked(world, before, 90);
+	});
+}
