@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
+import { RUNTIME } from '../../../scripts/engine-runtime.ts';
 import { until, waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { pluginProcess } from '../../support/processes.ts';
 import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
@@ -25,7 +26,7 @@ function agents(user = USER): number[] {
 
 test.serial('a static program from scratch, without network, finds its identity when it starts; it is renewed, also after a crash of the plugin, and dies with it', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 15, agentMode: 'node' }, SCRATCH);
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 12, agentMode: 'node' }, SCRATCH);
 	const log = await eventually('it has read its files', async () => {
 		const text = await world.logs(container);
 		return text.includes('END CERTIFICATE') && text;
@@ -51,8 +52,27 @@ test.serial('a static program from scratch, without network, finds its identity 
 	await until(async () => ![0, plugin].includes(pluginProcess(world.paths, { mayBeMissing: true })), 60, 'the engine does not start the plugin again', 'see its log');
 	await waitUntilEnforced(world.host, 60);
 	await eventually('another agent goes on', async () => agents().length === 1 && agents()[0] !== agent);
-	const { serial } = await renewed(((await world.identity(name))?.renewals ?? 0) + 1);
+	t.is((await world.birthmark(['rotate', '--cn', name, '--timeout', '120'])).code, 0);
+	const { serial } = (await world.identity(name))!;
 
+	await container.stop({ t: 1 });
+	t.truthy(await eventually('it is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked')));
+	t.deepEqual(agents(), []);
+});
+
+test.serial('by the label alone, without a mount, it is the same', async (t) => {
+	const name = world.name();
+	const labels = { 'birthmark.cn': name, 'birthmark.agent': 'node' };
+	const container = await world.plain(t, { ...SCRATCH, Labels: labels, HostConfig: { ...SCRATCH.HostConfig, Runtime: RUNTIME } });
+	await container.start();
+	const log = await eventually('it has read its files', async () => {
+		const text = await world.logs(container);
+		return text.includes('END CERTIFICATE') && text;
+	});
+	t.notRegex(log, /^bin$/m);
+	t.is(((await container.top()) as { Processes: unknown[] }).Processes.length, 1);
+	t.is((await world.birthmark(['rotate', '--cn', name, '--timeout', '120'])).code, 0);
+	const { serial } = (await world.identity(name))!;
 	await container.stop({ t: 1 });
 	t.truthy(await eventually('it is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked')));
 	t.deepEqual(agents(), []);
