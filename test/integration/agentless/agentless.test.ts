@@ -62,7 +62,7 @@ test.serial('a static program from scratch, without network, finds its identity 
 
 test.serial('by the label alone, without a mount, it is the same', async (t) => {
 	const name = world.name();
-	const labels = { 'birthmark.cn': name, 'birthmark.agent': 'node' };
+	const labels = { 'birthmark.cn': name, 'birthmark.ou': 'web-api', 'birthmark.agent': 'node' };
 	const container = await world.plain(t, { ...SCRATCH, Labels: labels, HostConfig: { ...SCRATCH.HostConfig, Runtime: RUNTIME } });
 	await container.start();
 	const log = await eventually('it has read its files', async () => {
