@@ -5,6 +5,8 @@
 
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,6 +74,8 @@ export interface World extends Setting {
 	identities(all?: boolean): Promise<readonly Identity[]>;
 	identity(commonName: string): Promise<Identity | undefined>;
 	status(): Promise<PluginStatus | undefined>;
+	/** of the CA, in the text format of Prometheus */
+	metrics(): Promise<string>;
 }
 
 /** For what no event tells: asks every 25 ms. @throws Error with `what` after `seconds` */
@@ -165,6 +169,10 @@ export function openWorld(setting = givenSetting()): World {
 		},
 		identity: async (commonName) => (await world.identities()).find((identity) => identity.commonName === commonName),
 		status: () => pluginStatus(setting.host),
+		metrics: async () => {
+			const [answer] = await once(get({ socketPath: adminSocket, path: '/v1/metrics', agent: false }), 'response') as [IncomingMessage];
+			return Buffer.concat(await answer.toArray() as Buffer[]).toString();
+		},
 	};
 	return world;
 }

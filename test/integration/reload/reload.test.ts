@@ -1,0 +1,116 @@
+/**
+ * A reload that is verified: servers are told of each new certificate, the agent looks at what they serve,
+ * and who operates the CA sees it; also those that do not obey, until they do. PostgreSQL, HAProxy and Redis
+ * are in the story of the examples.
+ */
+
+import test, { type ExecutionContext } from 'ava';
+import type Docker from 'dockerode';
+import { join } from 'node:path';
+import type { Identity } from '#common/protocol/messages.ts';
+import { dockerCommand } from '../../../scripts/images.ts';
+import { BUILD } from '../../../scripts/paths.ts';
+import { Steps } from '../../../scripts/steps.ts';
+import { buildServerImages } from '../../support/server-images.ts';
+import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts';
+
+const world = openWorld();
+
+const NGINX_CONF = `
+pid /tmp/nginx.pid;
+events {}
+http {
+	access_log off;
+	server {
+		listen 8443 ssl;
+		ssl_certificate ${DIRECTORY}/identity.pem;
+		ssl_certificate_key ${DIRECTORY}/identity.pem;
+		ssl_client_certificate ${DIRECTORY}/ca.crt;
+		ssl_verify_client on;
+		return 200 hello;
+	}
+}
+`;
+const NGINX = { Image: 'nginx:1.28', Entrypoint: ['sh', '-c'], Cmd: ['printf %s "$CONF" > /tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g "daemon off;"'], Env: [`CONF=${NGINX_CONF}`] };
+/** Who comes with the identity of the container is shown this one's serial number. */
+const WHAT_IS_SERVED = `openssl s_client -connect 127.0.0.1:8443 -cert ${DIRECTORY}/identity.pem -key ${DIRECTORY}/identity.pem < /dev/null 2> /dev/null | openssl x509 -noout -serial`;
+
+/** Says yes to every reload, and reads its files again only after a SIGUSR2. */
+const STUBBORN = `
+	const { readFileSync } = require('node:fs');
+	const files = () => ({ key: readFileSync('${DIRECTORY}/identity.pem'), cert: readFileSync('${DIRECTORY}/identity.pem') });
+	const server = require('node:tls').createServer(files(), (socket) => socket.on('error', () => {})).listen(8443);
+	let obeys = false;
+	process.on('SIGUSR2', () => (obeys = true));
+	require('node:http').createServer((request, response) => {
+		if (obeys) server.setSecureContext(files());
+		response.writeHead(204).end();
+	}).listen(8080, '127.0.0.1');
+`;
+
+test.before('there is an image of nginx', async () => {
+	const steps = new Steps(join(BUILD, 'logs/reload.log'));
+	await buildServerImages(steps, dockerCommand(steps, world.host));
+});
+
+async function start(t: ExecutionContext, labels: { reload: string; lifetimeSeconds?: number }, options: Docker.ContainerCreateOptions) {
+	const name = world.name();
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', port: 8443, ...labels }, options);
+	const until = (what: string, isSo: (identity: Identity) => boolean, seconds = 60): Promise<Identity> => eventually(what, async () => {
+		const identity = await world.identity(name);
+		return identity !== undefined && isSo(identity) && identity;
+	}, seconds);
+	const isVerified = ({ reload, serial }: Identity): boolean => reload?.outcome === 'verified' && reload.serial === serial;
+	const renew = async (): Promise<void> => {
+		t.like(await world.exec(container, [AGENT, 'renew']), { code: 0 });
+	};
+	return { name, container, until, isVerified, renew };
+}
+
+test('nginx is signalled after each renewal, serves the new certificate, and the CA knows', async (t) => {
+	t.timeout(180_000);
+	const nginx = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 20 }, NGINX);
+	const first = await nginx.until('it serves its first certificate', nginx.isVerified);
+	const later = await nginx.until('it serves a later one', (identity) => identity.renewals > first.renewals && nginx.isVerified(identity), 120);
+	t.like(later.reload, { verifiedSerial: later.serial });
+	const { stdout } = await world.exec(nginx.container, ['sh', '-c', WHAT_IS_SERVED]);
+	const served = /^serial=([0-9A-F]+)$/m.exec(stdout)?.[1]?.toLowerCase();
+	const { identities } = JSON.parse((await world.birthmark(['show', nginx.name, '--json'])).stdout) as { identities: readonly Identity[] };
+	t.true(identities.some(({ serial, renewals }) => serial === served && renewals >= later.renewals), `it serves ${served}`);
+	t.regex((await world.birthmark(['ls'])).stdout, new RegExp(`^${nginx.name} .* (?:verified|pending)$`, 'm'));
+});
+
+test('a command is run in the container, and what it leaves behind is reaped', async (t) => {
+	t.timeout(180_000);
+	const nginx = await start(t, { reload: 'exec:["sh","-c","(sleep 0.1 &); nginx -c /tmp/nginx.conf -s reload"]' }, NGINX);
+	const first = await nginx.until('it serves its first certificate', nginx.isVerified);
+	await nginx.renew();
+	await nginx.until('it serves the next one', (identity) => identity.serial !== first.serial && nginx.isVerified(identity));
+	await eventually('no process is left unreaped', async () => {
+		const { stdout } = await world.exec(nginx.container, ['ps', '-o', 'stat,args']);
+		return !/^Z|sleep/m.test(stdout);
+	});
+});
+
+test('an application that goes on serving the old certificate is seen by everybody, and told again until it obeys', async (t) => {
+	t.timeout(180_000);
+	const app = await start(t, { reload: 'http://127.0.0.1:8080/reload' }, { Image: 'birthmark/demo', Entrypoint: ['/usr/bin/node'], Cmd: ['-e', STUBBORN] });
+	const { serial: old } = await app.until('it serves its first certificate', app.isVerified);
+	await app.renew();
+	const stubborn = await app.until('the mismatch is known', ({ reload }) => reload?.outcome === 'mismatch');
+	t.like(stubborn.reload, { serial: stubborn.serial, servedSerial: old, verifiedSerial: old });
+	t.not(stubborn.serial, old);
+	t.regex((await world.birthmark(['ls'])).stdout, new RegExp(`^${app.name} .* mismatch \\(\\d+\\)$`, 'm'));
+	t.regex((await world.birthmark(['show', stubborn.serial])).stdout, new RegExp(`^reload +mismatch: the application serves another certificate, ${old} `, 'm'));
+	t.true(metric(await world.metrics(), 'birthmark_identities_reload{outcome="mismatch"}') >= 1);
+	t.regex(await world.logs(app.container), new RegExp(`the application does not serve the certificate: at 127\\.0\\.0\\.1:8443 it serves another certificate, ${old}`));
+
+	await app.container.kill({ signal: 'SIGUSR2' });
+	const obedient = await app.until('it serves the new one', app.isVerified);
+	t.is(obedient.serial, stubborn.serial);
+	t.true(obedient.reload!.attempts > 1);
+});
+
+function metric(text: string, name: string): number {
+	return Number(text.split('\n').find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? Number.NaN);
+}
