@@ -17,6 +17,7 @@ import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts'
 const world = openWorld();
 
 const NGINX_CONF = `
+user nginx;
 pid /tmp/nginx.pid;
 events {}
 http {
@@ -59,7 +60,9 @@ async function start(t: ExecutionContext, labels: { reload: string; lifetimeSeco
 	const until = (what: string, isSo: (identity: Identity) => boolean, seconds = 60): Promise<Identity> => eventually(what, async () => {
 		const identity = await world.identity(name);
 		return identity !== undefined && isSo(identity) && identity;
-	}, seconds);
+	}, seconds).catch(async (cause: unknown) => {
+		throw new Error(`${what}: not so. The container says: ${await world.logs(container)}`, { cause });
+	});
 	const isVerified = ({ reload, serial }: Identity): boolean => reload?.outcome === 'verified' && reload.serial === serial;
 	const renew = async (): Promise<void> => {
 		t.like(await world.exec(container, [AGENT, 'renew']), { code: 0 });
