@@ -72,7 +72,7 @@ async function start(t: ExecutionContext, labels: { reload: string; lifetimeSeco
 
 test('nginx is signalled after each renewal, serves the new certificate, and the CA knows', async (t) => {
 	t.timeout(180_000);
-	const nginx = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 20 }, NGINX);
+	const nginx = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 12 }, NGINX);
 	const first = await nginx.until('it serves its first certificate', nginx.isVerified);
 	const later = await nginx.until('it serves a later one', (identity) => identity.renewals > first.renewals && nginx.isVerified(identity), 120);
 	t.like(later.reload, { verifiedSerial: later.serial });
