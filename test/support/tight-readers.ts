@@ -1,6 +1,6 @@
 /**
  * Programs that read an identity over and over while it changes: those that people run, from the
- * distribution's packages. Each reader counts what it must never see.
+ * distribution's packages. Each tells what it must never see.
  */
 
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
@@ -17,46 +17,28 @@ const environment = { ...process.env, ...toolEnvironment(SERVERS) };
 /** One way to read an identity. */
 export interface Reader {
 	readonly name: string;
+	/** more than one for those that are much faster than others */
+	readonly readsPerRound?: number;
 	/** Reads once. @returns what was wrong with it, undefined when all belonged together */
 	read(): Promise<string | undefined>;
 	end(): Promise<void>;
 }
 
-/** A reader at work, without a pause. */
-export interface TightReader {
-	readonly name: string;
-	readonly reads: number;
-	readonly faults: readonly string[];
-	/** resolves when the read that is going on now is done */
-	readDone(): Promise<void>;
-	end(): Promise<void>;
+/** What a reader has seen so far. */
+export interface Seen {
+	reads: number;
+	readonly faults: string[];
 }
 
-export function readTightly(reader: Reader): TightReader {
-	const faults: string[] = [];
-	let reads = 0;
-	let hasEnded = false;
-	let current = Promise.resolve();
-	const loop = (async () => {
-		while (!hasEnded) {
-			current = reader.read().then((fault) => void (fault !== undefined && faults.push(fault)), (error: unknown) => void faults.push(String(error)));
-			await current;
-			reads++;
+/** All readers at once, each as often as it reads in a round, one read right after the other. */
+export async function readRound(readers: ReadonlyMap<Reader, Seen>): Promise<void> {
+	await Promise.all([...readers].map(async ([reader, seen]) => {
+		for (let count = 0; count < (reader.readsPerRound ?? 1); count++) {
+			const fault = await reader.read().catch(String);
+			if (fault !== undefined) seen.faults.push(fault);
+			seen.reads++;
 		}
-	})();
-	return {
-		name: reader.name,
-		get reads() {
-			return reads;
-		},
-		faults,
-		readDone: () => current,
-		async end() {
-			hasEnded = true;
-			await loop;
-			await reader.end();
-		},
-	};
+	}));
 }
 
 /** Are they here? `make build` unpacks them. */
@@ -86,6 +68,7 @@ export function nodeReader(directory: string, what: 'file' | 'generation'): Read
 	const child = fork(new URL('../fakes/identity-reader.ts', import.meta.url), [directory, what]);
 	return {
 		name: `Node, ${what === 'file' ? 'identity.pem' : 'in the generation in use'}`,
+		readsPerRound: 8,
 		async read() {
 			child.send('read');
 			const [fault] = (await once(child, 'message')) as [string];

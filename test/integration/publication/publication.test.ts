@@ -78,6 +78,16 @@ test('a server that starts as root and becomes another user reads its key, and c
 		t.regex(stderr, /Permission denied/, attack);
 	}
 	t.not((await world.exec(container, ['cat', `${DIRECTORY}/tls.key`], { user: '1000:1000' })).code, 0, 'it is nobody else\'s');
+	const misplaced = await world.exec(container, [AGENT, 'renew'], server);
+	t.is(misplaced.code, 78);
+	t.regex(misplaced.stderr, /belongs to user 0, but the agent runs as user 999: run the agent as the container's user.*\[directory-unusable\]/);
+});
+
+test('where the node runs the agent, formats and owners are the same, and paths are those of the container', async (t) => {
+	const container = await start(t, { uid: 999, gid: 998, agentMode: 'node', formats: ['pkcs12', 'nginx'] });
+	t.deepEqual(await looks(container, '.', 'tls.key', 'identity.p12'), ['999:998 700', '999:998 600', '999:998 600']);
+	t.regex((await read(container, 'nginx.conf')).toString(), new RegExp(`^ssl_certificate ${DIRECTORY}/\\.generation-1/tls\\.crt;`));
+	t.is((await world.exec(container, ['cat', `${DIRECTORY}/.generation-1/tls.key`], { user: '999:998' })).code, 0);
 });
 
 test('root without any capability lets a group read keys, or says what to do', async (t) => {
