@@ -1,11 +1,12 @@
 /** The examples of the documentation do what they say, here with processes in the place of containers. */
 
 import test from 'ava';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { readCaConfig } from '../../ca/config.ts';
+import { parseIdentityLabels } from '../../plugin/authz/labels.ts';
 import { freePort } from '../../scripts/ports.ts';
 import { startCaProcess } from '../support/ca-process.ts';
 import { temporaryFolder } from '../support/ca.ts';
@@ -13,7 +14,10 @@ import { newCommand } from '../support/command.ts';
 import { readComposeServices } from '../support/compose.ts';
 import { postgresFor } from '../support/stores.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../docs/examples/two-instances/compose.yaml', import.meta.url));
+const EXAMPLES = fileURLToPath(new URL('../../docs/examples', import.meta.url));
+const EXAMPLE = join(EXAMPLES, 'two-instances/compose.yaml');
+/** Those with identities. */
+const WITH_COMPOSE = readdirSync(EXAMPLES).filter((name) => name !== 'two-instances' && existsSync(join(EXAMPLES, name, 'compose.yaml')));
 const postgres = postgresFor(test);
 
 postgres.test('two instances: both start at once on an empty database, are one CA, and each serves when the other is stopped', async (t) => {
@@ -50,4 +54,24 @@ postgres.test('two instances: both start at once on an empty database, are one C
 		t.true(list.stdout.includes('web01'));
 	}
 	await second.ca.enrol(node, 'web02', 'web');
+});
+
+for (const name of WITH_COMPOSE) {
+	test(`${name}: the labels are legal, the files are there, and the README tells to renew what there is`, (t) => {
+		const services = readComposeServices(join(EXAMPLES, name, 'compose.yaml'), {});
+		const names = Object.values(services).map(({ labels, runtime, volumes }) => {
+			t.is(runtime, 'birthmark');
+			for (const source of volumes.map((volume) => volume.split(':')[0]!).filter((path) => path.startsWith('.'))) t.true(existsSync(join(EXAMPLES, name, source)), source);
+			return parseIdentityLabels(new Map(Object.entries(labels)))!.names.commonName;
+		});
+		const readme = readFileSync(join(EXAMPLES, name, 'README.md'), 'utf8');
+		const renewed = [...readme.matchAll(/birthmark (?:rotate --cn|show) ([a-z]+)$/gm)].map(([, cn]) => cn!);
+		t.true(renewed.length > 0);
+		for (const cn of renewed) t.true(names.includes(cn), cn);
+	});
+}
+
+test('the index of the examples has each of them', (t) => {
+	const index = readFileSync(join(EXAMPLES, 'README.md'), 'utf8');
+	for (const entry of readdirSync(EXAMPLES, { withFileTypes: true })) if (entry.isDirectory()) t.true(index.includes(`(${entry.name}/README.md)`), entry.name);
 });
