@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { parseImageName } from '#common/policy/image-name.ts';
+import { AUTO_NAME, namesOfContainer, namesOfTask, type AutoNames } from '#common/protocol/auto-names.ts';
 import { ACTIONS, isPolicyAction, LOCAL_CALLER, NO_FACTS, type ContainerFacts, type PolicyAction, type PolicyRequest } from '#common/policy/request.ts';
 import { capabilityFact, pathFact, userFact } from '#common/policy/spelling.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -17,8 +18,10 @@ export const questionShape = {
 	image: text, imageId: text, digest: texts, user: text, network: texts, bind: texts, volume: texts, cap: texts, power: texts,
 	plugin: text, own: z.boolean().optional(),
 };
+/** What Compose writes on its containers: in the body of a create, but no option. */
+const COMPOSE_LABELS = 'com.docker.compose.';
 const questionSchema = z.strictObject(questionShape);
-export type Question = z.output<typeof questionSchema>;
+export type Question = z.output<typeof questionSchema> & { readonly compose?: Readonly<Record<string, string>> };
 
 /** Of a create's body what the plugin looks at; the rest is left alone. */
 const createSchema = z.object({
@@ -48,18 +51,29 @@ export function toRequest({ caller = LOCAL_CALLER, action = 'run', ...question }
 export function questionOfCreate(body: unknown, path: string): Question {
 	const { Image, User, Labels, HostConfig, NetworkingConfig } = parseConfig(createSchema, body, path);
 	const labels = Labels ?? {};
+	const compose = Object.fromEntries(Object.entries(labels).filter(([name]) => name.startsWith(COMPOSE_LABELS)));
 	const binds = (HostConfig?.Binds ?? []).map((bind) => bind.split(':')[0]!);
 	const sources = [...binds, ...(HostConfig?.Mounts ?? []).map(({ Source }) => Source ?? '')].filter((source) => source !== '');
 	const networks = [HostConfig?.NetworkMode ?? '', ...Object.keys(NetworkingConfig?.EndpointsConfig ?? {})].filter((name) => name !== '');
 	return {
+		compose,
 		cn: labels['birthmark.cn'], ou: labels['birthmark.ou'], dns: labels['birthmark.dns']?.split(',').map((name) => name.trim()),
 		image: Image, user: User, network: networks.length > 0 ? networks : undefined, cap: HostConfig?.CapAdd ?? undefined,
 		bind: sources.filter((source) => source.startsWith('/')), volume: sources.filter((source) => !source.startsWith('/')),
 	};
 }
 
+/** As the plugin takes them from the engine; of a service those of its first task. */
+function autoNames({ name = '', service = '', compose = {} }: Question): AutoNames {
+	const names = service === '' ? namesOfContainer(name, new Map(Object.entries(compose))) : namesOfTask(service, 1);
+	if (!names) throw new BirthmarkError('usage', 'with --cn auto the name of the container decides; add --name NAME, or --service NAME');
+	return names;
+}
+
 function toFacts(question: Omit<Question, 'caller' | 'action'>, action: PolicyAction): ContainerFacts {
-	const { cn = '', ou = roleOf(cn), dns = [], image = '', digest, user = '', network = ['default'] } = question;
+	const auto = question.cn === AUTO_NAME ? autoNames(question) : undefined;
+	const cn = auto?.commonName ?? question.cn ?? '';
+	const { ou = auto?.organizationalUnit ?? roleOf(cn), dns = [], image = '', digest, user = '', network = ['default'] } = question;
 	if (cn !== '') checkName('common name', cn);
 	else if (action === 'run') throw new BirthmarkError('usage', 'whose identity? add --cn NAME');
 	if (ou !== '') checkName('role', ou);

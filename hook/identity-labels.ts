@@ -10,7 +10,7 @@ import type { Format } from '#common/protocol/publication.ts';
 
 /** The identity that a container is to be born with. */
 export interface ContainerIdentity {
-	/** CN, the service instance: a host name */
+	/** CN, the service instance: a host name; `auto` for the name of the container on its engine */
 	readonly commonName: string;
 	/** OU, its role; the name without the number at its end when absent */
 	readonly organizationalUnit?: string;

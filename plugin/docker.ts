@@ -32,6 +32,8 @@ export interface EngineInfo {
 	readonly SecurityOptions?: readonly string[] | null;
 	readonly Runtimes?: Readonly<Record<string, { readonly path?: string }>> | null;
 	readonly DefaultRuntime?: string;
+	/** the id is empty outside a swarm */
+	readonly Swarm?: { readonly NodeID?: string };
 }
 export interface EnginePlugin {
 	readonly Id: string;
@@ -58,6 +60,9 @@ export interface EngineContainer {
 /** As far as it tells a real one. */
 export interface EngineTask {
 	readonly ServiceID: string;
+	/** of a replicated service, from 1 */
+	readonly Slot?: number;
+	readonly NodeID?: string;
 	readonly DesiredState?: string;
 	readonly Status?: { readonly ContainerStatus?: { readonly ContainerID?: string } | null };
 }
@@ -156,6 +161,13 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 			if (answer.status === 404 || answer.status === NO_MANAGER) return undefined;
 			if (answer.status !== 200) throw refused('/services', answer);
 			return (JSON.parse(answer.body) as { ID: string }).ID;
+		},
+		/** @returns undefined when there is no such service, or this node manages no swarm */
+		async serviceName(id: string): Promise<string | undefined> {
+			const answer = await call('GET', `/services/${encodeURIComponent(id)}`);
+			if (answer.status === 404 || answer.status === NO_MANAGER) return undefined;
+			if (answer.status !== 200) throw refused('/services', answer);
+			return (JSON.parse(answer.body) as { Spec: { Name: string } }).Spec.Name;
 		},
 		/** @returns undefined when this node manages no swarm, and cannot tell */
 		async serviceIds(): Promise<string[] | undefined> {

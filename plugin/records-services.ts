@@ -16,7 +16,9 @@ export interface ServiceSpec {
 	readonly facts: ContainerFacts;
 	/** every `birthmark.*` label of its containers, sorted */
 	readonly labels: ReadonlyArray<readonly [name: string, value: string]>;
+	/** of `birthmark.cn=auto` those of one task: each has its own common name */
 	readonly names: Names;
+	readonly isAuto?: true;
 	readonly profile?: WorkloadProfile;
 	readonly lifetimeSeconds?: number;
 	/** as it was written, and `sha256:…` of what was decided on */

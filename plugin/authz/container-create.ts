@@ -19,6 +19,6 @@ export async function checkCreate(deps: AuthorizerDeps, call: EngineCall): Promi
 	const image = body.image === '' ? undefined : await deps.engine.image(body.image);
 	const labels = withImageLabels(body.labels, image);
 	if (hasIdentityLabels(labels)) refuseSwarmLabels(labels);
-	await checkIdentityCreate(deps, call, body, image, (call.query.get('name') ?? '').replace(/^\//, ''));
-	await checkReachHost(deps, call, body, image);
+	const names = await checkIdentityCreate(deps, call, body, image);
+	await checkReachHost(deps, call, body, image, names);
 }

@@ -9,6 +9,7 @@
 
 import { defaultAgentMode, type Delivery } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import type { Names } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
@@ -18,6 +19,7 @@ import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import { authorizeRequestOf, giveBirth, rootByName, type BirthDeps } from './birth.ts';
+import { autoNamesOf, autoNamesOfNew, nameAskedFor, ownName } from './auto-name.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, checkReservedPlace, identityMounts, mountMissing } from './identity-mount.ts';
@@ -52,12 +54,14 @@ export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
  * Before: decides, and stores nothing anywhere.
  *
  * @param image of the container; undefined when the engine does not have it
- * @param containerName the one asked for; empty when the engine is to choose
+ * @returns the names of its identity; undefined when it asks for none
  * @throws BirthmarkError when the container may not be created
  */
-export async function checkIdentityCreate(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined, containerName: string): Promise<void> {
+export async function checkIdentityCreate(deps: IdentityCreateDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined): Promise<Names | undefined> {
 	const self = await deps.self();
-	const identity = parseIdentityLabels(withImageLabels(body.labels, image));
+	const containerName = nameAskedFor(call);
+	const asked = withImageLabels(body.labels, image);
+	const identity = parseIdentityLabels(asked, await autoNamesOf(deps, containerName, asked));
 	const isOurs = (volume: string): boolean => isOurVolume(deps, volume);
 	if (!identity) {
 		const mounts = identityMounts(self, body, isOurs);
@@ -66,7 +70,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 			throw new BirthmarkError('identity-isolated', `the volume ${quote(taken.source)} holds the identity of a container; no other container may mount it`);
 		}
 		// The labels may be those of an image that is still to be pulled.
-		if (mounts.length === 0 || !image) return;
+		if (mounts.length === 0 || !image) return undefined;
 		throw new BirthmarkError(
 			'label-missing',
 			'the birthmark volume is mounted without a name for the container; add --label birthmark.cn=NAME',
@@ -77,10 +81,11 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 		const volume = checkIdentityMount(self, body, isOurs);
 		if (volume !== '') await checkOwner(deps, volume, identity);
 	} else if (!hasIdentityLabels(body.labels)) deps.imagesForRuntime.remember(body.image);
-	if (!image) return;
+	if (!image) return identity.names;
 	await ownershipOf(deps, identity, body.user, image, body.usernsMode);
 	await checkRun(deps, call, identity, body, image, containerName);
 	await deps.ca.authorize({ ...authorizeRequestOf(identity, body.image, image.Id), dryRun: true, ...(containerName !== '' && { containerName }) });
+	return identity.names;
 }
 
 /**
@@ -104,7 +109,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	// The labels that it really has: the image may be another one than that of the decision before.
 	const labels = new Map(Object.entries(container.Labels ?? {}));
 	refuseSwarmLabels(labels);
-	const identity = parseIdentityLabels(labels);
+	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, container, labels));
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
 	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity);
 	// The image may declare volumes of its own (34).
@@ -113,7 +118,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	const image = await deps.engine.image(container.ImageID);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
 	const ownership = await ownershipOf(deps, identity, body.user, image, body.usernsMode);
-	const containerName = container.Names?.[0]?.slice(1) ?? '';
+	const containerName = ownName(container);
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);
 	const asked = { ...authorizeRequestOf(identity, body.image, image.Id), containerId, ...(containerName !== '' && { containerName }) };

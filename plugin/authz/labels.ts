@@ -3,6 +3,7 @@
  * them, this file reads them.
  */
 
+import { AUTO_NAME, type AutoNames } from '#common/protocol/auto-names.ts';
 import { AGENT_MODES, type AgentMode, type AgentSettings } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote, roleOf } from '#common/protocol/names.ts';
@@ -30,6 +31,8 @@ const BYTES: Readonly<Record<string, number>> = { '': 1, k: 1024, m: 1024 * 1024
 
 export interface IdentityLabels {
 	readonly names: Names;
+	/** they are not in the labels, but those of the container on its engine */
+	readonly isAuto?: true;
 	/** what the certificates are for; the CA's default when absent */
 	readonly profile?: WorkloadProfile;
 	/** of the certificates; the CA's default when absent */
@@ -67,10 +70,11 @@ export function hasIdentityLabels(labels: ReadonlyMap<string, string>): boolean 
 }
 
 /**
+ * @param auto what `birthmark.cn=auto` means here; absent where the engine vouches for no name
  * @returns undefined when no label begins with `birthmark.`
  * @throws BirthmarkError `label-unknown`, `label-illegal`, `label-missing` or `name-illegal`
  */
-export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityLabels | undefined {
+export function parseIdentityLabels(all: ReadonlyMap<string, string>, auto?: AutoNames): IdentityLabels | undefined {
 	const labels = new Map<string, string>();
 	for (const [name, value] of all) if (name.startsWith(PREFIX)) labels.set(name, value);
 	if (labels.size === 0) return undefined;
@@ -91,7 +95,8 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 			`the label birthmark.cn is missing beside ${[...labels.keys()].join(', ')}; add --label birthmark.cn=NAME`,
 		);
 	}
-	const commonName = checkName('common name', instance);
+	const isAuto = instance === AUTO_NAME;
+	const commonName = isAuto ? checkAutoName(auto) : checkName('common name', instance);
 	const profile = get('birthmark.profile');
 	const ttl = get('birthmark.ttl');
 	const uid = get('birthmark.uid');
@@ -101,9 +106,10 @@ export function parseIdentityLabels(all: ReadonlyMap<string, string>): IdentityL
 	return {
 		names: {
 			commonName,
-			organizationalUnit: checkName('role', get('birthmark.ou') ?? roleOf(commonName)),
+			organizationalUnit: checkName('role', get('birthmark.ou') ?? (isAuto ? auto?.organizationalUnit : undefined) ?? roleOf(commonName)),
 			dnsNames: parseDnsNames(get('birthmark.dns')),
 		},
+		...(isAuto && { isAuto }),
 		...(profile !== undefined && { profile: parseProfile(profile) }),
 		...(ttl !== undefined && { lifetimeSeconds: parseLifetime(ttl) }),
 		...(uid !== undefined && { uid: parseId('birthmark.uid', uid) }),
@@ -136,6 +142,16 @@ function parseReloadSettings(get: (name: Label) => string | undefined): Pick<Age
 	const label = reload !== undefined ? 'birthmark.reload' : 'birthmark.port';
 	if ((reload ?? port) !== undefined && get('birthmark.agent') === 'node') throw illegal(label, (reload ?? port)!, 'with birthmark.agent=node nothing of ours runs in the container that could do it');
 	return { ...(reload !== undefined && { reload }), ...(port !== undefined && { port }) };
+}
+
+/** @throws BirthmarkError `label-missing`, `name-illegal` */
+function checkAutoName(auto: AutoNames | undefined): string {
+	if (auto === undefined) throw new BirthmarkError('label-missing', 'birthmark.cn=auto takes the name of the container or of its service; give it one with --name NAME');
+	try {
+		return checkName('common name', auto.commonName);
+	} catch (cause) {
+		throw new BirthmarkError('name-illegal', `birthmark.cn=auto takes the name of the container or of its service: ${(cause as Error).message}; give it another name, or write birthmark.cn=NAME`, { cause });
+	}
 }
 
 function parseDnsNames(value: string | undefined): string[] {

@@ -5,8 +5,10 @@
  */
 
 import type { ContainerFacts } from '#common/policy/request.ts';
+import type { Names } from '#common/protocol/messages.ts';
 import type { EngineImage } from '../docker.ts';
-import { factsOfCreate } from '../policy/container-facts.ts';
+import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
+import { nameAskedFor } from './auto-name.ts';
 import type { CreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { bindPowers, inheritedPowers, mountPowers, namedVolumePowers } from './isolation.ts';
@@ -15,9 +17,10 @@ import type { AuthorizerDeps } from './rule.ts';
 
 /**
  * @param image of the container; undefined when the engine does not have it
+ * @param identity of a labelled container
  * @throws BirthmarkError to refuse
  */
-export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined): Promise<void> {
+export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined, identity?: Names): Promise<void> {
 	const powers = [
 		...body.powers,
 		...(await bindPowers(deps, body.binds)),
@@ -26,11 +29,7 @@ export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, bod
 		...(await inheritedPowers(deps, call, body.volumesFrom)),
 		...(await checkJoins(deps, call, body.joins)),
 	];
-	const names: Partial<ContainerFacts> = {
-		name: (call.query.get('name') ?? '').replace(/^\//, ''),
-		commonName: body.labels.get('birthmark.cn') ?? '',
-		organizationalUnit: body.labels.get('birthmark.ou') ?? '',
-	};
+	const names = { name: nameAskedFor(call), ...(identity && namesFacts(identity)) };
 	if (powers.length > 0) await permitPowers(deps, call, factsOfCreate(body, image, names), powers);
 }
 

@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 import { parseImageName } from '#common/policy/image-name.ts';
 import { NO_FACTS, NO_IMAGE, type ContainerFacts, type ImageFacts } from '#common/policy/request.ts';
 import { capabilityFact, pathFact, userFact } from '#common/policy/spelling.ts';
+import { namesOfContainer } from '#common/protocol/auto-names.ts';
 import type { Names } from '#common/protocol/messages.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { CreateBody } from '../authz/create-body.ts';
@@ -40,7 +41,7 @@ export function factsOfIdentity(record: Pick<IdentityRecord, keyof Names | 'cont
 export function factsOfContainer({ Id, Names: names, Image, ImageID, Labels }: EngineContainer): ContainerFacts {
 	return {
 		...NO_FACTS,
-		...claimedNames(Labels ?? {}),
+		...claimedNames(Labels ?? {}, names?.[0]?.replace(/^\//, '') ?? ''),
 		name: names?.[0]?.replace(/^\//, '') ?? '',
 		id: Id,
 		image: { ...NO_IMAGE, reference: Image, ...parseImageName(Image), id: ImageID },
@@ -48,9 +49,10 @@ export function factsOfContainer({ Id, Names: names, Image, ImageID, Labels }: E
 }
 
 /** What the labels claim, as far as it is a name at all: nobody judged those of a container that was made while the plugin was away. */
-function claimedNames(labels: Readonly<Record<string, string>>): Partial<ContainerFacts> {
+function claimedNames(claimed: Readonly<Record<string, string>>, name: string): Partial<ContainerFacts> {
 	try {
-		const names = parseIdentityLabels(new Map(Object.entries(labels)))?.names;
+		const labels = new Map(Object.entries(claimed));
+		const names = parseIdentityLabels(labels, namesOfContainer(name, labels))?.names;
 		return names ? namesFacts(names) : {};
 	} catch {
 		return {};

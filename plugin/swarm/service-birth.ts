@@ -6,6 +6,7 @@
 
 import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { AUTO_NAME } from '#common/protocol/auto-names.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
@@ -13,7 +14,7 @@ import { authorizeRequestOf, rootByName } from '../authz/birth.ts';
 import { parseMounts, type MountSpec } from '../authz/create-body.ts';
 import { asList, asString, stringMap, structFields, type Fields } from '../authz/go-struct.ts';
 import { checkReservedPlace } from '../authz/identity-mount.ts';
-import { hasIdentityLabels, identityLabelsOf, parseIdentityLabels, withImageLabels } from '../authz/labels.ts';
+import { COMMON_NAME_LABEL, hasIdentityLabels, identityLabelsOf, parseIdentityLabels, withImageLabels } from '../authz/labels.ts';
 import { ownershipOf, type OwnerDeps } from '../authz/ownership.ts';
 import { checkPrivileges } from '../authz/privileges.ts';
 import { agentNeedsRuntime, ourRuntimes } from '../authz/runtimes.ts';
@@ -23,6 +24,7 @@ import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { mountOption, namesUs, type Self } from '../self.ts';
 import type { ServiceSpec } from '../records-services.ts';
+import { namesOfTasks } from './task-names.ts';
 
 export interface ServiceBirthDeps extends OwnerDeps {
 	readonly self: () => Promise<Self>;
@@ -61,7 +63,8 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	if (ours.length === 0) await checkRuntime(deps, self, mounts, fileTargets(container));
 	else checkServiceMount(self, mounts, ours, fileTargets(container));
 	if (!image) throw new BirthmarkError('not-found', `the engine does not have the image ${quote(reference)}, which decides with the service; pull it first (docker pull ${quote(reference)})`);
-	const identity = parseIdentityLabels(labels);
+	const [auto, ...others] = labels.get(COMMON_NAME_LABEL) === AUTO_NAME ? await namesOfTasks(service, name, async () => (await deps.engine.info()).Swarm?.NodeID) : [];
+	const identity = parseIdentityLabels(labels, auto);
 	if (!identity) {
 		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the containers of the service; add --container-label birthmark.cn=NAME');
 	}
@@ -72,8 +75,10 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	const ownership = await ownershipOf(deps, identity, user, image);
 	const asked = { image: reference, user, networkMode: '', networks: networksOf(service, task), binds: [], mounts, capAdd };
 	const facts = factsOfCreate(asked, image, { ...namesFacts(identity.names), organization: deps.environment(), name, service: name, ...(await rootByName(deps, user, image)) });
-	await deps.policy.check(call, 'run', { container: facts });
-	await deps.ca.authorize({ ...authorizeRequestOf(identity, reference, image.Id), dryRun: true, ...(name !== '' && { containerName: name }) });
+	for (const names of [identity.names, ...others.map(({ commonName }) => ({ ...identity.names, commonName }))]) {
+		await deps.policy.check(call, 'run', { container: { ...facts, ...namesFacts(names) } });
+		await deps.ca.authorize({ ...authorizeRequestOf({ ...identity, names }, reference, image.Id), dryRun: true, ...(name !== '' && { containerName: name }) });
+	}
 	return { caller: call.caller, facts, labels: identityLabelsOf(labels), ...identity, image: reference, imageId: image.Id, ...ownership };
 }
 

@@ -10,21 +10,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NO_FACTS } from '#common/policy/request.ts';
 import { defaultAgentMode } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { quote } from '#common/protocol/names.ts';
+import type { Names } from '#common/protocol/messages.ts';
+import { checkName, quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import { authorizeRequestOf, giveBirth, type BirthDeps } from '../authz/birth.ts';
 import { isWithin } from '../authz/host-paths.ts';
 import { identityLabelsOf } from '../authz/labels.ts';
 import type { EngineContainer, EngineTask } from '../docker.ts';
+import { namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { IdentityRecord } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import type { ServiceRecords, ServiceSpec } from '../records-services.ts';
+import { namesOfOneTask } from './task-names.ts';
 import type { Holder } from '../volume/who-starts.ts';
 
 export interface TaskBirthDeps extends BirthDeps {
 	readonly self: () => Promise<Self>;
-	readonly engine: { task(id: string): Promise<EngineTask | undefined> };
+	readonly engine: { task(id: string): Promise<EngineTask | undefined>; serviceName(id: string): Promise<string | undefined> };
 	readonly containersOf: (holder: Holder) => Promise<readonly EngineContainer[]>;
 	readonly records: BirthDeps['records'] & { identities(): readonly IdentityRecord[]; readonly services: Pick<ServiceRecords, 'specs'> };
 	readonly policy: Judge;
@@ -52,12 +55,13 @@ export async function bindTask(deps: TaskBirthDeps, holder: Holder): Promise<boo
 	const serviceId = container?.Labels?.[SERVICE_LABEL];
 	const taskId = container?.Labels?.[TASK_LABEL];
 	if (!container || more.length > 0 || serviceId === undefined || taskId === undefined) return false;
-	await checkTask(deps, container, serviceId, taskId);
+	const task = await checkTask(deps, container, serviceId, taskId);
 	checkMounts(await deps.self(), container, holder);
-	const spec = await findSpec(deps, container, serviceId);
+	const found = await findSpec(deps, container, serviceId);
+	const spec = found.isAuto ? { ...found, names: await ownNames(deps, found, task) } : found;
 	const containerName = container.Names?.[0]?.slice(1) ?? '';
 	// What was permitted to whoever made the service must be permitted still.
-	await deps.policy.check(spec, 'run', { container: { ...NO_FACTS, ...spec.facts, name: containerName, id: container.Id } });
+	await deps.policy.check(spec, 'run', { container: { ...NO_FACTS, ...spec.facts, ...namesFacts(spec.names), name: containerName, id: container.Id } });
 	const asked = { ...authorizeRequestOf(spec, spec.image, container.ImageID), containerId: container.Id, ...(containerName !== '' && { containerName }) };
 	const { names, uid, gid, mode, sizeBytes, inodes, caWay, agentMode = defaultAgentMode(delivery), settings = {} } = spec;
 	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, uid, gid, mode, sizeBytes, inodes, caWay, delivery, agentMode, settings, taskId });
@@ -65,13 +69,23 @@ export async function bindTask(deps: TaskBirthDeps, holder: Holder): Promise<boo
 }
 
 /** The engine itself must know such a task of this service, for no other container. */
-async function checkTask({ engine, records }: TaskBirthDeps, container: EngineContainer, serviceId: string, taskId: string): Promise<void> {
+async function checkTask({ engine, records }: TaskBirthDeps, container: EngineContainer, serviceId: string, taskId: string): Promise<EngineTask> {
 	const task = await engine.task(taskId);
 	const itsContainer = task?.Status?.ContainerStatus?.ContainerID;
 	const isReal = task?.ServiceID === serviceId && MEANT_TO_RUN.includes(task.DesiredState ?? '') && (!itsContainer || itsContainer === container.Id);
 	const isTaken = records.identities().some((identity) => identity.taskId === taskId && identity.containerId !== container.Id);
-	if (isReal && !isTaken) return;
+	if (isReal && !isTaken) return task;
 	throw new BirthmarkError('identity-isolated', `the container ${container.Id.slice(0, 12)} says that it is the task ${quote(taskId)} of a service, and is not; labels of Swarm cannot be set by hand`);
+}
+
+/**
+ * `birthmark.cn=auto`: by the service's name as the engine has it. One that an update asked for, which
+ * the engine then refused, is not it.
+ */
+async function ownNames({ engine }: Pick<TaskBirthDeps, 'engine'>, { names, facts }: ServiceSpec, task: EngineTask): Promise<Names> {
+	const service = await engine.serviceName(task.ServiceID);
+	if (service === undefined || service !== facts.service) throw noSpec(service ?? task.ServiceID, true, false);
+	return { ...names, commonName: checkName('common name', namesOfOneTask(service, task).commonName) };
 }
 
 /** As checkIdentityMount of a container that is created. */

@@ -18,11 +18,13 @@ export class FakeEngine {
 	readonly details = new Map<string, EngineContainerDetails>();
 	/** as the engine tells them */
 	runtimes: Pick<EngineInfo, 'Runtimes' | 'DefaultRuntime'> = {};
+	/** its id in the swarm; empty outside one */
+	node = '';
 	/** lists of containers that were asked for */
 	questions = 0;
 
 	async info(): Promise<EngineInfo> {
-		return { Name: 'host1', DockerRootDir: '/var/lib/docker', ...this.runtimes };
+		return { Name: 'host1', DockerRootDir: '/var/lib/docker', Swarm: { NodeID: this.node }, ...this.runtimes };
 	}
 
 	async plugins(): Promise<EnginePlugin[]> {
@@ -62,6 +64,10 @@ export class FakeEngine {
 
 	async serviceId(reference: string): Promise<string | undefined> {
 		return this.services.find(({ ID, name }) => ID === reference || name === reference)?.ID;
+	}
+
+	async serviceName(id: string): Promise<string | undefined> {
+		return this.services.find(({ ID }) => ID === id)?.name;
 	}
 
 	async serviceIds(): Promise<string[] | undefined> {

@@ -74,6 +74,18 @@ test('the body of a create asks as well, and options count more', async (t) => {
 	t.is((await ask('--user', '0')).code, 5);
 });
 
+test('with birthmark.cn=auto the name of the container is asked about, or that of a task', async (t) => {
+	const { birthmark, file, home } = command(t, '@id("api") permit (principal, action == Action::"run", resource) when { resource.cn like "shop-api-*" && resource.ou == "api" };');
+	const body = join(home, 'create.json');
+	const ask = (...more: string[]) => birthmark(['policy', 'test', '--file', file, ...more]);
+	writeFileSync(body, JSON.stringify({ Image: 'x:1', Labels: { 'birthmark.cn': 'auto', 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'api', 'com.docker.compose.container-number': '3' } }));
+	t.is((await ask('--request', body, '--name', 'shop-api-3')).code, 0);
+	t.is((await ask('--request', body, '--name', 'shop-api-4')).code, 5, 'the role is that of the service only where the name says so as well');
+	t.is((await ask('--cn', 'auto', '--service', 'shop-api')).code, 5);
+	t.is((await ask('--cn', 'auto', '--service', 'shop-api', '--ou', 'api')).code, 0);
+	t.regex((await ask('--cn', 'auto')).stderr, /add --name NAME.*\[usage\]/);
+});
+
 test('a table of cases ends with 0 when all are as expected, and names those that are not', async (t) => {
 	const { birthmark, file, home } = command(t);
 	const table = join(home, 'cases.json');

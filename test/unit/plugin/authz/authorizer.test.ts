@@ -434,6 +434,25 @@ test('labels of the image count like those of the request', async (t) => {
 	await refused(t, deps, create(labelled), 'label-unknown');
 });
 
+test('birthmark.cn=auto: the name that the container has on its engine, before and after it is there', async (t) => {
+	const { deps, engine, ca, identities, policy } = world();
+	const compose = { 'com.docker.compose.project': 'shop', 'com.docker.compose.service': 'api', 'com.docker.compose.container-number': '3' };
+	const request = { ...labelled, Labels: { 'birthmark.cn': 'auto', ...compose } };
+	const uri = '/v1.41/containers/create?name=shop-api-3';
+	t.deepEqual(await authorizeRequest(deps, create(request, uri)), { Allow: true });
+	engine.list.push({ ...newContainer(request.Labels), Names: ['/shop-api-3'] });
+	t.deepEqual(await authorizeResponse(deps, { ...created(request), ...splitUri(uri) }), { Allow: true });
+	for (const asked of ca.authorized) t.like(asked, { commonName: 'shop-api-3', organizationalUnit: 'api', containerName: 'shop-api-3' });
+	for (const { subject } of policy.asked) t.like(subject.container, { commonName: 'shop-api-3', organizationalUnit: 'api', name: 'shop-api-3' });
+	t.like(identities[0], { commonName: 'shop-api-3', organizationalUnit: 'api' });
+
+	await refused(t, deps, create(request), 'label-missing', /--name NAME/);
+	engine.list.splice(1, 1, { ...newContainer(request.Labels), Names: ['/other'] });
+	t.regex((await authorizeResponse(deps, { ...created(request), ...splitUri(uri) })).Msg!, /called "other" and not "shop-api-3".*\[identity-isolated\]/);
+	t.regex((await authorizeResponse(deps, created(request))).Msg!, /\[label-missing\]/, 'the engine invented it');
+	t.is(identities.length, 1);
+});
+
 test('an image that changed its labels between decision and creation is decided on again', async (t) => {
 	const { deps, engine, ca, identities } = world();
 	engine.list.push(newContainer({ ...named, 'birthmark.cn': 'api02' }));

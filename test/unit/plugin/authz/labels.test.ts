@@ -18,6 +18,17 @@ test('a role that nobody said is the name without its number', (t) => {
 	t.is(parse({ 'birthmark.cn': 'shop-api-3', 'birthmark.ou': 'api-3' })?.names.organizationalUnit, 'api-3');
 });
 
+test('auto takes the name and the role that somebody vouches for, and labels that say more win', (t) => {
+	const auto = (labels: Record<string, string>, names = { commonName: 'shop-api-3', organizationalUnit: 'api' }) => parseIdentityLabels(new Map(Object.entries({ 'birthmark.cn': 'auto', ...labels })), names);
+	t.like(auto({}), { isAuto: true, names: { commonName: 'shop-api-3', organizationalUnit: 'api', dnsNames: [] } });
+	t.like(auto({ 'birthmark.ou': 'web' }), { names: { commonName: 'shop-api-3', organizationalUnit: 'web' } });
+	t.like(parseIdentityLabels(new Map([['birthmark.cn', 'auto']]), { commonName: 'shop-api-3' }), { names: { commonName: 'shop-api-3', organizationalUnit: 'shop-api' } });
+	t.like(parseIdentityLabels(new Map([['birthmark.cn', 'api01']]), { commonName: 'x', organizationalUnit: 'y' }), { names: { commonName: 'api01', organizationalUnit: 'api' } }, 'of no account without auto');
+	t.throws(() => auto({}, { commonName: 'API', organizationalUnit: 'api' }), { code: 'name-illegal', message: /^birthmark\.cn=auto takes the name of the container.*"API".*give it another name/ } as never);
+	t.throws(() => auto({}, { commonName: 'birthmark-ca', organizationalUnit: 'api' }), { code: 'name-illegal', message: /reserved/ } as never);
+	t.throws(() => auto({}, { commonName: 'api', organizationalUnit: 'birthmark' }), { code: 'name-illegal', message: /role "birthmark"/ } as never);
+});
+
 test('every label is read', (t) => {
 	t.deepEqual(
 		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.key-mode': '0640', 'birthmark.formats': 'haproxy,der', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload' }),
@@ -41,6 +52,7 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['a label in capitals', { ...named, 'birthmark.CN': 'x' }, 'label-unknown', /birthmark\.cn/],
 	['a role without a name', { 'birthmark.ou': 'web' }, 'label-missing', /birthmark\.cn=NAME/],
 	['an empty role', { 'birthmark.cn': 'web01', 'birthmark.ou': '' }, 'name-illegal', /role "" .*empty/],
+	['auto where there is no name to take', { 'birthmark.cn': 'auto' }, 'label-missing', /--name NAME/],
 	['an empty name', { ...named, 'birthmark.cn': '' }, 'name-illegal', /empty/],
 	['a path for a name', { ...named, 'birthmark.cn': '../api01' }, 'name-illegal', /path/],
 	['a wildcard', { ...named, 'birthmark.cn': '*' }, 'name-illegal', /wildcard/],

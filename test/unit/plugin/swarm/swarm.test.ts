@@ -163,6 +163,75 @@ for (const [what, change, code, message] of BROKEN) {
 	});
 }
 
+const auto = { 'birthmark.cn': 'auto', 'birthmark.dns': 'shop' };
+const autoService = (Mode: object | undefined, Name = 'shop_api') => ({ Name, Mode, TaskTemplate: { ContainerSpec: { ...container, Labels: auto } } });
+const judgedNames = ({ ca }: ReturnType<typeof world>): string[] => ca.authorized.map(({ commonName, organizationalUnit }) => `${commonName}/${organizationalUnit}`);
+
+for (const [what, mode, names] of [
+	['of three replicas', { Replicated: { Replicas: 3 } }, ['shop-api-1', 'shop-api-2', 'shop-api-3']],
+	['of none for now', { Replicated: { Replicas: 0 } }, ['shop-api-1']],
+	['that says nothing', undefined, ['shop-api-1']],
+	['on each node', { Global: {} }, ['shop-api-node1']],
+] as const) {
+	test(`a service with birthmark.cn=auto, ${what}, is judged for the names of its tasks`, async (t) => {
+		const it = world(t);
+		it.engine.node = 'node1';
+		await it.judge(autoService(mode));
+		t.deepEqual(judgedNames(it), names.map((name) => `${name}/shop_api`));
+		t.deepEqual(it.policy.asked.map(({ subject }) => subject.container!.commonName), [...names]);
+	});
+}
+
+test('of a large service the first names are judged, and the last', async (t) => {
+	const it = world(t);
+	await it.judge(autoService({ Replicated: { Replicas: 5000 } }));
+	t.is(it.ca.authorized.length, 64);
+	t.like(it.ca.authorized.at(-2), { commonName: 'shop-api-63' });
+	t.like(it.ca.authorized.at(-1), { commonName: 'shop-api-5000' });
+});
+
+for (const [what, body, code, message] of [
+	['without a name of its own', autoService({ Replicated: { Replicas: 1 } }, ''), 'label-missing', /name of the service.*--name/],
+	['that is a job', autoService({ ReplicatedJob: {} }), 'label-illegal', /not for jobs/],
+	['whose name can be in no certificate', autoService(undefined, 'API'), 'name-illegal', /birthmark\.cn=auto.*"API-1"/],
+	['on each node of a swarm that is none', autoService({ Global: {} }), 'engine-unavailable', /does not tell its id/],
+] as const) {
+	test(`a service with birthmark.cn=auto ${what} is refused`, async (t) => {
+		const { judge, ca } = world(t);
+		await t.throwsAsync(judge(body), { code, message });
+		t.is(ca.authorized.length, 0);
+	});
+}
+
+for (const [what, given, name] of [['by its slot', { Slot: 2, NodeID: 'node1' }, 'shop-api-2'], ['of a global service by its node', { Slot: 0, NodeID: 'node1' }, 'shop-api-node1']] as const) {
+	test(`a task has a name of its own ${what}, decided by policy and CA for itself`, async (t) => {
+		const it = world(t);
+		it.records.services.add('service1', (await it.judge(autoService({ Replicated: { Replicas: 3 } })))!);
+		it.engine.services.push({ ID: 'service1', name: 'shop_api' });
+		it.task(auto);
+		it.engine.tasks.set('task1', { ServiceID: 'service1', DesiredState: 'running', ...given });
+		t.true(await it.bind());
+		t.like(it.ca.authorized.at(-1), { commonName: name, organizationalUnit: 'shop_api', dnsNames: ['shop'], containerId: CONTAINER });
+		t.like(it.policy.asked.at(-1)!.subject.container, { commonName: name, service: 'shop_api' });
+		t.like(it.records.identity(VOLUME), { commonName: name, organizationalUnit: 'shop_api', taskId: 'task1' });
+	});
+}
+
+for (const [what, change] of [
+	['whose service is called otherwise than it was judged', ({ engine }) => void engine.services.push({ ID: 'service1', name: 'shop-admin' })],
+	['of a service that the engine does not know', () => {}],
+] as const satisfies ReadonlyArray<readonly [string, (it: ReturnType<typeof world>) => void]>) {
+	test(`a task ${what} has no name of its own, and no identity`, async (t) => {
+		const it = world(t);
+		it.records.services.add('service1', (await it.judge(autoService(undefined)))!);
+		it.task(auto);
+		it.engine.tasks.set('task1', { ServiceID: 'service1', DesiredState: 'running', Slot: 1 });
+		change(it);
+		await t.throwsAsync(it.bind(), { code: 'volume-unknown' });
+		t.is(it.records.identity(VOLUME), undefined);
+	});
+}
+
 test('one task has one container', async (t) => {
 	const { judge, task, bind, records, engine } = world(t);
 	records.services.add('service1', (await judge(service()))!);
