@@ -26,6 +26,13 @@ export interface Project {
 	 * @param scale how many of a service, where it is not one
 	 */
 	up(scale?: Readonly<Record<string, number>>): Promise<void>;
+	/**
+	 * Makes one anew while the old one runs, as `docker compose up` does when its description has changed
+	 * (docker/compose, pkg/compose/convergence.go): under another name, that of the old one when that is gone.
+	 *
+	 * @param change what is different, e.g. an environment
+	 */
+	recreate(service: string, number: number, change: Docker.ContainerCreateOptions): Promise<void>;
 	/** Removes the containers; volumes stay. */
 	down(): Promise<void>;
 }
@@ -46,29 +53,29 @@ export async function composeProject(t: ExecutionContext, world: World, services
 
 	const start = async (name: string, number: number, service: ComposeService): Promise<void> => {
 		const containerName = `${project}-${name}-${number}`;
-		const container = containers.get(containerName) ?? await world.plain(t, {
-			name: containerName,
-			Image: service.image,
-			...(service.command && { Cmd: [...service.command] }),
-			...(service.user !== undefined && { User: service.user }),
-			Labels: { ...service.labels, 'com.docker.compose.project': project, 'com.docker.compose.service': name, 'com.docker.compose.container-number': String(number), 'com.docker.compose.oneoff': 'False' },
-			Env: Object.entries(service.environment).map(([variable, value]) => `${variable}=${value}`),
-			NetworkingConfig: { EndpointsConfig: { [network.id]: { Aliases: [name] } } },
-			HostConfig: {
-				NetworkMode: network.id,
-				...(service.runtime !== undefined && { Runtime: service.runtime }),
-				// As Compose does: a file that is missing is an error, not an empty folder.
-				Mounts: service.volumes.map((volume) => mount(volume)),
-				RestartPolicy: { Name: service.restart },
-				ReadonlyRootfs: service.readOnly,
-				CapDrop: [...service.capDrop],
-				SecurityOpt: [...service.securityOptions],
-				PortBindings: Object.fromEntries(service.ports.map((published) => [`${published.split(':')[1]!}/tcp`, [{ HostIp: '127.0.0.1', HostPort: String(ports.get(name)!) }]])),
-			},
-		});
+		const container = containers.get(containerName) ?? await world.plain(t, { ...describe(name, number, service), name: containerName });
 		containers.set(containerName, container);
-		await container.start();
+		await container.start().catch(ignoreStarted);
 	};
+	const describe = (name: string, number: number, service: ComposeService): Docker.ContainerCreateOptions => ({
+		Image: service.image,
+		...(service.command && { Cmd: [...service.command] }),
+		...(service.user !== undefined && { User: service.user }),
+		Labels: { ...service.labels, 'com.docker.compose.project': project, 'com.docker.compose.service': name, 'com.docker.compose.container-number': String(number), 'com.docker.compose.oneoff': 'False' },
+		Env: Object.entries(service.environment).map(([variable, value]) => `${variable}=${value}`),
+		NetworkingConfig: { EndpointsConfig: { [network.id]: { Aliases: [name] } } },
+		HostConfig: {
+			NetworkMode: network.id,
+			...(service.runtime !== undefined && { Runtime: service.runtime }),
+			// As Compose does: a file that is missing is an error, not an empty folder.
+			Mounts: service.volumes.map((volume) => mount(volume)),
+			RestartPolicy: { Name: service.restart },
+			ReadonlyRootfs: service.readOnly,
+			CapDrop: [...service.capDrop],
+			SecurityOpt: [...service.securityOptions],
+			PortBindings: Object.fromEntries(service.ports.map((published) => [`${published.split(':')[1]!}/tcp`, [{ HostIp: '127.0.0.1', HostPort: String(ports.get(name)!) }]])),
+		},
+	});
 	const mount = (volume: string): Docker.MountSettings => {
 		const [source, Target, mode] = volume.split(':') as [string, string, string | undefined];
 		const from = source.startsWith('.') ? { Type: 'bind' as const, Source: resolve(folder, source) } : { Type: 'volume' as const, Source: `${project}_${source}` };
@@ -83,9 +90,23 @@ export async function composeProject(t: ExecutionContext, world: World, services
 			const wanted = Object.entries(services).flatMap(([name, service]) => Array.from({ length: scale[name] ?? 1 }, (_, index) => start(name, index + 1, service)));
 			await Promise.all(wanted);
 		},
+		async recreate(name, number, change) {
+			const containerName = `${project}-${name}-${number}`;
+			const old = containers.get(containerName)!;
+			const container = await world.plain(t, { ...describe(name, number, services[name]!), ...change, name: `${old.id.slice(0, 12)}_${containerName}` });
+			containers.set(containerName, container);
+			await old.stop({ t: 1 });
+			await old.remove();
+			await container.rename({ name: containerName });
+			await container.start();
+		},
 		async down() {
 			await Promise.all([...containers.values()].map((container) => container.remove({ force: true, v: true })));
 			containers.clear();
 		},
 	};
+}
+
+function ignoreStarted(error: { statusCode?: number }): void {
+	if (error.statusCode !== 304) throw error;
 }

@@ -73,6 +73,33 @@ test('each task of a service has an identity of its own, as many as there are', 
 	await alive(cn, 0);
 });
 
+test('with birthmark.cn=auto each task has a name of its own: service and slot, also when it is made anew', async (t) => {
+	const name = world.name();
+	const rule = `${name}-?/${name}`;
+	const allow = (verb: string) => world.birthmark(['node', verb, 'test-host', rule]);
+	const create = () => world.cli(['service', 'create', '--name', name, ...PLAIN, '--container-label', 'birthmark.cn=auto', ...MOUNT, '--replicas', '3', '--entrypoint', AGENT, 'test/busybox', 'exec', '--', 'sleep', '600']);
+	const refused = await create();
+	t.not(refused.code, 0);
+	t.regex(refused.stderr, new RegExp(`no rule allows the name "${name}-1" with role "${name}".*\\[name-not-allowed\\]`));
+	t.is((await allow('allow')).code, 0);
+	t.teardown(() => allow('disallow'));
+	t.teardown(() => world.cli(['service', 'rm', name]));
+	const created = await create();
+	t.is(created.code, 0, created.stderr);
+	const names = [1, 2, 3].map((slot) => `${name}-${slot}`);
+	const tasks = (which: (identities: Identity[]) => boolean = () => true) => eventually('each of the three has its name', async () => {
+		const identities = (await world.identities()).filter(({ organizationalUnit }) => organizationalUnit === name);
+		return JSON.stringify(identities.map(({ commonName }) => commonName).sort()) === JSON.stringify(names) && which(identities) && identities;
+	}, SECONDS);
+	const second = (await tasks()).find(({ commonName }) => commonName === names[1])!;
+	await world.docker.getContainer(second.containerId!).kill();
+	await tasks((identities) => identities.every(({ serial }) => serial !== second.serial));
+	const tooMany = await world.cli(['service', 'scale', '--detach', `${name}=12`]);
+	t.regex(tooMany.stderr, new RegExp(`no rule allows the name "${name}-10"`), 'a scaled service is judged for the names that it will have');
+	await docker('service', 'rm', name);
+	await eventually('none is live', async () => !(await world.identities()).some(({ organizationalUnit }) => organizationalUnit === name), SECONDS);
+});
+
 test('updates, rollbacks and a drained node: old tasks lose their identities, new ones have what was authorized', async (t) => {
 	const cn = world.name();
 	await service(t, cn);
