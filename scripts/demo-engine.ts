@@ -1,13 +1,16 @@
 /** Which engine the demo uses: a private one, or on request (`BIRTHMARK_DOCKER_HOST`) one that is there. */
 
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
 import { dockerCommand, type Docker } from './images.ts';
-import { DEMO_STATE, enginePaths } from './paths.ts';
+import { DEMO_STATE, enginePaths, PROJECT } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { reloadEngine, startEngine, writeDaemonJson } from './private-engine.ts';
 import { CA_CONTAINER, pluginStatus, until, waitUntilEnforced } from './set-up.ts';
 import { StepError, type Steps } from './steps.ts';
+
+/** Of the `birthmark` command: what an operator would call as well. */
+const SETUP = ['engine', 'setup', '--default', '--authorization', '--plugin', PLUGIN];
 
 export const DEMO = {
 	caVolume: 'birthmark-ca',
@@ -26,8 +29,8 @@ export interface DemoEngine {
 	/** what `start` does, for people */
 	readonly startTitle: string;
 	start(): Promise<void>;
-	/** Puts the plugin into the authorization chain and waits for the proof. */
-	enforce(): Promise<void>;
+	/** Makes birthmark-runtime the default runtime, puts the plugin into the authorization chain, and waits for the proof. */
+	setUp(): Promise<void>;
 	/** Takes it out again: an engine whose chain names a plugin that is gone refuses every call. */
 	release(): Promise<void>;
 }
@@ -47,9 +50,8 @@ function privateEngine(steps: Steps): DemoEngine {
 		bridge: `${paths.bridge}-d`,
 		startTitle: 'Starting an engine of our own',
 		start: () => startEngine(steps, paths),
-		enforce: async () => {
-			writeDaemonJson(paths, [PLUGIN]);
-			reloadEngine(paths);
+		setUp: async () => {
+			await steps.run(join(PROJECT, 'bin/birthmark'), [...SETUP, '--host', paths.host, '--directory', join(paths.state, 'runtime')]);
 			await waitUntilEnforced(paths.host);
 		},
 		release: async () => {
@@ -75,12 +77,12 @@ function foreignEngine(steps: Steps, host: string): DemoEngine {
 			mkdirSync(DEMO_STATE, { recursive: true });
 			await dockerCommand(steps, host)(['version']);
 		},
-		enforce: async () => {
-			process.stdout.write(`\n  Add "authorization-plugins": ["${PLUGIN}"] to that engine's daemon.json and send it a SIGHUP; waiting for five minutes …\n`);
+		setUp: async () => {
+			process.stdout.write(`\n  As root, in another terminal: bin/birthmark ${SETUP.join(' ')} --host ${host}; waiting for five minutes …\n`);
 			await waitUntilEnforced(host, 300);
 		},
 		release: async () => {
-			process.stdout.write(`\n  Take "${PLUGIN}" out of "authorization-plugins" in that engine's daemon.json and send it a SIGHUP; waiting for five minutes …\n`);
+			process.stdout.write(`\n  As root, in another terminal: bin/birthmark engine undo --force --host ${host}; waiting for five minutes …\n`);
 			await untilReleased(host, 300);
 		},
 	};

@@ -1,7 +1,7 @@
 /** `birthmark engine`: makes `birthmark-runtime` a runtime of the engine of this host, so that the label alone is enough. */
 
 import type { Command } from 'commander';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -105,9 +105,9 @@ async function status(context: Context, { host, plugin: name }: EngineOptions): 
 	if (!healthy) process.exitCode = ExitCode.unhealthy;
 }
 
-async function open(context: Context, { host, directory, daemonJson, program }: Omit<SetupOptions, 'force'>): Promise<{ deps: SetupDeps; process: ReturnType<typeof findEngineProcess>; engine: EngineForSetup }> {
+async function open(context: Context, { host, directory: given, daemonJson, program }: Omit<SetupOptions, 'force'>): Promise<{ deps: SetupDeps; process: ReturnType<typeof findEngineProcess>; engine: EngineForSetup }> {
 	if (process.getuid?.() !== 0) throw new BirthmarkError('forbidden', 'only root on the engine\'s host can set it up; run it with sudo');
-	const socket = engineSocket(host);
+	const [directory, socket] = [resolve(given), engineSocket(host)];
 	const running = findEngineProcess(socket);
 	const engine = await connectEngine(socket);
 	const deps: SetupDeps = {

@@ -60,7 +60,7 @@ function put(text: string, open: number, [key = '', ...rest]: readonly string[],
 	const there = members.find((member) => member.key === key);
 	if (there && rest.length > 0 && text[there.value] === '{') return put(text, there.value, rest, value);
 	const whole = rest.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
-	if (there) return text.slice(0, there.value) + print(whole, indentAt(text, there.start)) + text.slice(there.end);
+	if (there) return text.slice(0, there.value) + print(whole, indentAt(text, there.start), unitOf(text)) + text.slice(there.end);
 	const last = members.at(-1);
 	const isOnLines = last === undefined || text.slice(open, last.start).includes('\n');
 	const outer = indentAt(text, open);
@@ -78,7 +78,7 @@ function cut(text: string, open: number, members: readonly Member[], at: number)
 	return `${text.slice(0, open)}{}${text.slice(endOf(text, open))}`;
 }
 
-function print(value: unknown, indent: string, unit = INDENT): string {
+function print(value: unknown, indent: string, unit: string): string {
 	return JSON.stringify(value, undefined, unit).replaceAll('\n', `\n${indent}`);
 }
 
