@@ -42,6 +42,10 @@ build: deps ## agent, runtime, bundles, root file systems (build/)
 client: deps ## the libraries for programs and tests as an npm package (build/client)
 	@$(NODE) scripts/build-client.ts
 
+build-arm64: deps ## the agent for arm64, from whatever machine, tried under an emulator (build/arm64)
+	@$(NODE) scripts/build-arm64.ts
+	@BIRTHMARK_REQUIRE_ARM64=1 $(BIN)/ava test/unit/agent/arm64.test.ts
+
 check: deps ## types, and the walls between folders
 	@$(BIN)/tsc --noEmit
 	@$(BIN)/ava test/architecture.test.ts

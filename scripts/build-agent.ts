@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { withoutRaisedLimit } from './agent-runtime.ts';
+import { repairVersionDefinitions, withoutRaisedLimit } from './agent-runtime.ts';
 import { installCompiler } from './build-runtime.ts';
 import { bunExecutable } from './bundle.ts';
 import { toolEnvironment } from './packages.ts';
@@ -80,6 +80,7 @@ async function compile(steps: Steps, { target, runtime: executable, libraries, c
 		const search = ['--force-rpath', '--set-rpath', installedAt];
 		// One after the other: patchelf 0.14 stumbles over both at once.
 		for (const change of [['--add-needed', START_LIBRARY], ['--set-interpreter', `${installedAt}/${loader}`, ...search]]) await steps.run('patchelf', [...change, runtime], { env });
+		writeFileSync(runtime, repairVersionDefinitions(readFileSync(runtime)));
 		const output = join(directory, EXECUTABLE);
 		const args = ['build', '--compile', `--target=${target}`, ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY];
 		await steps.run(bunExecutable(), args, { cwd: PROJECT });
