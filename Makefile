@@ -7,10 +7,10 @@ NODE := $(SUDO) $(BIN)/node
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo down load install-runtime bench build client test test-unit test-integration soak check clean
+.PHONY: help deps demo down load install-runtime bench build build-arm64 client test test-unit test-integration soak check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: node_modules/.complete ## the npm packages, Node itself among them
 

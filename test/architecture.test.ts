@@ -69,7 +69,7 @@ test('each library has one owner', (t) => {
 	const foreign = violations(({ file, target }) => {
 		const owners = OWNERS[target];
 		if (owners) return !owners.some((owner) => file.startsWith(owner));
-		return !isPath(target) && !target.startsWith('node:') && !(target.startsWith('bun:') && file.startsWith('agent/'));
+		return !isPath(target) && !target.startsWith('node:');
 	});
 	t.deepEqual(foreign, []);
 });
