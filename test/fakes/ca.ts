@@ -92,7 +92,8 @@ const unlinted = () => undefined;
 /** The next generation of a CA: its chains lead to its own root and, by a cross-certificate, to that of the one before. */
 export async function successorOf(old: FakePki): Promise<FakePki> {
 	const pki = await createPki();
-	const dates = { notBefore: wholeSeconds(Date.now() - DAY_MS), notAfter: wholeSeconds(Date.now() + 30 * DAY_MS) };
+	// The old root's end: a second may have passed since that was made, and nothing ends later than its issuer.
+	const dates = { notBefore: wholeSeconds(Date.now() - DAY_MS), notAfter: old.rootIssuer.notAfter };
 	const [root] = decodePem('CERTIFICATE', pki.bundle.toString())!;
 	const cross = signCross(root!, { serial: createSerial(randomBytes), ...dates }, old.rootIssuer);
 	return { ...pki, intermediatePem: pki.intermediatePem + encodePem('CERTIFICATE', cross) };
