@@ -12,6 +12,7 @@
 
 import { closeSync, fchmodSync, lstatSync, mkdirSync, openSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { FileOwner } from '#common/protocol/publication.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import { filesOf, type GenerationFile } from './formats.ts';
 import { giveTo } from './give-file.ts';
@@ -29,6 +30,9 @@ const PUBLIC = 0o644;
 const GENERATION_MODE = 0o755;
 /** What the application put in their place need not be small. */
 const MAX_FILE_BYTES = 1024 * 1024;
+/** What the agent reads in the generation before, and the name of its own copy where the other is not its own. */
+const NEEDED_AGAIN: readonly string[] = [VolumeFile.key, VolumeFile.storePassword];
+const OWN_COPY = 'agent.';
 /** Gone, or something else in its place: a link, a directory, a pipe, what is far too large. */
 const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'EINVAL', 'EFBIG', 'ENXIO']);
 
@@ -89,29 +93,45 @@ export function publishedAt(directory: string): Date {
 function readGeneration(folder: HeldDirectory): Identity {
 	const read = (name: string): Buffer => readOrdinaryFile(folder.at(name), MAX_FILE_BYTES);
 	const chain = read(VolumeFile.certificate).toString('latin1');
-	return { key: read(VolumeFile.key).toString('latin1'), chain, bundle: read(VolumeFile.bundle), leaf: readLeaf(chain) };
+	return { key: readOwn(folder, VolumeFile.key), chain, bundle: read(VolumeFile.bundle), leaf: readLeaf(chain) };
 }
 
 /** Stays the same: programs are told it once and read the stores again and again. */
 function storePassword(root: HeldDirectory, previous: number | undefined): string {
 	try {
-		const text = using(holdWithin(root, PREFIX + previous), (folder) => readOrdinaryFile(folder.at(VolumeFile.storePassword), MAX_FILE_BYTES)).toString('latin1');
+		const text = using(holdWithin(root, PREFIX + previous), (folder) => readOwn(folder, VolumeFile.storePassword));
 		if (isStorePassword(text)) return text;
 	} catch {}
 	return newStorePassword();
 }
 
-function fillGeneration(folder: HeldDirectory, files: readonly GenerationFile[], publication: Publication): void {
-	for (const file of files) writeNew(folder, file, publication);
+/** A secret that the agent needs again, from its own copy if there is one. */
+function readOwn(folder: HeldDirectory, name: string): string {
+	const read = (path: string): string => readOrdinaryFile(path, MAX_FILE_BYTES).toString('latin1');
+	try {
+		return read(folder.at(OWN_COPY + name));
+	} catch (cause) {
+		if (systemCode(cause) !== 'ENOENT') throw cause;
+		return read(folder.at(name));
+	}
+}
+
+function fillGeneration(folder: HeldDirectory, files: readonly GenerationFile[], { keyMode, owner }: Publication): void {
+	const isGivenAway = owner !== undefined && owner.uid !== process.geteuid!();
+	for (const { name, data, isSecret } of files) {
+		writeNew(folder.at(name), data, isSecret ? keyMode : PUBLIC, owner);
+		// Root that lacks the capability to read what is others' could not renew with the key that it gave away.
+		if (isGivenAway && NEEDED_AGAIN.includes(name)) writeNew(folder.at(OWN_COPY + name), data, PRIVATE);
+	}
 	// Last: a directory that hands its group on does so no longer when somebody of another group changes its mode.
 	fchmodSync(folder.fd, GENERATION_MODE);
 }
 
-function writeNew(folder: HeldDirectory, { name, data, isSecret }: GenerationFile, { keyMode, owner }: Publication): void {
-	const file = openSync(folder.at(name), 'wx', PRIVATE);
+function writeNew(path: string, data: string | Buffer, mode: number, owner?: FileOwner): void {
+	const file = openSync(path, 'wx', PRIVATE);
 	try {
 		writeFileSync(file, data);
-		fchmodSync(file, isSecret ? keyMode : PUBLIC); // whatever the umask is
+		fchmodSync(file, mode); // whatever the umask is
 		if (owner) giveTo(owner, file);
 	} finally {
 		closeSync(file);

@@ -90,7 +90,7 @@ test('where the node runs the agent, formats and owners are the same, and paths 
 	t.is((await world.exec(container, ['cat', `${DIRECTORY}/.generation-1/tls.key`], { user: '999:998' })).code, 0);
 });
 
-test('root without any capability lets a group read keys, or says what to do', async (t) => {
+test('root with few capabilities, or none, gives away what it needs again, lets a group read keys, or says what to do', async (t) => {
 	const powerless = { HostConfig: { CapDrop: ['ALL'] } };
 	const container = await start(t, { uid: 999, gid: 998, keyMode: 0o640 }, powerless);
 	for (const serial of [1, 2]) {
@@ -98,6 +98,14 @@ test('root without any capability lets a group read keys, or says what to do', a
 		t.is((await world.exec(container, ['cat', `${DIRECTORY}/identity.pem`], { user: '999:998' })).code, 0);
 		t.is((await renew(container)).code, 0);
 	}
+	// What a server needs to become another user, and the agent to give it its files; no power to read them again.
+	const server = await start(t, { uid: 999, gid: 998, formats: ['pkcs12'] }, { HostConfig: { CapDrop: ['ALL'], CapAdd: ['CHOWN', 'SETUID', 'SETGID'] } });
+	t.deepEqual(await looks(server, 'tls.key', 'identity.p12.password'), ['999:998 600', '999:998 600']);
+	const password = () => world.exec(server, ['cat', `${DIRECTORY}/identity.p12.password`], { user: '999:998' });
+	const { stdout } = await password();
+	t.is((await renew(server)).code, 0);
+	t.is((await password()).stdout, stdout);
+
 	const unreadable = await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', uid: 999, gid: 998 }, { ...SLEEP, ...powerless });
 	t.like(await unreadable.wait(), { StatusCode: 78 });
 	t.regex(await world.logs(unreadable), /cannot be given to the user 999 and the group 998: keep the capability CHOWN, or let the group read the keys .*\[directory-unusable\]/);

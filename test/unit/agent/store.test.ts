@@ -149,6 +149,7 @@ const isRoot = process.geteuid!() === 0;
 		for (const name of ['identity.pem', 'tls.key', 'tls.crt', 'ca.crt']) t.like(statSync(join(directory, name)), owner);
 		t.is(statSync(join(directory, 'tls.key')).mode & 0o777, 0o400);
 		t.like(statSync(join(directory, 'current')), { uid: 0 }, 'what is in it is the agent\'s to change');
+		t.like(statSync(join(directory, 'current', 'agent.tls.key')), { uid: 0, mode: 0o100600 }, 'what the agent needs again it keeps');
 	}
 });
 
