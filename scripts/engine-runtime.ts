@@ -1,7 +1,8 @@
 /** birthmark-runtime for a private engine: a copy of its own with settings of its own, and what daemon.json says of it. */
 
-import { accessSync, constants, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { createRuntimeFiles } from '../cli/engine/runtime-files.ts';
+import { hookSocket, isProgram } from '../cli/engine/runtime-settings.ts';
 import { RUNTIME_EXECUTABLE } from './build-runtime.ts';
 import { engineEnvironment } from './engines.ts';
 import type { EnginePaths } from './paths.ts';
@@ -22,27 +23,15 @@ export interface RuntimeOptions {
  *
  * @returns what daemon.json needs for `--runtime birthmark`
  */
-export function installRuntime(paths: EnginePaths, { dataRoot = paths.data, runtime = findRunc() }: RuntimeOptions = {}): EngineSettings {
-	const directory = join(paths.state, 'runtime');
-	const program = join(directory, basename(RUNTIME_EXECUTABLE));
-	mkdirSync(directory, { recursive: true });
-	copyFileSync(RUNTIME_EXECUTABLE, program);
-	writeFileSync(`${program}.conf`, `runtime=${runtime}\ndata-root=${dataRoot}\nsocket=${join(paths.run, 'birthmark/hook.sock')}\n`);
-	return { runtimes: { [RUNTIME]: { path: program } } };
+export async function installRuntime(paths: EnginePaths, { dataRoot = paths.data, runtime = findRunc() }: RuntimeOptions = {}): Promise<EngineSettings> {
+	const files = createRuntimeFiles(join(paths.state, 'runtime'), RUNTIME_EXECUTABLE);
+	await files.install({ runtime, dataRoot, socket: hookSocket(paths.run) });
+	return { runtimes: { [RUNTIME]: { path: files.program } } };
 }
 
-/** The engine's own, which it finds by its PATH; whoever stands in front of it has to be told. */
+/** The engine finds it by its PATH; a program that is called by its path has to be told. */
 export function findRunc(): string {
-	const found = engineEnvironment()['PATH']!.split(':').map((directory) => join(directory, 'runc')).find(isExecutable);
+	const found = engineEnvironment()['PATH']!.split(':').map((directory) => join(directory, 'runc')).find(isProgram);
 	if (found === undefined) throw new StepError('there is no runc for the private engine', 'run make build again');
 	return found;
-}
-
-function isExecutable(path: string): boolean {
-	try {
-		accessSync(path, constants.X_OK);
-		return true;
-	} catch {
-		return false;
-	}
 }

@@ -62,7 +62,7 @@ export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) 
 	try {
 		const rootFileSystem = await buildAll(steps);
 		const docker = dockerCommand(steps, paths.host);
-		await steps.step('Starting an engine of its own', () => startEngine(steps, paths, { settings: installRuntime(paths) }));
+		await steps.step('Starting an engine of its own', async () => startEngine(steps, paths, { settings: await installRuntime(paths) }));
 		await steps.step('Building the images', async () => {
 			await buildImages(steps, docker, rootFileSystem);
 			await buildTestImages(steps, docker);
@@ -81,7 +81,7 @@ export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) 
 async function setUp(docker: Docker, paths: EnginePaths, tokenTtlSeconds: number): Promise<string> {
 	// Elsewhere with user namespaces.
 	const dataRoot = (await docker(['info', '--format', '{{.DockerRootDir}}'])).stdout.trim();
-	if (dataRoot !== paths.data) installRuntime(paths, { dataRoot });
+	if (dataRoot !== paths.data) await installRuntime(paths, { dataRoot });
 	const settings = { BIRTHMARK_CA_TRUST_DOMAIN: 'test.internal', BIRTHMARK_CA_ENVIRONMENT: 'test', BIRTHMARK_CA_TOKEN_TTL_SECONDS: String(tokenTtlSeconds) };
 	const caUrl = await startCa(docker, { container: CA_CONTAINER, volume: CA_VOLUME, port: await freePort(), settings });
 	const joinToken = await makeToken(docker, CA_CONTAINER, ['node', 'token', '--name', 'test-host', '--allow', 'api*/web-api', '--allow', 'web*/web']);

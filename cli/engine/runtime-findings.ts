@@ -31,7 +31,7 @@ async function look(program: string, is: string, dataRoot: string, plugin: Insta
 	if (settings === undefined) return broken(`${program}.conf is not there, or not understood: it makes no container`);
 	if (settings.dataRoot !== dataRoot) return broken(`it looks for containers in ${settings.dataRoot}, and the engine keeps them in ${dataRoot}`);
 	if (!isProgram(settings.runtime)) return broken(`the runtime behind it, ${settings.runtime}, cannot be run`);
-	if (plugin && settings.socket !== hookSocket(plugin)) return broken(`it asks on ${settings.socket}, and the plugin listens on ${hookSocket(plugin)}`);
+	if (plugin && settings.socket !== hookSocket(plugin.run)) return broken(`it asks on ${settings.socket}, and the plugin listens on ${hookSocket(plugin.run)}`);
 	if (version !== wanted) return warning(CHECK, `${is}; it is version ${version}, the plugin ${wanted}`, AGAIN);
 	return ok(CHECK, `${is}, version ${version}`);
 }

@@ -13,9 +13,9 @@ import type { EngineRuntimes } from './setup.ts';
 const DEFAULT_RUN = '/run';
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** The socket on which a plugin is asked, as the host sees it (plugin/hook). */
-export function hookSocket(plugin: InstalledPlugin | undefined): string {
-	return join(plugin?.run ?? DEFAULT_RUN, 'birthmark/hook.sock');
+/** The socket on which a plugin is asked, as the host sees it (plugin/hook). @param run the directory that the plugin has for its sockets */
+export function hookSocket(run = DEFAULT_RUN): string {
+	return join(run, 'birthmark/hook.sock');
 }
 
 /**
@@ -34,7 +34,7 @@ export function settingsFor({ dataRoot, defaultRuntime, runtimes }: EngineRuntim
 	const found = isAbsolute(runtime) ? [runtime] : (environment['PATH'] || DEFAULT_PATH).split(':').map((folder) => join(folder, runtime));
 	const path = found.find(isProgram);
 	if (path === undefined) throw new BirthmarkError('setup-failed', `there is no program ${quote(runtime)} that could make containers; name one with --runtime`);
-	return { runtime: path, dataRoot, socket: hookSocket(plugin) };
+	return { runtime: path, dataRoot, socket: hookSocket(plugin?.run) };
 }
 
 export function isProgram(path: string): boolean {
