@@ -1,7 +1,13 @@
 import test from 'ava';
+import { match, ok } from 'node:assert/strict';
+import { isIP } from 'node:net';
+import fc from 'fast-check';
 import { parseReload, parseServedAddress, type Reload, type ServedAddress } from '#common/protocol/reload.ts';
+import { mutated } from '../../../support/mutation.ts';
+import { holds } from '../../../support/property.ts';
 
-const refuse = (why: string) => new Error(why);
+class Refusal extends Error {}
+const refuse = (why: string) => new Refusal(why);
 
 const reloads: ReadonlyArray<readonly [string, Reload]> = [
 	['signal:HUP', { way: 'signal', signal: 'SIGHUP' }],
@@ -100,3 +106,38 @@ for (const [text, why] of noPorts) {
 		t.throws(() => parseServedAddress(text, refuse), { message: why });
 	});
 }
+
+/** What is read of a text, undefined when it is refused; whatever else is thrown is a fault. */
+function attempt<T>(read: (text: string, refuse: (why: string) => Error) => T, text: string): T | undefined {
+	try {
+		return read(text, refuse);
+	} catch (error) {
+		ok(error instanceof Refusal, String(error));
+		return undefined;
+	}
+}
+
+/** Texts that are nearly right, and any other. */
+const near = (right: readonly string[]) => fc.oneof(
+	fc.constantFrom(...right).chain((text) => mutated(Buffer.from(text)).map((bytes) => bytes.toString('utf8'))),
+	fc.string({ unit: 'binary' }),
+);
+
+test('whatever is read as a reload stays in the container, and within one line of a request', (t) => {
+	holds(t, 5000, fc.property(near(reloads.map(([text]) => text)), (text) => {
+		const reload = attempt(parseReload, text);
+		if (reload?.way === 'signal') match(reload.signal, /^SIG(?:HUP|USR1|USR2)$/);
+		if (reload?.way === 'exec') ok(reload.command[0] !== '' && reload.command.every((word) => !word.includes('\0')));
+		if (reload?.way !== 'http') return;
+		match(reload.path, /^\/[!-~]*$/);
+		if ('socketPath' in reload.to) match(reload.to.socketPath, /^\/[!-~]+$/);
+		else ok(['127.0.0.1', '::1'].includes(reload.to.host) && reload.to.port >= 1 && reload.to.port <= 65_535);
+	}));
+});
+
+test('whatever is read as a port is an address with a port', (t) => {
+	holds(t, 5000, fc.property(near(ports.map(([text]) => text)), (text) => {
+		const served = attempt(parseServedAddress, text);
+		if (served) ok(isIP(served.host) !== 0 && served.port >= 1 && served.port <= 65_535 && /^[a-z0-9.-]*$/.test(served.serverName ?? ''));
+	}));
+});
