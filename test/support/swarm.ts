@@ -1,0 +1,22 @@
+/** A swarm of the one engine under test. */
+
+import { freePort } from '../../scripts/ports.ts';
+import type { World } from './world.ts';
+
+/** @throws Error when the command fails */
+export async function docker(world: World, ...args: readonly string[]): Promise<string> {
+	const { code, stdout, stderr } = await world.cli(args);
+	if (code !== 0) throw new Error(`docker ${args.slice(0, 2).join(' ')}: ${stderr}`);
+	return stdout.trim();
+}
+
+export async function makeSwarm(world: World): Promise<void> {
+	// The swarm makes this network by itself, with a bridge whose name another engine on this machine may have taken.
+	await docker(world, 'network', 'create', '--opt', `com.docker.network.bridge.name=${world.paths.bridge}-gw`, '--opt', 'com.docker.network.bridge.enable_ip_masquerade=false', 'docker_gwbridge');
+	await docker(world, 'swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', `127.0.0.1:${await freePort()}`);
+}
+
+export async function leaveSwarm(world: World): Promise<void> {
+	await world.cli(['swarm', 'leave', '--force']);
+	await world.cli(['network', 'rm', 'docker_gwbridge']);
+}
