@@ -49,7 +49,7 @@ test('docker compose up --scale: three identities of one role, each of which the
 	}, SECONDS);
 });
 
-test.serial('docker stack deploy: a task has an identity of its own, which is renewed or replaced alone', async (t) => {
+test('docker stack deploy: a task has an identity of its own, which is renewed or replaced alone', async (t) => {
 	t.timeout(170_000);
 	t.teardown(() => useRuntimes(world, usualRuntimes(world)));
 	await useRuntimes(world, { runtimes: { [RUNTIME]: { path: ourRuntime(world) } }, 'default-runtime': RUNTIME });
