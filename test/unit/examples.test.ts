@@ -58,14 +58,15 @@ postgres.test('two instances: both start at once on an empty database, are one C
 
 for (const name of WITH_COMPOSE) {
 	test(`${name}: the labels are legal, the files are there, and the README tells to renew what there is`, (t) => {
-		const services = readComposeServices(join(EXAMPLES, name, 'compose.yaml'), {});
-		const names = Object.values(services).map(({ labels, runtime, volumes }) => {
+		const file = join(EXAMPLES, name, 'compose.yaml');
+		const [, project] = /^name: (.+)$/m.exec(readFileSync(file, 'utf8'))!;
+		const names = Object.entries(readComposeServices(file, {})).map(([service, { labels, runtime, volumes }]) => {
 			t.is(runtime, 'birthmark');
 			for (const source of volumes.map((volume) => volume.split(':')[0]!).filter((path) => path.startsWith('.'))) t.true(existsSync(join(EXAMPLES, name, source)), source);
-			return parseIdentityLabels(new Map(Object.entries(labels)))!.names.commonName;
+			return parseIdentityLabels(new Map(Object.entries(labels)), { commonName: `${project}-${service}-1` })!.names.commonName;
 		});
 		const readme = readFileSync(join(EXAMPLES, name, 'README.md'), 'utf8');
-		const renewed = [...readme.matchAll(/birthmark (?:rotate --cn|show) ([a-z]+)$/gm)].map(([, cn]) => cn!);
+		const renewed = [...readme.matchAll(/birthmark (?:rotate --cn|show) ([a-z0-9-]+)$/gm)].map(([, cn]) => cn!);
 		t.true(renewed.length > 0);
 		for (const cn of renewed) t.true(names.includes(cn), cn);
 	});

@@ -5,21 +5,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import { RUNTIME_EXECUTABLE } from '../../../scripts/build-runtime.ts';
 import { findRunc, RUNTIME } from '../../../scripts/engine-runtime.ts';
-import { freePort } from '../../../scripts/ports.ts';
-import { reloadEngine, writeDaemonJson } from '../../../scripts/private-engine.ts';
 import { alive, allRevoked } from '../../support/by-label.ts';
+import { ourRuntime, useRuntimes, usualRuntimes } from '../../support/runtimes.ts';
+import { docker, leaveSwarm, makeSwarm } from '../../support/swarm.ts';
 import { eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
 const RECORDED = 'recorded';
 const directory = join(world.state, 'recorded');
-
-/** @throws Error when the command fails */
-async function docker(...args: readonly string[]): Promise<string> {
-	const { code, stdout, stderr } = await world.cli(args);
-	if (code !== 0) throw new Error(`docker ${args.slice(0, 2).join(' ')}: ${stderr}`);
-	return stdout.trim();
-}
 
 /** Writes down how it is called and what the bundle holds, and hands the call on. */
 function recorder(name: string, next: string): string {
@@ -30,27 +23,17 @@ function recorder(name: string, next: string): string {
 	return path;
 }
 
-async function useRuntimes(settings: Record<string, unknown>, isTaken: (info: { DefaultRuntime: string; Runtimes: Record<string, { path?: string }> }) => boolean): Promise<void> {
-	writeDaemonJson(world.paths, [world.plugin], settings);
-	reloadEngine(world.paths);
-	await eventually('the engine has taken up its runtimes', async () => isTaken(await world.docker.info() as Parameters<typeof isTaken>[0]));
-}
-
-const ours = (): string => join(world.state, 'runtime/birthmark-runtime');
-
 test.before('the runtime is the default, and there is one that writes down what passes through it', async () => {
 	mkdirSync(directory);
 	const program = join(directory, 'birthmark-runtime');
 	copyFileSync(RUNTIME_EXECUTABLE, program);
-	const settings = readFileSync(`${ours()}.conf`, 'utf8');
+	const settings = readFileSync(`${ourRuntime(world)}.conf`, 'utf8');
 	writeFileSync(`${program}.conf`, settings.replace(/^runtime=.*$/m, `runtime=${recorder('after', findRunc())}`));
-	const runtimes = { [RUNTIME]: { path: ours() }, [RECORDED]: { path: recorder('before', program) } };
-	await useRuntimes({ runtimes, 'default-runtime': RUNTIME }, ({ DefaultRuntime, Runtimes }) => DefaultRuntime === RUNTIME && RECORDED in Runtimes);
+	const runtimes = { [RUNTIME]: { path: ourRuntime(world) }, [RECORDED]: { path: recorder('before', program) } };
+	await useRuntimes(world, { runtimes, 'default-runtime': RUNTIME });
 });
 
-test.after.always('as it was', async () => {
-	await useRuntimes({ runtimes: { [RUNTIME]: { path: ours() } }, 'default-runtime': 'runc' }, ({ DefaultRuntime, Runtimes }) => DefaultRuntime === 'runc' && !(RECORDED in Runtimes));
-});
+test.after.always('as it was', () => useRuntimes(world, usualRuntimes(world)));
 
 test('a label is enough', async (t) => {
 	const name = world.name();
@@ -84,14 +67,11 @@ test('a container without a label goes through it with every byte as it was', as
 
 test('tasks of a service have their identities by labels alone', async (t) => {
 	const name = world.name();
-	// The swarm makes this network by itself, with a bridge whose name another engine on this machine may have taken.
-	await docker('network', 'create', '--opt', `com.docker.network.bridge.name=${world.paths.bridge}-gw`, '--opt', 'com.docker.network.bridge.enable_ip_masquerade=false', 'docker_gwbridge');
-	t.teardown(() => world.cli(['network', 'rm', 'docker_gwbridge']));
-	await docker('swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', `127.0.0.1:${await freePort()}`);
-	t.teardown(() => world.cli(['swarm', 'leave', '--force']));
+	t.teardown(() => leaveSwarm(world));
+	await makeSwarm(world);
 	const labels = ['--container-label', `birthmark.cn=${name}`, '--container-label', 'birthmark.ou=web-api'];
 	const plain = ['--detach', '--no-resolve-image', '--endpoint-mode', 'dnsrr', '--restart-delay', '0s', '--stop-grace-period', '2s'];
-	await docker('service', 'create', '--name', name, '--replicas', '2', ...plain, ...labels, 'test/busybox', 'sleep', '600');
+	await docker(world, 'service', 'create', '--name', name, '--replicas', '2', ...plain, ...labels, 'test/busybox', 'sleep', '600');
 	const lives = () => world.identities().then((identities) => identities.filter(({ commonName }) => commonName === name));
 	const two = await eventually('two tasks have identities', async () => {
 		const identities = await lives();
@@ -105,6 +85,6 @@ test('tasks of a service have their identities by labels alone', async (t) => {
 		const identities = await lives();
 		return identities.length === 2 && identities.every(({ serial }) => serial !== two[0]!.serial);
 	}, 90);
-	await docker('service', 'rm', name);
+	await docker(world, 'service', 'rm', name);
 	await allRevoked(world, name, 90);
 });

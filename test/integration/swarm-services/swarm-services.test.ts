@@ -5,7 +5,7 @@
 
 import test, { type ExecutionContext } from 'ava';
 import type { Identity } from '#common/protocol/messages.ts';
-import { freePort } from '../../../scripts/ports.ts';
+import { docker as dockerOf, leaveSwarm, makeSwarm } from '../../support/swarm.ts';
 import { AGENT, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
@@ -14,23 +14,11 @@ const MOUNT = ['--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmar
 /** Without a registry, without a network of its own, and quick to replace a task. */
 const PLAIN = ['--detach', '--no-resolve-image', '--endpoint-mode', 'dnsrr', '--restart-delay', '0s', '--stop-grace-period', '2s', '--update-monitor', '1s', '--rollback-monitor', '1s'];
 
-/** @throws Error when the command fails */
-async function docker(...args: readonly string[]): Promise<string> {
-	const { code, stdout, stderr } = await world.cli(args);
-	if (code !== 0) throw new Error(`docker ${args.slice(0, 2).join(' ')}: ${stderr}`);
-	return stdout.trim();
-}
+const docker = (...args: readonly string[]): Promise<string> => dockerOf(world, ...args);
 
-test.before('a swarm', async () => {
-	// The swarm makes this network by itself, with a bridge whose name another engine on this machine may have taken.
-	await docker('network', 'create', '--opt', `com.docker.network.bridge.name=${world.paths.bridge}-gw`, '--opt', 'com.docker.network.bridge.enable_ip_masquerade=false', 'docker_gwbridge');
-	await docker('swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', `127.0.0.1:${await freePort()}`);
-});
+test.before('a swarm', () => makeSwarm(world));
 
-test.after.always('no swarm', async () => {
-	await world.cli(['swarm', 'leave', '--force']);
-	await world.cli(['network', 'rm', 'docker_gwbridge']);
-});
+test.after.always('no swarm', () => leaveSwarm(world));
 
 const labels = (cn: string): string[] => ['--container-label', `birthmark.cn=${cn}`, '--container-label', 'birthmark.ou=web-api'];
 
