@@ -19,10 +19,11 @@ import { planSetup, runSetup, runUndo, type SetupDeps } from '../engine/setup.ts
 import { changedLines } from '../engine/text-diff.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { printFinding } from '../finding-lines.ts';
+import { parseSeconds } from '../span.ts';
 
 const BUILT = fileURLToPath(new URL('../../build/runtime/birthmark-runtime', import.meta.url));
 /** An engine that reads its configuration again makes nothing new of what it has; a busy one may take its time. */
-const IN_FORCE_SECONDS = 30;
+const WAIT_SECONDS = 30;
 const STEP_MS = 100;
 
 interface EngineOptions {
@@ -40,6 +41,7 @@ interface SetupOptions extends EngineOptions {
 	readonly authorization?: boolean;
 	readonly dryRun?: boolean;
 	readonly force?: boolean;
+	readonly wait: number;
 }
 
 export function addEngine(program: Command, context: Context): void {
@@ -51,6 +53,7 @@ export function addEngine(program: Command, context: Context): void {
 	const withPlaces = (command: Command): Command => command
 		.option('--name <name>', 'of the runtime, as in docker run --runtime', 'birthmark')
 		.option('--directory <path>', 'where its program is installed', '/usr/local/lib/birthmark')
+		.option('--wait <span>', 'how long the engine may take to read its configuration', parseSeconds, WAIT_SECONDS)
 		.option('--daemon-json <path>', 'configuration of the engine (default: what the engine was started with, else /etc/docker/daemon.json)');
 
 	withPlaces(add('setup', 'install birthmark-runtime and let the engine know it: a label is then enough; as root'))
@@ -105,7 +108,7 @@ async function status(context: Context, { host, plugin: name }: EngineOptions): 
 	if (!healthy) process.exitCode = ExitCode.unhealthy;
 }
 
-async function open(context: Context, { host, directory: given, daemonJson, program }: Omit<SetupOptions, 'force'>): Promise<{ deps: SetupDeps; process: ReturnType<typeof findEngineProcess>; engine: EngineForSetup }> {
+async function open(context: Context, { host, directory: given, daemonJson, program, wait }: Omit<SetupOptions, 'force'>): Promise<{ deps: SetupDeps; process: ReturnType<typeof findEngineProcess>; engine: EngineForSetup }> {
 	if (process.getuid?.() !== 0) throw new BirthmarkError('forbidden', 'only root on the engine\'s host can set it up; run it with sudo');
 	const [directory, socket] = [resolve(given), engineSocket(host)];
 	const running = findEngineProcess(socket);
@@ -120,7 +123,7 @@ async function open(context: Context, { host, directory: given, daemonJson, prog
 		validate: async (text) => validateDaemonJson(running, await engine.version(), text),
 		checkChain: async (chain) => checkChain(chain, await engine.plugins()),
 		reload: () => void process.kill(running.pid, 'SIGHUP'),
-		eventually,
+		eventually: (ask) => eventually(ask, wait),
 		onStep: (title) => {
 			if (!context.wantsJson()) context.output.line(title);
 		},
@@ -129,8 +132,8 @@ async function open(context: Context, { host, directory: given, daemonJson, prog
 }
 
 /** An engine that does not answer for the moment has not said no. */
-async function eventually(ask: () => Promise<boolean>): Promise<boolean> {
-	const end = performance.now() + IN_FORCE_SECONDS * 1000;
+async function eventually(ask: () => Promise<boolean>, seconds: number): Promise<boolean> {
+	const end = performance.now() + seconds * 1000;
 	do {
 		if (await ask().catch(() => false)) return true;
 		await sleep(STEP_MS);

@@ -98,7 +98,7 @@ test('a configuration that the engine would not take is not written, and one tha
 	const before = readFileSync(paths.daemonJson, 'utf8');
 	const unknown = before.replace('{', '{\n\t"there-is-no-such-directive": 1,');
 	writeFileSync(paths.daemonJson, unknown);
-	const refused = await engine('setup');
+	const refused = await engine('setup', '--wait', '2');
 	t.is(refused.code, 1, refused.stdout);
 	t.regex(refused.stderr, /the engine would not take|the engine did not take/);
 	t.is(readFileSync(paths.daemonJson, 'utf8'), unknown);
