@@ -5,17 +5,10 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import { membersOf, replaceAt, valueAt, type Member } from '#common/runtime/json-places.ts';
 
 /** For what has no indentation to go by. */
 const INDENT = '  ';
-
-interface Member {
-	readonly key: string;
-	/** offsets of the first quote of the key, of the value, and behind it */
-	readonly start: number;
-	readonly value: number;
-	readonly end: number;
-}
 
 /** @throws BirthmarkError `config-invalid` unless it is one JSON object without a key that is there twice */
 export function parseObject(text: string, path: string): Record<string, unknown> {
@@ -26,7 +19,7 @@ export function parseObject(text: string, path: string): Record<string, unknown>
 		throw new BirthmarkError('config-invalid', `${path} is no JSON: ${(cause as Error).message}; mend it first`, { cause });
 	}
 	if (typeof document !== 'object' || document === null || Array.isArray(document)) throw new BirthmarkError('config-invalid', `${path} holds no JSON object; mend it first`);
-	const keys = membersOf(text, text.indexOf('{')).map(({ key }) => key);
+	const keys = membersOf(text, valueAt(text)).map(({ key }) => key);
 	const twice = keys.find((key, at) => keys.indexOf(key) !== at);
 	if (twice !== undefined) throw new BirthmarkError('config-invalid', `${path} has the key ${quote(twice)} twice; leave one`);
 	return document as Record<string, unknown>;
@@ -37,45 +30,47 @@ export function parseObject(text: string, path: string): Record<string, unknown>
  * @param path keys from the outermost object inwards; objects that are missing on the way are made
  */
 export function setMember(text: string, path: readonly string[], value: unknown): string {
-	return put(text, text.indexOf('{'), path, value);
+	return put(text, valueAt(text).start, path, value);
 }
 
 /** @param path of a member; nothing changes when there is none */
 export function removeMember(text: string, path: readonly string[]): string {
-	let open = text.indexOf('{');
+	let start = valueAt(text).start;
 	for (const [depth, key] of path.entries()) {
-		const members = membersOf(text, open);
+		const members = membersOf(text, { start });
 		const at = members.findIndex((member) => member.key === key);
 		const member = members[at];
 		if (!member) return text;
-		if (depth === path.length - 1) return cut(text, open, members, at);
-		if (text[member.value] !== '{') return text;
-		open = member.value;
+		if (depth === path.length - 1) return cut(text, start, members, at);
+		if (text[member.value.start] !== '{') return text;
+		start = member.value.start;
 	}
 	return text;
 }
 
-function put(text: string, open: number, [key = '', ...rest]: readonly string[], value: unknown): string {
-	const members = membersOf(text, open);
+/** @param object where it begins */
+function put(text: string, object: number, [key = '', ...rest]: readonly string[], value: unknown): string {
+	const members = membersOf(text, { start: object });
 	const there = members.find((member) => member.key === key);
-	if (there && rest.length > 0 && text[there.value] === '{') return put(text, there.value, rest, value);
+	if (there && rest.length > 0 && text[there.value.start] === '{') return put(text, there.value.start, rest, value);
 	const whole = rest.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
-	if (there) return text.slice(0, there.value) + print(whole, indentAt(text, there.start), unitOf(text)) + text.slice(there.end);
+	const unit = unitOf(text);
+	if (there) return replaceAt(text, [{ ...there.value, with: print(whole, indentAt(text, there.name.start), unit) }]);
 	const last = members.at(-1);
-	const isOnLines = last === undefined || text.slice(open, last.start).includes('\n');
-	const outer = indentAt(text, open);
-	const indent = last ? indentAt(text, last.start) : outer + unitOf(text);
-	const member = `${JSON.stringify(key)}: ${isOnLines ? print(whole, indent, unitOf(text)) : JSON.stringify(whole)}`;
-	if (last) return text.slice(0, last.end) + (isOnLines ? `,\n${indent}` : ', ') + member + text.slice(last.end);
-	return `${text.slice(0, open)}{\n${indent}${member}\n${outer}}${text.slice(endOf(text, open))}`;
+	const isOnLines = last === undefined || text.slice(object, last.name.start).includes('\n');
+	const outer = indentAt(text, object);
+	const indent = last ? indentAt(text, last.name.start) : outer + unit;
+	const member = `${JSON.stringify(key)}: ${isOnLines ? print(whole, indent, unit) : JSON.stringify(whole)}`;
+	if (last) return replaceAt(text, [{ start: last.value.end, end: last.value.end, with: (isOnLines ? `,\n${indent}` : ', ') + member }]);
+	return replaceAt(text, [{ ...valueAt(text, object), with: `{\n${indent}${member}\n${outer}}` }]);
 }
 
-function cut(text: string, open: number, members: readonly Member[], at: number): string {
-	const { start, end } = members[at]!;
+function cut(text: string, object: number, members: readonly Member[], at: number): string {
+	const { name, value } = members[at]!;
 	const [before, after] = [members[at - 1], members[at + 1]];
-	if (before) return text.slice(0, before.end) + text.slice(end);
-	if (after) return text.slice(0, start) + text.slice(after.start);
-	return `${text.slice(0, open)}{}${text.slice(endOf(text, open))}`;
+	if (before) return replaceAt(text, [{ start: before.value.end, end: value.end, with: '' }]);
+	if (after) return replaceAt(text, [{ start: name.start, end: after.name.start, with: '' }]);
+	return replaceAt(text, [{ ...valueAt(text, object), with: '{}' }]);
 }
 
 function print(value: unknown, indent: string, unit: string): string {
@@ -89,47 +84,4 @@ function indentAt(text: string, offset: number): string {
 
 function unitOf(text: string): string {
 	return /\{[ \t]*\r?\n([ \t]+)"/.exec(text)?.[1] ?? INDENT;
-}
-
-/** @param open offset of the brace of an object in a text that is JSON */
-function membersOf(text: string, open: number): Member[] {
-	const members: Member[] = [];
-	let at = skipBlanks(text, open + 1);
-	while (text[at] === '"') {
-		const behindKey = endOf(text, at);
-		const value = skipBlanks(text, skipBlanks(text, behindKey) + 1);
-		const end = endOf(text, value);
-		members.push({ key: JSON.parse(text.slice(at, behindKey)) as string, start: at, value, end });
-		at = skipBlanks(text, end);
-		if (text[at] === ',') at = skipBlanks(text, at + 1);
-	}
-	return members;
-}
-
-/** Behind the value that begins here. */
-function endOf(text: string, start: number): number {
-	let depth = 0;
-	let at = start;
-	do {
-		const character = text[at]!;
-		if (character === '"') at = behindString(text, at);
-		else if (depth === 0 && !'{['.includes(character)) return at + /^[^\s,\]}]*/.exec(text.slice(at))![0].length;
-		else {
-			if ('{['.includes(character)) depth++;
-			else if ('}]'.includes(character)) depth--;
-			at++;
-		}
-	} while (depth > 0);
-	return at;
-}
-
-function behindString(text: string, start: number): number {
-	let at = start + 1;
-	while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-	return at + 1;
-}
-
-function skipBlanks(text: string, at: number): number {
-	while (/[ \t\r\n]/.test(text[at] ?? '')) at++;
-	return at;
 }

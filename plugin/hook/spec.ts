@@ -8,8 +8,8 @@ import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY, VolumeFile } from '#common/protocol/volume-files.ts';
+import { membersOf, replaceAt, valueAt, type Place } from '#common/runtime/json-places.ts';
 import { isWithin } from '../authz/host-paths.ts';
-import { membersOf, replaceAt, valueAt, type Place } from './json-places.ts';
 
 export interface SpecChange {
 	/** where the identity's tmpfs is on the host; undefined for a container that mounts its volume itself */
@@ -35,13 +35,13 @@ const POSTSTOP_SECONDS = 5;
  */
 export function changeSpec(text: string, { source, runsAgent, poststop }: SpecChange): string {
 	const spec = parse(text);
-	const top = membersOf(text, valueAt(text));
+	const top = uniqueMembers(text, valueAt(text));
 	const changes: (Place & { readonly with: string })[] = [];
 	const insert = (at: number, what: string): void => void changes.push({ start: at, end: at, with: what });
 
 	if (runsAgent) {
 		const process = top.get('process');
-		const list = process && isObject(spec.process) ? membersOf(text, process).get('args') : undefined;
+		const list = process && isObject(spec.process) ? uniqueMembers(text, process).get('args') : undefined;
 		const args = isObject(spec.process) ? spec.process['args'] : undefined;
 		if (!list || !isCommand(args)) throw unknownForm('does not say what is to be run');
 		// What the engine puts in front for `--init` stays first, and reaps.
@@ -65,7 +65,7 @@ export function changeSpec(text: string, { source, runsAgent, poststop }: SpecCh
 		else if (!hooks || !isObject(spec.hooks)) throw unknownForm('has hooks that are no object');
 		else {
 			listOf(spec.hooks['poststop'], 'poststop');
-			append(membersOf(text, hooks), 'poststop', hook, hooks.start);
+			append(uniqueMembers(text, hooks), 'poststop', hook, hooks.start);
 		}
 	}
 	return checked(replaceAt(text, changes));
@@ -97,10 +97,19 @@ function elementAt(text: string, list: Place, index: number): number {
 	return valueAt(text, at).start;
 }
 
+/** @throws BirthmarkError `request-malformed` for a key that is there twice, as Go compares keys: in any case */
+function uniqueMembers(text: string, object: Place): ReadonlyMap<string, Place> {
+	const members = membersOf(text, object);
+	const folded = members.map(({ key }) => key.toLowerCase());
+	const twice = members.find((_, at) => folded.indexOf(folded[at]!) !== at);
+	if (twice) throw new BirthmarkError('request-malformed', `the configuration of the container has the key "${twice.key}" twice`);
+	return new Map(members.map(({ key, value }) => [key, value]));
+}
+
 /** What the runtime will read, in which no key may be there twice. */
 function checked(text: string): string {
 	parse(text);
-	membersOf(text, valueAt(text));
+	uniqueMembers(text, valueAt(text));
 	return text;
 }
 

@@ -1,11 +1,8 @@
 /**
- * Where things stand in a JSON text (RFC 8259), so that a part of it can be replaced and every other
- * byte stays as it is: numbers beyond what JavaScript can hold, keys that nobody here knows.
- *
- * The text has to be valid; only its structure is looked at here.
+ * Where things stand in a JSON text (RFC 8259), so that a part of it can be changed and every other
+ * character stays as it is: order, blanks, numbers beyond what JavaScript can hold, keys that nobody
+ * here knows. The text has to be valid; only its structure is looked at.
  */
-
-import { BirthmarkError } from '#common/protocol/errors.ts';
 
 /** From the first character of a value to behind its last. */
 export interface Place {
@@ -13,31 +10,31 @@ export interface Place {
 	readonly end: number;
 }
 
+export interface Member {
+	/** as it reads, without escapes */
+	readonly key: string;
+	/** of the key, with its quotes */
+	readonly name: Place;
+	readonly value: Place;
+}
+
 const TOKEN = /"(?:[^"\\]|\\.)*"|[[\]{}]|[^\s"[\]{},:]+/gsy;
 const SPACE = /[\s,:]*/y;
 
-/**
- * @param object where an object stands
- * @returns key → its value's place
- * @throws BirthmarkError `request-malformed` for a key that is there twice, as Go compares keys: in any case
- */
-export function membersOf(text: string, object: Place): ReadonlyMap<string, Place> {
-	const members = new Map<string, Place>();
-	const folded = new Set<string>();
-	let at = afterSpace(text, object.start + 1);
+/** @param object where an object begins @returns in their order, also a key that is there twice */
+export function membersOf(text: string, { start }: Pick<Place, 'start'>): Member[] {
+	const members: Member[] = [];
+	let at = afterSpace(text, start + 1);
 	while (text[at] !== '}') {
 		const name = valueAt(text, at);
-		const value = valueAt(text, afterSpace(text, name.end));
-		const key = JSON.parse(text.slice(name.start, name.end)) as string;
-		if (folded.has(key.toLowerCase())) throw new BirthmarkError('request-malformed', `the configuration of the container has the key "${key}" twice`);
-		folded.add(key.toLowerCase());
-		members.set(key, value);
+		const value = valueAt(text, name.end);
+		members.push({ key: JSON.parse(text.slice(name.start, name.end)) as string, name, value });
 		at = afterSpace(text, value.end);
 	}
 	return members;
 }
 
-/** The value that begins at or after `at`. */
+/** The value that begins at or after `at`. @throws SyntaxError at the end of a text that is not valid */
 export function valueAt(text: string, at = 0): Place {
 	const start = afterSpace(text, at);
 	let position = start;
@@ -45,7 +42,7 @@ export function valueAt(text: string, at = 0): Place {
 	do {
 		TOKEN.lastIndex = afterSpace(text, position);
 		const token = TOKEN.exec(text)?.[0];
-		if (token === undefined) throw new BirthmarkError('request-malformed', 'the configuration of the container is no JSON');
+		if (token === undefined) throw new SyntaxError('the text is no JSON');
 		if (token === '{' || token === '[') depth++;
 		if (token === '}' || token === ']') depth--;
 		position = TOKEN.lastIndex;
