@@ -24,7 +24,7 @@ import { reloadingFrom } from './reload.ts';
 import { renew, requireIdentity } from './renew.ts';
 import { retryWhileUnavailable } from './retry.ts';
 import { Interrupted, routeSignals } from './signals.ts';
-import { systemSleep } from './sleep.ts';
+import { collectGarbage, systemSleep } from './sleep.ts';
 import { describeStatus, formatStatus } from './status.ts';
 import { publishedAt } from './store.ts';
 import { isNotExecutable } from './supervise.ts';
@@ -53,6 +53,7 @@ async function run(line: CommandLine): Promise<number> {
 		clock: systemClock,
 		random: Math.random,
 		sleep: systemSleep,
+		tidyUp: collectGarbage,
 		bundleCheckSeconds: bundleCheckSeconds(process.env),
 		publication: publicationFrom(settings),
 		watchDemands: (watched: string) => watchDemands(watched, logger),

@@ -9,13 +9,12 @@ import type { Demands } from './demand.ts';
 import { createBundleFollower, type FollowBundleDeps } from './follow-bundle.ts';
 import { EXPIRED, type Leaf } from './identity.ts';
 import { renew, requireIdentity, type RenewDeps } from './renew.ts';
-import { sleepUntil, type Sleep } from './sleep.ts';
+import { sleepUntil, type SleepUntilDeps } from './sleep.ts';
 
-export interface RenewalLoopDeps extends RenewDeps {
+export interface RenewalLoopDeps extends RenewDeps, SleepUntilDeps {
 	readonly ca: RenewDeps['ca'] & FollowBundleDeps['ca'];
 	/** 0 ≤ x < 1 */
 	readonly random: () => number;
-	readonly sleep: Sleep;
 	/** the longest time between two looks at the trust bundle */
 	readonly bundleCheckSeconds: number;
 	/** begins to look for demands; closed when the loop ends */
@@ -91,7 +90,7 @@ export function renewalInstant(now: Date, notAfter: Date, random: () => number):
 	return new Date(now.getTime() + Math.max(MIN_DELAY_MS, lifetime * (EARLIEST + (LATEST - EARLIEST) * random())));
 }
 
-type Waiting = Pick<RenewalLoopDeps, 'clock' | 'sleep'> & { readonly demands: Demands };
+type Waiting = SleepUntilDeps & { readonly demands: Demands };
 
 /** @returns true when somebody demands that the certificate of this serial number is renewed now */
 async function sleepUnlessDemanded(instant: Date, serial: string, signal: AbortSignal, deps: Waiting): Promise<boolean> {

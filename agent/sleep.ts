@@ -17,16 +17,31 @@ export const systemSleep: Sleep = async (milliseconds, signal) => {
 /** Timers stand still while a machine is suspended; the wall clock is looked at this often. */
 const LONGEST_STEP_MS = 60_000;
 
+export interface SleepUntilDeps {
+	readonly clock: Clock;
+	readonly sleep: Sleep;
+	/** called once, at the first look at the clock of a long sleep: what came before has left garbage, and nobody waits */
+	readonly tidyUp?: () => void;
+}
+
 /**
  * Resolves when the clock shows the instant or later, at most a minute late after a suspend; and once the
  * time until then has been slept, whatever a clock that was set back meanwhile shows.
  */
-export async function sleepUntil(instant: Date, signal: AbortSignal, { clock, sleep }: { clock: Clock; sleep: Sleep }): Promise<void> {
+export async function sleepUntil(instant: Date, signal: AbortSignal, { clock, sleep, tidyUp }: SleepUntilDeps): Promise<void> {
 	const byClock = () => instant.getTime() - clock.now().getTime();
+	let isTidy = false;
 	for (let bySleep = byClock(); ;) {
 		const step = Math.min(byClock(), bySleep, LONGEST_STEP_MS);
 		if (step <= 0) return;
 		await sleep(step, signal);
 		bySleep -= step;
+		if (!isTidy && step === LONGEST_STEP_MS) tidyUp?.();
+		isTidy = true;
 	}
+}
+
+/** Collects garbage, with what the runtime offers for it, and gives memory back. */
+export function collectGarbage(): void {
+	(globalThis as { readonly Bun?: { gc(synchronous: boolean): void } }).Bun?.gc(true);
 }

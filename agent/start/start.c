@@ -24,7 +24,9 @@ static char marker[] = "BIRTHMARK_START=command";
 static const char markerOfApplication[] = "BIRTHMARK_START=application";
 
 static char withoutCompiler[] = "BUN_JSC_useJIT=0", oneCollector[] = "BUN_JSC_numberOfGCMarkers=1";
-static char *const settings[] = {marker, withoutCompiler, oneCollector};
+/* The agent says itself when garbage is to be collected; memory goes back to the system at once, not by a thread that looks for it. */
+static char withoutTimer[] = "BUN_GC_TIMER_DISABLE=1", withoutThread[] = "MIMALLOC_PURGE_DELAY=0";
+static char *const settings[] = {marker, withoutCompiler, oneCollector, withoutTimer, withoutThread};
 static const char *const ofRuntime[] = {"BUN_", "NODE_", "MIMALLOC_", "BIRTHMARK_START="};
 
 extern char **environ;

@@ -36,7 +36,7 @@ const ROWS: Readonly<Record<string, ContainerCreateOptions>> = {
 	'all of these at once': { Image: 'test/distroless', User: 'nonroot', HostConfig: { ReadonlyRootfs: true, CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'], NetworkMode: 'none' } },
 	'`--init`': { Image: 'test/busybox', HostConfig: { Init: true } },
 	'`--network none`': { Image: 'test/busybox', HostConfig: { NetworkMode: 'none' } },
-	'`--pids-limit 12`': { Image: 'test/scratch', HostConfig: { PidsLimit: 12 } },
+	'`--pids-limit 6`': { Image: 'test/scratch', HostConfig: { PidsLimit: 6 } },
 	'`--memory 32m`': { Image: 'test/scratch', HostConfig: { Memory: 32 * MEBIBYTE, MemorySwap: 32 * MEBIBYTE } },
 	'`--ulimit nofile=1024:4096`': { Image: 'test/busybox', HostConfig: { Ulimits: LIMITS } },
 };

@@ -39,3 +39,16 @@ test('an interruption ends a sleep with its own reason', async (t) => {
 	stop.abort(reason);
 	t.is(await t.throwsAsync(sleeping), reason);
 });
+
+test('a long sleep is the time to tidy up, once; a short one is not', async (t) => {
+	for (const [seconds, times] of [[59, 0], [61, 1], [3600, 1]] as const) {
+		let now = 0;
+		let tidied = 0;
+		await sleepUntil(new Date(seconds * 1000), new AbortController().signal, {
+			clock: { now: () => new Date(now) },
+			sleep: async (milliseconds) => void (now += milliseconds),
+			tidyUp: () => tidied++,
+		});
+		t.is(tidied, times, `${seconds} s`);
+	}
+});
