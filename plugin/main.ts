@@ -15,6 +15,7 @@ import { onShutdown } from '#common/runtime/shutdown.ts';
 import { createMakers } from './authz/attach.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
 import type { EngineCall } from './authz/engine-call.ts';
+import { createEngineRuntimes } from './authz/engine-runtimes.ts';
 import { createContainerLookup } from './authz/container-lookup.ts';
 import { createHostZones } from './authz/host-zones.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
@@ -112,6 +113,7 @@ const shared: SharedDeps = {
 	lookup: createContainerLookup({ engine }),
 	makers: createMakers(),
 	imagesForRuntime: createRememberedImages(),
+	runtimes: createEngineRuntimes(engine),
 };
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {
 	await runGuard({ shared, hostRoot, policyPath: config.POLICY_FILE, engineSocket: config.ENGINE_SOCKET, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });

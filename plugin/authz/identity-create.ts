@@ -28,6 +28,7 @@ import { checkPrivileges } from './privileges.ts';
 import { containerState } from './labelled-containers.ts';
 import { ownershipOf, type OwnerDeps } from './ownership.ts';
 import { refuseSwarmLabels } from './swarm-labels.ts';
+import type { EngineRuntimes } from './engine-runtimes.ts';
 import type { RememberedImages } from './remembered-images.ts';
 import { agentNeedsRuntime, isOurRuntime, runtimeOption } from './runtimes.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
@@ -37,10 +38,10 @@ export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
 	readonly engine: {
 		image(reference: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
-		info(): Promise<EngineInfo>;
 		inspect(reference: string): Promise<EngineContainerDetails | undefined>;
 	};
 	readonly records: BirthDeps['records'] & Pick<Records, 'hasVolume' | 'identitiesOf'>;
+	readonly runtimes: EngineRuntimes;
 	readonly policy: Judge;
 	/** O of every name on this node; empty before it has joined */
 	readonly environment: () => string;
@@ -77,7 +78,7 @@ export async function checkIdentityCreate(deps: IdentityCreateDeps, call: Engine
 		);
 	}
 	checkPrivileges(body);
-	if ((await checkDelivery(deps, self, body, identity)) === 'volume') {
+	if ((await decideDelivery(deps, self, body, identity)) === 'volume') {
 		const volume = checkIdentityMount(self, body, isOurs);
 		if (volume !== '') await checkOwner(deps, volume, identity);
 	} else if (!hasIdentityLabels(body.labels)) deps.imagesForRuntime.remember(body.image);
@@ -111,7 +112,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	refuseSwarmLabels(labels);
 	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, container, labels));
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
-	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity);
+	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity, deps.runtimes.look);
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
 	if (inside) throw new BirthmarkError('mount-illegal', `another volume, perhaps the image's own, is mounted at ${quote(inside.Destination)}, where the identity is; use an image without`);
@@ -127,16 +128,25 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, ...ownership, sizeBytes, inodes, caWay, delivery, agentMode });
 }
 
+/** What was true a moment ago will do for a yes, which is looked at again after the container was created. */
+async function decideDelivery(deps: IdentityCreateDeps, self: Self, body: CreateBody, identity: IdentityLabels): Promise<Delivery> {
+	try {
+		return await checkDelivery(deps, self, body, identity, deps.runtimes.glance);
+	} catch {
+		return checkDelivery(deps, self, body, identity, deps.runtimes.ask);
+	}
+}
+
 /**
  * By its volume if it mounts one, else by the runtime, which must be ours: with another one it would start
  * without an identity.
  *
  * @throws BirthmarkError `mount-missing`, `mount-illegal`, `label-illegal`
  */
-async function checkDelivery(deps: IdentityCreateDeps, self: Self, body: CreateBody, { agentMode }: IdentityLabels): Promise<Delivery> {
+async function checkDelivery(deps: IdentityCreateDeps, self: Self, body: CreateBody, { agentMode }: IdentityLabels, ask: () => Promise<EngineInfo>): Promise<Delivery> {
 	const isByVolume = identityMounts(self, body, (volume) => isOurVolume(deps, volume)).length > 0;
 	if (isByVolume && agentMode !== 'exec') return 'volume';
-	const info = await deps.engine.info();
+	const info = await ask();
 	if (!isOurRuntime(info, body.runtime)) {
 		if (!isByVolume) throw mountMissing(self, runtimeOption(info));
 		throw agentNeedsRuntime(runtimeOption(info));

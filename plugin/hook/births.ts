@@ -15,7 +15,7 @@ import type { Answer, BirthQuestion, EndQuestion } from './wire.ts';
 
 export interface HookDeps {
 	readonly records: Pick<Records, 'identityOfContainer'>;
-	readonly volumes: Pick<IdentityVolumes, 'startByRuntime' | 'endStart'>;
+	readonly volumes: Pick<IdentityVolumes, 'startByRuntime' | 'endByRuntime' | 'endStart'>;
 	/** where an identity's tmpfs is for whoever makes containers; throws when it does not reach them */
 	readonly placeForContainers: (volume: string) => Promise<string>;
 	readonly logger: Pick<Logger, 'info' | 'error'>;
@@ -42,9 +42,9 @@ export async function answerBirth(deps: HookDeps, question: BirthQuestion): Prom
 	}
 }
 
-/** The start is over: in the records when this returns, at the CA later. */
+/** The start is over: in the records when this resolves, on the host and at the CA later. */
 export async function endByRuntime({ volumes }: Pick<HookDeps, 'volumes'>, { containerId, startId }: EndQuestion): Promise<void> {
-	await volumes.endStart(containerId, startId);
+	await volumes.endByRuntime(containerId, startId);
 }
 
 async function prepare({ records, volumes, placeForContainers }: HookDeps, { verb, containerId, executable, state, config }: BirthQuestion): Promise<Prepared> {

@@ -17,9 +17,10 @@ import { checkReservedPlace } from '../authz/identity-mount.ts';
 import { COMMON_NAME_LABEL, hasIdentityLabels, identityLabelsOf, parseIdentityLabels, withImageLabels } from '../authz/labels.ts';
 import { ownershipOf, type OwnerDeps } from '../authz/ownership.ts';
 import { checkPrivileges } from '../authz/privileges.ts';
+import type { EngineRuntimes } from '../authz/engine-runtimes.ts';
 import { agentNeedsRuntime, ourRuntimes } from '../authz/runtimes.ts';
 import type { EngineCall } from '../authz/engine-call.ts';
-import type { EngineImage, EngineInfo } from '../docker.ts';
+import type { EngineImage } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import type { Judge } from '../policy/judge.ts';
 import { mountOption, namesUs, type Self } from '../self.ts';
@@ -28,7 +29,8 @@ import { namesOfTasks } from './task-names.ts';
 
 export interface ServiceBirthDeps extends OwnerDeps {
 	readonly self: () => Promise<Self>;
-	readonly engine: { image(reference: string): Promise<EngineImage | undefined>; info(): Promise<EngineInfo> };
+	readonly engine: { image(reference: string): Promise<EngineImage | undefined> };
+	readonly runtimes: Pick<EngineRuntimes, 'ask'>;
 	readonly ca: { authorize(request: AuthorizeRequest): Promise<Authorization> };
 	readonly records: { hasVolume(name: string): boolean };
 	readonly policy: Judge;
@@ -68,7 +70,7 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	if (!identity) {
 		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the containers of the service; add --container-label birthmark.cn=NAME');
 	}
-	if (ours.length > 0 && identity.agentMode === 'exec' && !ourRuntimes(await deps.engine.info()).isDefault) throw agentNeedsRuntime('make birthmark-runtime the engine\'s default runtime');
+	if (ours.length > 0 && identity.agentMode === 'exec' && !ourRuntimes(await deps.runtimes.ask()).isDefault) throw agentNeedsRuntime('make birthmark-runtime the engine\'s default runtime');
 	const user = asString(container.get('user'), 'User');
 	const capAdd = strings(container, 'capabilityadd');
 	checkPrivileges({ privileged: false, capAdd });
@@ -98,8 +100,8 @@ function checkServiceMount(self: Self, mounts: readonly MountSpec[], ours: reado
 }
 
 /** Tasks start with the engine's default runtime: it hands the identity over, if it is ours. */
-async function checkRuntime({ engine }: ServiceBirthDeps, self: Self, mounts: readonly MountSpec[], files: readonly string[]): Promise<void> {
-	const { names, isDefault } = ourRuntimes(await engine.info());
+async function checkRuntime({ runtimes }: ServiceBirthDeps, self: Self, mounts: readonly MountSpec[], files: readonly string[]): Promise<void> {
+	const { names, isDefault } = ourRuntimes(await runtimes.ask());
 	if (isDefault) return checkPlace(mounts, files);
 	const remedy = names.length > 0 ? 'make birthmark-runtime the engine\'s default runtime' : 'set the runtime up as the engine\'s default (birthmark engine setup --default)';
 	throw new BirthmarkError('mount-missing', `the service has birthmark labels, but not the volume that carries an identity; add ${mountOption(self)}, or ${remedy}`);

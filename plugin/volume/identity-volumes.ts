@@ -139,15 +139,36 @@ export class IdentityVolumes {
 	/** Ends the start `startId` if it is still the current one, whoever holds the volume. */
 	endStart(volume: string, startId: string): Promise<void> {
 		return this.#lock(volume, async () => {
-			if (this.#deps.records.identity(volume)?.startId !== startId) return;
-			try {
-				this.#deps.records.endStart(volume);
-			} catch (error) {
-				this.#doubtful.set(volume, startId);
-				throw error;
-			}
-			await this.#tearDown(volume);
+			if (this.#recordEnd(volume, startId)) await this.#tearDown(volume);
 		});
+	}
+
+	/** The same, for the runtime, which keeps the engine waiting: resolves as soon as the end is in the records. */
+	endByRuntime(containerId: string, startId: string): Promise<void> {
+		return new Promise((resolve, reject) => {
+			const ended = this.#lock(containerId, async () => {
+				const isEnded = this.#recordEnd(containerId, startId);
+				resolve();
+				if (isEnded) await this.#tearDown(containerId);
+			});
+			ended.catch((error: unknown) => {
+				this.#deps.logger.error('what a container left could not be cleaned away', { volume: containerId, error });
+				reject(error);
+			});
+		});
+	}
+
+	/** @returns false when that start is over already @throws Error when it cannot be written; the sweep sees to it then */
+	#recordEnd(volume: string, startId: string): boolean {
+		const { records } = this.#deps;
+		if (records.identity(volume)?.startId !== startId) return false;
+		try {
+			records.endStart(volume);
+			return true;
+		} catch (error) {
+			this.#doubtful.set(volume, startId);
+			throw error;
+		}
 	}
 
 	/**

@@ -95,7 +95,7 @@ class Life {
 
 	async #end({ volumes }: MortalPlugin, id: string): Promise<void> {
 		if (this.#host.delivery === 'volume') await volumes.unmount(id, this.#mountId!);
-		else await volumes.endStart(id, this.#startId!);
+		else await volumes.endByRuntime(id, this.#startId!);
 	}
 
 	/** Only volumes are mounted for copies. */

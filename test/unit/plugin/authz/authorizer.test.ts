@@ -7,6 +7,7 @@ import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/au
 import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
 import { splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
+import { createEngineRuntimes } from '../../../../plugin/authz/engine-runtimes.ts';
 import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
 import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
@@ -75,7 +76,7 @@ function world(mapped = 0) {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(), imagesForRuntime: createRememberedImages(),
+		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: createEngineRuntimes(engine),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,

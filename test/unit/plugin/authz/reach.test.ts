@@ -4,6 +4,7 @@ import test from 'ava';
 import type { PolicyAction } from '#common/policy/request.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
+import { createEngineRuntimes } from '../../../../plugin/authz/engine-runtimes.ts';
 import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/authorizer.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
@@ -42,7 +43,7 @@ function world() {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(), imagesForRuntime: createRememberedImages(),
+		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: createEngineRuntimes(engine),
 		onProof: () => true,
 		onContainersRemoved: () => undefined,
 		logger: silentLogger,

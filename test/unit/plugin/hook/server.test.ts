@@ -42,6 +42,7 @@ async function serve(t: ExecutionContext, fake: Fake = {}) {
 				return { ...BY_RUNTIME, ...fake.identity, startId: START };
 			},
 			endStart: async (containerId, startId) => void done.push(`end ${containerId.slice(0, 2)} ${startId.slice(0, 2)}`),
+			endByRuntime: async (containerId, startId) => void done.push(`ended ${containerId.slice(0, 2)} ${startId.slice(0, 2)}`),
 		},
 		placeForContainers: fake.place ?? (async (volume) => `/host/${volume.slice(0, 2)}`),
 		logger: silentLogger,
@@ -152,5 +153,5 @@ test('the start of a runtime that was ended meanwhile is ended too', async (t) =
 test('an end is recorded before it is answered', async (t) => {
 	const { ask, done } = await serve(t);
 	t.is(await ask(`birthmark-runtime 1 ended ${ID} ${START}\n`), 'unchanged 0\n');
-	t.deepEqual(done, ['end cc ab']);
+	t.deepEqual(done, ['ended cc ab']);
 });

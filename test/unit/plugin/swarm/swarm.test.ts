@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { silentLogger } from '#common/runtime/log.ts';
+import { createEngineRuntimes } from '../../../../plugin/authz/engine-runtimes.ts';
 import { structFields } from '../../../../plugin/authz/go-struct.ts';
 import { parseStrictJson } from '../../../../plugin/authz/strict-json.ts';
 import { openRecords } from '../../../../plugin/records.ts';
@@ -43,7 +44,7 @@ function world(t: ExecutionContext) {
 	const [ca, policy] = [new FakePluginCa(), new FakeJudge()];
 	let ends = 0;
 	const deps = {
-		self: async () => SELF, engine, containersOf: createContainersOf(engine), ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
+		self: async () => SELF, engine, runtimes: createEngineRuntimes(engine), containersOf: createContainersOf(engine), ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
 		onHost: async (owner: Owner) => owner,
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 	};

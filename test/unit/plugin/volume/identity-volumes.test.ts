@@ -531,11 +531,12 @@ test('the runtime tells the end of a start; one that is over already ends no oth
 	const { volumes, path, records } = withRuntime(t);
 	await volumes.startByRuntime(CONTAINER);
 	await volumes.startByRuntime(CONTAINER);
-	await volumes.endStart(CONTAINER, 'start-1');
+	await volumes.endByRuntime(CONTAINER, 'start-1');
 	t.true(existsSync(path));
-	await volumes.endStart(CONTAINER, 'start-2');
-	t.false(existsSync(path));
-	t.is(records.identity(CONTAINER)?.startId, undefined);
+	await volumes.endByRuntime(CONTAINER, 'start-2');
+	t.is(records.identity(CONTAINER)?.startId, undefined, 'this much is done when it is answered');
+	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-3' }, 'the next start waits for the rest');
+	t.is(readFileSync(join(path, 'token'), 'utf8'), 'token of start-3');
 });
 
 test('an end that nobody told is looked for after a minute, when the container had time to start', async (t) => {
@@ -556,7 +557,7 @@ test('an end that the runtime told and that could not be recorded is left to the
 	records.endStart = () => {
 		throw new Error('the disk is full');
 	};
-	await t.throwsAsync(volumes.endStart(CONTAINER, startId), { message: /full/ });
+	await t.throwsAsync(volumes.endByRuntime(CONTAINER, startId), { message: /full/ });
 	t.true(volumes.mayHaveEnded(CONTAINER, startId));
 });
 
