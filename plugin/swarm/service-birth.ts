@@ -65,7 +65,7 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	if (ours.length === 0) await checkRuntime(deps, self, mounts, fileTargets(container));
 	else checkServiceMount(self, mounts, ours, fileTargets(container));
 	if (!image) throw new BirthmarkError('not-found', `the engine does not have the image ${quote(reference)}, which decides with the service; pull it first (docker pull ${quote(reference)})`);
-	const [auto, ...others] = labels.get(COMMON_NAME_LABEL) === AUTO_NAME ? await namesOfTasks(service, name, async () => (await deps.engine.info()).Swarm?.NodeID) : [];
+	const [auto, ...others] = labels.get(COMMON_NAME_LABEL) === AUTO_NAME ? await namesOfTasks(service, name, async () => (await deps.runtimes.ask()).Swarm?.NodeID) : [];
 	const identity = parseIdentityLabels(labels, auto);
 	if (!identity) {
 		throw new BirthmarkError('label-missing', 'the birthmark volume is mounted without a name for the containers of the service; add --container-label birthmark.cn=NAME');
