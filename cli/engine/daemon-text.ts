@@ -5,6 +5,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import { isNamed } from '../docker.ts';
 import { parseObject, removeMember, setMember } from './json-edit.ts';
 
 export interface WantedRuntime {
@@ -46,7 +47,7 @@ export function withRuntime(text: string, path: string, { name, program, isDefau
 	const steps: ReadonlyArray<(before: string) => string> = [
 		(before) => (there === undefined ? setMember(before, ['runtimes', name], { path: program }) : before),
 		(before) => (isDefault && defaultRuntime !== name ? setMember(before, ['default-runtime'], name) : before),
-		(before) => (plugin !== undefined && !chain.includes(plugin) ? setMember(before, ['authorization-plugins'], [...chain, plugin]) : before),
+		(before) => (plugin !== undefined && !isInChain(chain, plugin) ? setMember(before, ['authorization-plugins'], [...chain, plugin]) : before),
 	];
 	return steps.reduce((before, step) => step(before), text);
 }
@@ -84,6 +85,11 @@ export function saidAloud(text: string, path: string, stock: string): string {
 	const { runtimes, defaultRuntime } = readSettings(text, path);
 	const withRuntimes = runtimes === undefined ? setMember(text, ['runtimes'], {}) : text;
 	return defaultRuntime === undefined ? setMember(withRuntimes, ['default-runtime'], stock) : withRuntimes;
+}
+
+/** @param plugin its name, which the engine takes with its tag and without */
+export function isInChain(chain: readonly string[], plugin: string): boolean {
+	return chain.some((name) => isNamed(name, plugin) || isNamed(plugin, name));
 }
 
 export function isRuntimeAt(runtime: unknown, program: string): boolean {

@@ -6,7 +6,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { DaemonFile } from './daemon-file.ts';
-import { isRuntimeAt, readSettings, saidAloud, withoutRuntime, withRuntime, type WantedRuntime } from './daemon-text.ts';
+import { isInChain, isRuntimeAt, readSettings, saidAloud, withoutRuntime, withRuntime, type WantedRuntime } from './daemon-text.ts';
 import type { RuntimeFiles, RuntimeSettings } from './runtime-files.ts';
 import type { NotesFile, SetupNotes } from './setup-notes.ts';
 
@@ -158,7 +158,7 @@ function noteOf({ daemonFile, notes }: SetupDeps, { name, program, plugin }: Wan
 	const { defaultRuntime, chain = [] } = readSettings(before ?? EMPTY, daemonFile.path);
 	const earlier = notes.read();
 	const defaultBefore = defaultRuntime === name ? earlier?.defaultBefore : defaultRuntime;
-	const added = earlier?.plugin ?? (plugin !== undefined && !chain.includes(plugin) ? plugin : undefined);
+	const added = earlier?.plugin ?? (plugin !== undefined && !isInChain(chain, plugin) ? plugin : undefined);
 	return {
 		version: 1, name, program,
 		...(defaultBefore !== undefined && { defaultBefore }),

@@ -55,7 +55,7 @@ function host(t: ExecutionContext, { text, isStubborn = false, containers = [], 
 	const notes = createNotesFile(join(directory, 'engine-setup.json'));
 	const deps: SetupDeps = {
 		look: async () => engine,
-		isEnforced: async () => chain.includes('birthmark'),
+		isEnforced: async () => chain.some((name) => /^birthmark(:latest)?$/.test(name)),
 		containersWith: async (name) => (name === 'birthmark' ? containers : []),
 		daemonFile: { ...daemonFile, write: effect(daemonFile.write), remove: effect(daemonFile.remove), backUp: effect(daemonFile.backUp) },
 		files: { ...files, install: effect(files.install), remove: effect(files.remove) },
@@ -127,10 +127,13 @@ test('the plugin is put into the chain beside others, and only it is taken out',
 	t.deepEqual((JSON.parse(it.text()!) as Record<string, unknown>)['authorization-plugins'], ['other', 'birthmark']);
 	await it.undo();
 	t.deepEqual(JSON.parse(it.text()!), { 'authorization-plugins': ['other'] });
-	const there = host(t, { text: '{"authorization-plugins":["birthmark"]}' });
-	await there.setUp({ plugin: 'birthmark' });
-	await there.undo();
-	t.is(there.text(), '{"authorization-plugins":["birthmark"]}', 'it was there before');
+	for (const before of ['{"authorization-plugins":["birthmark"]}', '{"authorization-plugins":["birthmark:latest"]}']) {
+		const there = host(t, { text: before });
+		await there.setUp({ plugin: 'birthmark', isDefault: false });
+		t.false(/"birthmark(:latest)?", ?"birthmark/.test(there.text()!));
+		await there.undo();
+		t.is(there.text(), before, 'it was there before');
+	}
 });
 
 test('a link to daemon.json stays one, and its mode is kept', async (t) => {
