@@ -95,11 +95,12 @@ type Waiting = SleepUntilDeps & { readonly demands: Demands };
 /** @returns true when somebody demands that the certificate of this serial number is renewed now */
 async function sleepUnlessDemanded(instant: Date, serial: string, signal: AbortSignal, deps: Waiting): Promise<boolean> {
 	for (;;) {
-		if (deps.demands.take(serial)) return true;
 		const next = deps.demands.next();
+		let isDemanded = false;
+		const isOver = (): boolean => (isDemanded = deps.demands.take(serial));
 		try {
-			await sleepUntil(instant, AbortSignal.any([signal, next]), deps);
-			return false;
+			await sleepUntil(instant, AbortSignal.any([signal, next]), { ...deps, isOver });
+			return isDemanded;
 		} catch (error) {
 			if (signal.aborted) throw signal.reason;
 			if (!next.aborted) throw error;

@@ -18,6 +18,8 @@ export const systemSleep: Sleep = async (milliseconds, signal) => {
 const LONGEST_STEP_MS = 60_000;
 
 export interface SleepUntilDeps {
+	/** asked at every look at the clock: something else may end the wait */
+	readonly isOver?: () => boolean;
 	readonly clock: Clock;
 	readonly sleep: Sleep;
 	/** called once, at the first look at the clock of a long sleep: what came before has left garbage, and nobody waits */
@@ -28,12 +30,12 @@ export interface SleepUntilDeps {
  * Resolves when the clock shows the instant or later, at most a minute late after a suspend; and once the
  * time until then has been slept, whatever a clock that was set back meanwhile shows.
  */
-export async function sleepUntil(instant: Date, signal: AbortSignal, { clock, sleep, tidyUp }: SleepUntilDeps): Promise<void> {
+export async function sleepUntil(instant: Date, signal: AbortSignal, { clock, sleep, isOver, tidyUp }: SleepUntilDeps): Promise<void> {
 	const byClock = () => instant.getTime() - clock.now().getTime();
 	let isTidy = false;
 	for (let bySleep = byClock(); ;) {
 		const step = Math.min(byClock(), bySleep, LONGEST_STEP_MS);
-		if (step <= 0) return;
+		if (step <= 0 || isOver?.()) return;
 		await sleep(step, signal);
 		bySleep -= step;
 		if (!isTidy && step === LONGEST_STEP_MS) tidyUp?.();

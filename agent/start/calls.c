@@ -5,6 +5,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -75,8 +76,17 @@ static napi_value confine(napi_env env, napi_callback_info info) {
 	return NULL;
 }
 
+/* noticeRenames(directory): from now on SIGIO comes after each rename within the directory of this descriptor. Throws without. */
+static napi_value noticeRenames(napi_env env, napi_callback_info info) {
+	uint32_t directory;
+	errno = EINVAL;
+	if (!numbers(env, info, 1, &directory)) return fail(env, "arguments");
+	if (fcntl((int)directory, F_NOTIFY, DN_RENAME | DN_MULTISHOT) != 0) return fail(env, "fcntl");
+	return NULL;
+}
+
 __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
-	static const struct { const char *name; napi_callback call; } functions[] = {{"endedChild", endedChild}, {"reap", reap}, {"confine", confine}};
+	static const struct { const char *name; napi_callback call; } functions[] = {{"endedChild", endedChild}, {"reap", reap}, {"confine", confine}, {"noticeRenames", noticeRenames}};
 	for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
 		napi_value function;
 		if (napi_create_function(env, functions[index].name, strlen(functions[index].name), functions[index].call, NULL, &function) != 0) return NULL;

@@ -49,11 +49,12 @@ test.serial('a static program from scratch, without network, finds its identity 
 
 	const plugin = pluginProcess(world.paths);
 	process.kill(plugin, 'SIGKILL');
+	const asked = (await world.identity(name))!;
+	t.is((await world.birthmark(['rotate', '--cn', name, '--no-wait'])).code, 0, 'demanded while nobody is there to hear it');
 	await until(async () => ![0, plugin].includes(pluginProcess(world.paths, { mayBeMissing: true })), 60, 'the engine does not start the plugin again', 'see its log');
 	await waitUntilEnforced(world.host, 60);
 	await eventually('another agent goes on', async () => agents().length === 1 && agents()[0] !== agent);
-	t.is((await world.birthmark(['rotate', '--cn', name, '--timeout', '120'])).code, 0);
-	const { serial } = (await world.identity(name))!;
+	const { serial } = await renewed(asked.renewals + 1);
 
 	await container.stop({ t: 1 });
 	t.truthy(await eventually('it is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked')));

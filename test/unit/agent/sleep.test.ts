@@ -52,3 +52,10 @@ test('a long sleep is the time to tidy up, once; a short one is not', async (t) 
 		t.is(tidied, times, `${seconds} s`);
 	}
 });
+
+test('something else may end a long wait at each look at the clock', async (t) => {
+	let now = 0;
+	const sleep = async (milliseconds: number) => void (now += milliseconds);
+	await sleepUntil(new Date(3_600_000), new AbortController().signal, { clock: { now: () => new Date(now) }, sleep, isOver: () => now >= 120_000 });
+	t.is(now, 120_000);
+});
