@@ -10,14 +10,15 @@ const world = openWorld();
 const SLEEP = { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] };
 
 /** Kills the plugin as the kernel would, and waits until the engine has started it again and it has proof. */
-async function crash(opened: World): Promise<void> {
+async function crash(opened: World, meanwhile: () => Promise<unknown> = async () => {}): Promise<void> {
 	const pid = pluginProcess(opened.paths);
 	process.kill(pid, 'SIGKILL');
+	await meanwhile();
 	await until(async () => pluginProcess(opened.paths, { mayBeMissing: true }) !== pid && pluginProcess(opened.paths, { mayBeMissing: true }) !== 0, 30, 'the engine does not start the plugin again', 'see its log');
 	await waitUntilEnforced(opened.host);
 }
 
-test('a running container keeps its identity through a crash of the plugin, and can still renew', async (t) => {
+test('a running container keeps its identity through a crash of the plugin, can still renew, and hears of a renewal that was demanded meanwhile', async (t) => {
 	const name = world.name();
 	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
 	const { serial } = await eventually('the identity is live', () => world.identity(name));
@@ -26,6 +27,8 @@ test('a running container keeps its identity through a crash of the plugin, and 
 	const renewed = await world.exec(container, [AGENT, 'renew']);
 	t.is(renewed.code, 0, renewed.stderr);
 	t.is((await world.identity(name))?.renewals, 1);
+	await crash(world, async () => t.is((await world.birthmark(['rotate', '--cn', name, '--no-wait'])).code, 0));
+	await eventually('it has renewed', async () => (await world.identity(name))?.renewals === 2);
 });
 
 test('a container that was created before a crash starts after it', async (t) => {
