@@ -3,6 +3,7 @@
  * containers are to renew, and tells the agent of each by a file on the volume.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '#common/protocol/errors.ts';
 import { MAX_DEMAND_WAIT_SECONDS, type NodeDemands } from '#common/protocol/renewal-demands.ts';
 import type { Logger } from '#common/runtime/log.ts';
@@ -10,6 +11,8 @@ import type { Logger } from '#common/runtime/log.ts';
 /** How soon a node with identities begins to wait, and how often at most it asks a CA that does not hold the request. */
 const INTERVAL_MS = 1_000;
 const LAST_RETRY_MS = 8_000;
+/** Whoever is told renews at once, and all of a node share its connections to the CA: so many are told in one interval. */
+const TOLD_AT_ONCE = 100;
 
 export interface RenewalDemandsDeps {
 	readonly ca: { renewalDemands(after: number, waitSeconds: number): Promise<NodeDemands> };
@@ -39,7 +42,10 @@ export function watchRenewalDemands({ ca, isWanted, onDemand, logger, intervalMs
 			const { number, demands } = await ca.renewalDemands(after, MAX_DEMAND_WAIT_SECONDS);
 			if (closed) return;
 			if (demands.length > 0) logger.info('renewal demanded', { count: demands.length });
-			await Promise.all(demands.map(onDemand));
+			for (let start = 0; start < demands.length && !closed; start += TOLD_AT_ONCE) {
+				if (start > 0) await sleep(intervalMs);
+				await Promise.all(demands.slice(start, start + TOLD_AT_ONCE).map(onDemand));
+			}
 			after = number;
 			retryMs = intervalMs;
 			again(Math.max(0, intervalMs - (performance.now() - began)));

@@ -30,6 +30,13 @@ test('each demand is told once, and the next question goes on from there', async
 	t.deepEqual(told, ['aa', 'bb', 'cc']);
 });
 
+test('of very many each is told', async (t) => {
+	const demands = Array.from({ length: 250 }, (_, index) => ({ serial: String(index), authorizationId: String(index) }));
+	const { told, atTheEnd } = world(t, [{ number: 4, demands }]);
+	await atTheEnd;
+	t.deepEqual(told, demands.map(({ serial }) => serial));
+});
+
 test('a CA that is away is asked again, and nothing is lost meanwhile', async (t) => {
 	const away = new BirthmarkError('ca-unavailable');
 	const { asked, told, atTheEnd } = world(t, [{ number: 4, demands: [] }, away, away, { number: 6, demands: [{ serial: 'aa', authorizationId: '1' }] }]);
