@@ -53,6 +53,12 @@ test('everything that an identity may ask for becomes a label', async (t) => {
 	});
 });
 
+test('a container whose agent the node runs keeps its own command', async (t) => {
+	const options = await provision(docker, { Image: 'my/api', Cmd: ['serve'] }, { ...identity, agentMode: 'node' });
+	t.deepEqual([options.Entrypoint, options.Cmd, options.Labels?.['birthmark.agent']], [undefined, ['serve'], 'node']);
+	t.is(options.HostConfig?.Mounts?.length, 1);
+});
+
 test('a role that nobody says is left to the plugin', async (t) => {
 	const { Labels } = await provision(docker, { Image: 'my/api' }, { commonName: 'api01' });
 	t.deepEqual(Labels, { 'birthmark.cn': 'api01' });
