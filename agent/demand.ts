@@ -14,8 +14,11 @@ import { noticeRenames } from './rename-notice.ts';
 const MAX_FILE_BYTES = 64;
 
 export interface Demands {
-	/** @returns true, once for each demand, when this is the certificate that is to be replaced */
-	take(serial: string): boolean;
+	/**
+	 * @param isInUse whether it is about the certificate of this serial number; asked once for each demand that is new
+	 * @returns true, once for each demand, when it is
+	 */
+	take(isInUse: (serial: string) => boolean): boolean;
 	/** aborted when there may be one */
 	next(): AbortSignal;
 	close(): void;
@@ -27,7 +30,7 @@ export function watchDemands(directory: string, logger: Pick<Logger, 'info'>, no
 	let waiting = new AbortController();
 	let isClosed = false;
 	let end: (() => void) | undefined;
-	/** which file was obeyed */
+	/** which file was looked into */
 	let taken: string | undefined;
 	const wake = (): void => {
 		// The agent's own publications are renames as well.
@@ -50,11 +53,11 @@ export function watchDemands(directory: string, logger: Pick<Logger, 'info'>, no
 		logger.info('demands for a renewal will be found a little later', { path: directory, error });
 	}
 	return {
-		take(serial) {
+		take(isInUse) {
 			const found = look();
-			if (found?.serial !== serial || found.file === taken) return false;
+			if (!found || found.file === taken) return false;
 			taken = found.file;
-			return true;
+			return isInUse(found.serial);
 		},
 		next: () => waiting.signal,
 		close() {

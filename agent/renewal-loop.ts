@@ -10,6 +10,7 @@ import { createBundleFollower, type FollowBundleDeps } from './follow-bundle.ts'
 import { EXPIRED, type Leaf } from './identity.ts';
 import { renew, requireIdentity, type RenewDeps } from './renew.ts';
 import { sleepUntil, type SleepUntilDeps } from './sleep.ts';
+import { readIdentity } from './store.ts';
 
 export interface RenewalLoopDeps extends RenewDeps, SleepUntilDeps {
 	readonly ca: RenewDeps['ca'] & FollowBundleDeps['ca'];
@@ -61,10 +62,10 @@ export async function keepRenewed(directory: string, signal: AbortSignal, deps: 
 		for (;;) {
 			const look = lookInstant(clock.now(), bundleCheckSeconds, random);
 			const looksFirst = look < renewal;
-			const isDemanded = await sleepUnlessDemanded(looksFirst ? look : renewal, leaf.serial, signal, { ...deps, demands });
-			const isRenewed = isDemanded || !looksFirst;
+			const demanded: Leaf | undefined = await sleepUnlessDemanded(directory, looksFirst ? look : renewal, signal, { ...deps, demands });
+			const isRenewed = demanded !== undefined || !looksFirst;
 			if (isRenewed) {
-				leaf = await renewPatiently(directory, leaf, signal, { ...deps, demands });
+				leaf = await renewPatiently(directory, demanded ?? leaf, signal, { ...deps, demands });
 				if (leaf === undefined) return;
 				onPublished();
 				renewal = renewalInstant(clock.now(), leaf.notAfter, random);
@@ -92,19 +93,31 @@ export function renewalInstant(now: Date, notAfter: Date, random: () => number):
 
 type Waiting = SleepUntilDeps & { readonly demands: Demands };
 
-/** @returns true when somebody demands that the certificate of this serial number is renewed now */
-async function sleepUnlessDemanded(instant: Date, serial: string, signal: AbortSignal, deps: Waiting): Promise<boolean> {
+/** @returns the certificate in use when somebody demands that it is renewed now; it may be one that another process has published */
+async function sleepUnlessDemanded(directory: string, instant: Date, signal: AbortSignal, deps: Waiting): Promise<Leaf | undefined> {
 	for (;;) {
 		const next = deps.demands.next();
-		let isDemanded = false;
-		const isOver = (): boolean => (isDemanded = deps.demands.take(serial));
+		let demanded: Leaf | undefined;
+		const isInUse = (serial: string): boolean => {
+			const leaf = leafInUse(directory);
+			demanded = leaf?.serial === serial ? leaf : undefined;
+			return demanded !== undefined;
+		};
 		try {
-			await sleepUntil(instant, AbortSignal.any([signal, next]), { ...deps, isOver });
-			return isDemanded;
+			await sleepUntil(instant, AbortSignal.any([signal, next]), { ...deps, isOver: () => deps.demands.take(isInUse) });
+			return demanded;
 		} catch (error) {
 			if (signal.aborted) throw signal.reason;
 			if (!next.aborted) throw error;
 		}
+	}
+}
+
+function leafInUse(directory: string): Leaf | undefined {
+	try {
+		return readIdentity(directory)?.leaf;
+	} catch {
+		return undefined; // which the renewal that is due some time will find out
 	}
 }
 
@@ -136,7 +149,7 @@ async function renewPatiently(directory: string, old: Leaf, signal: AbortSignal,
 				logger[isPatient ? 'info' : 'warn']('renewal failed, the identity in use stays', { seconds: Math.round(delay / 1000), error });
 			}
 			if (isFinal) return undefined;
-			await sleepUnlessDemanded(new Date(clock.now().getTime() + delay), old.serial, signal, deps);
+			await sleepUnlessDemanded(directory, new Date(clock.now().getTime() + delay), signal, deps);
 		}
 	}
 }

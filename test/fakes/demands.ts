@@ -17,10 +17,10 @@ export function fakeDemands(): FakeDemands {
 			waiting.abort();
 			waiting = new AbortController();
 		},
-		take(serial) {
-			if (demanded !== serial) return false;
+		take(isInUse) {
+			const serial = demanded;
 			demanded = undefined;
-			return true;
+			return serial !== undefined && isInUse(serial);
 		},
 		next: () => waiting.signal,
 		close: () => void (isClosed = true),

@@ -131,6 +131,22 @@ test('an agent renews at once when it is told which certificate to replace, and 
 	t.true(demands.isClosed());
 });
 
+test('a demand for what another process has published meanwhile is obeyed', async (t) => {
+	const { directory, first, attempts, demands, deps, stop, run } = await agent(t, [{}, {}]);
+	const { sleep } = deps;
+	let slept = 0;
+	deps.sleep = async (milliseconds, signal) => {
+		if (++slept !== 2) return sleep(milliseconds, signal);
+		const { leaf } = await renew(directory, stop.signal, deps);
+		t.not(leaf.serial, first);
+		demands.demand(leaf.serial);
+		throw signal.reason;
+	};
+	await t.throwsAsync(run(), { message: 'end of the script' });
+	t.is(attempts.length, 2);
+	t.is(attempts[1], attempts[0]);
+});
+
 test('what was demanded before the agent began is done first', async (t) => {
 	const { first, attempts, demands, run } = await agent(t, [{}]);
 	demands.demand(first);
