@@ -60,17 +60,19 @@ export interface AddedRuntime {
 	readonly defaultBefore?: string | undefined;
 	/** the plugin that was put into the chain */
 	readonly plugin?: string | undefined;
+	/** of "runtimes" and "authorization-plugins" those that were there before, be they empty */
+	readonly keys: readonly string[];
 }
 
 /** Nothing else than what was added goes, and only where nobody has changed it since. */
-export function withoutRuntime(text: string, path: string, { name, program, defaultBefore, plugin }: AddedRuntime): string {
+export function withoutRuntime(text: string, path: string, { name, program, defaultBefore, plugin, keys }: AddedRuntime): string {
 	const { runtimes = {}, defaultRuntime, chain = [] } = readSettings(text, path);
 	let after = text;
-	if (isRuntimeAt(runtimes[name], program)) after = removeMember(after, Object.keys(runtimes).length === 1 ? ['runtimes'] : ['runtimes', name]);
+	if (isRuntimeAt(runtimes[name], program)) after = removeMember(after, Object.keys(runtimes).length === 1 && !keys.includes('runtimes') ? ['runtimes'] : ['runtimes', name]);
 	if (defaultRuntime === name) after = defaultBefore === undefined ? removeMember(after, ['default-runtime']) : setMember(after, ['default-runtime'], defaultBefore);
 	if (plugin !== undefined && chain.includes(plugin)) {
 		const rest = chain.filter((other) => other !== plugin);
-		after = rest.length === 0 ? removeMember(after, ['authorization-plugins']) : setMember(after, ['authorization-plugins'], rest);
+		after = rest.length === 0 && !keys.includes('authorization-plugins') ? removeMember(after, ['authorization-plugins']) : setMember(after, ['authorization-plugins'], rest);
 	}
 	return after;
 }

@@ -14,6 +14,8 @@ export interface SetupNotes {
 	readonly defaultBefore?: string;
 	/** the plugin that was put into the authorization chain */
 	readonly plugin?: string;
+	/** of "runtimes" and "authorization-plugins" those that were there */
+	readonly keys: readonly string[];
 	/** there was no daemon.json */
 	readonly madeFile: boolean;
 	/** copies of daemon.json, the oldest first */

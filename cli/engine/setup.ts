@@ -93,7 +93,7 @@ export async function runSetup(deps: SetupDeps, wanted: WantedRuntime, settings:
 export async function runUndo(deps: SetupDeps, name: string, force: boolean): Promise<'done' | 'unchanged'> {
 	const { daemonFile, files, notes, onStep } = deps;
 	const before = readBefore(deps);
-	const note = notes.read() ?? { version: 1, name, program: files.program, madeFile: false, backups: [] };
+	const note = notes.read() ?? { version: 1, name, program: files.program, keys: [], madeFile: false, backups: [] };
 	const after = before === undefined ? undefined : withoutRuntime(before, daemonFile.path, note);
 	const isToReload = after !== daemonFile.read() || !(await isGone(deps, note));
 	if (!isToReload && notes.read() === undefined && !files.exist()) return 'unchanged';
@@ -155,14 +155,15 @@ async function isInForce(deps: Pick<SetupDeps, 'look' | 'isEnforced'>, { name, p
 
 /** What an undo has to know, also after several runs: what was there before the first. */
 function noteOf({ daemonFile, notes }: SetupDeps, { name, program, plugin }: WantedRuntime, before: string | undefined): SetupNotes {
-	const { defaultRuntime, chain = [] } = readSettings(before ?? EMPTY, daemonFile.path);
+	const { runtimes, defaultRuntime, chain } = readSettings(before ?? EMPTY, daemonFile.path);
 	const earlier = notes.read();
 	const defaultBefore = defaultRuntime === name ? earlier?.defaultBefore : defaultRuntime;
-	const added = earlier?.plugin ?? (plugin !== undefined && !isInChain(chain, plugin) ? plugin : undefined);
+	const added = earlier?.plugin ?? (plugin !== undefined && !isInChain(chain ?? [], plugin) ? plugin : undefined);
 	return {
 		version: 1, name, program,
 		...(defaultBefore !== undefined && { defaultBefore }),
 		...(added !== undefined && { plugin: added }),
+		keys: earlier?.keys ?? [...(runtimes ? ['runtimes'] : []), ...(chain ? ['authorization-plugins'] : [])],
 		madeFile: earlier?.madeFile ?? before === undefined,
 		backups: [...(earlier?.backups ?? []), ...(before === undefined ? [] : [daemonFile.backUp(before)])],
 	};

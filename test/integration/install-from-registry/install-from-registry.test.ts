@@ -1,15 +1,18 @@
 /** Installing as users do: push to a registry, `docker plugin install` on an engine that never had it, settings and all. */
 
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import tmp from 'tmp';
+import { engineEnvironment } from '../../../scripts/engines.ts';
 import { dockerCommand } from '../../../scripts/images.ts';
 import { BUILD, enginePaths } from '../../../scripts/paths.ts';
 import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from '../../../scripts/private-engine.ts';
 import { pluginStatus, waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { buildTestImages } from '../../../scripts/test-images.ts';
+import { newCommand } from '../../support/command.ts';
 import { startRegistry } from '../../support/registry.ts';
-import { AGENT, eventually, openWorld } from '../../support/world.ts';
+import { eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
 
@@ -34,17 +37,19 @@ test('a plugin pushed to a registry is installed from there, joins, is set, and 
 	t.is(token.code, 0, token.stderr);
 	const settings = [`CA_URL=${world.caUrl}`, `JOIN_TOKEN=${token.stdout.trim()}`, `run.source=${paths.run}`, 'LOG_LEVEL=debug'];
 	await docker(['plugin', 'install', '--alias', 'birthmark', '--grant-all-permissions', reference, ...settings]);
-	writeDaemonJson(paths, ['birthmark']);
-	reloadEngine(paths);
+	const birthmark = newCommand(t);
+	const engine = (...args: string[]) => birthmark(['engine', ...args, '--host', paths.host, '--directory', `${paths.state}/runtime`], { env: engineEnvironment() });
+	const before = readFileSync(paths.daemonJson, 'utf8');
+	const setUp = await engine('setup', '--default', '--authorization');
+	t.is(setUp.code, 0, setUp.stdout + setUp.stderr);
 	const status = await waitUntilEnforced(paths.host);
 	t.is(status.node, 'second-host');
 
 	const name = world.name('job');
-	const identified = ['--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=batch', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark'];
-	await docker(['run', '--detach', '--name', name, ...identified, '--entrypoint', AGENT, 'test/busybox', 'exec', '--', 'sleep', '600']);
+	await docker(['run', '--detach', '--name', name, '--label', 'birthmark.cn=auto', '--label', 'birthmark.ou=batch', 'test/busybox', 'sleep', '600']);
 	const identity = await eventually('the identity is live', () => world.identity(name));
 	t.is(identity.node, 'second-host');
-	const refused = await docker(['create', '--label', 'birthmark.cn=api01', '--label', 'birthmark.ou=web-api', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark', 'test/busybox'], { mayFail: true });
+	const refused = await docker(['create', '--label', 'birthmark.cn=api01', '--label', 'birthmark.ou=web-api', 'test/busybox'], { mayFail: true });
 	t.regex(refused.stderr, /\[name-not-allowed\]/, 'what the other node may, this one may not');
 
 	// Every setting says what it is for.
@@ -71,4 +76,10 @@ test('a plugin pushed to a registry is installed from there, joins, is set, and 
 		const now = await pluginStatus(paths.host);
 		return now !== undefined && now.joined && now.ca !== 'reachable';
 	}, 30);
+
+	await docker(['rm', '--force', name]);
+	const undone = await engine('undo');
+	t.is(undone.code, 0, undone.stdout + undone.stderr);
+	await eventually('nobody asks it any more', async () => (await pluginStatus(paths.host))?.inChain === false, 30);
+	t.deepEqual(JSON.parse(readFileSync(paths.daemonJson, 'utf8')), JSON.parse(before));
 });

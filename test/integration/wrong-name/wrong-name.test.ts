@@ -28,7 +28,7 @@ refused('a path', [...MOUNT, ...labels('birthmark.cn=api/01', 'birthmark.ou=web-
 refused('control characters', [...MOUNT, ...labels('birthmark.cn=api\u000101', 'birthmark.ou=web-api')], /\[name-illegal\]/);
 refused('a name longer than 64 characters', [...MOUNT, ...labels(`birthmark.cn=api${'x'.repeat(62)}`, 'birthmark.ou=web-api')], /\[name-illegal\]/);
 refused('a reserved name', [...MOUNT, ...labels('birthmark.cn=birthmark-ca', 'birthmark.ou=web-api')], /\[name-illegal\]/);
-refused('no role', [...MOUNT, ...labels('birthmark.cn=api01')], /birthmark\.ou/);
+refused('a name whose role, which nobody said, is outside the policy', [...MOUNT, ...labels('birthmark.cn=api01')], /no rule allows the name "api01" with role "api".*\[name-not-allowed\]/);
 refused('a typing error in a label', [...MOUNT, ...labels('birthmark.cm=api01', 'birthmark.ou=web-api')], /birthmark\.cn.*\[label-unknown\]/);
 refused('a lifetime that is none', [...MOUNT, ...labels('birthmark.cn=api01', 'birthmark.ou=web-api', 'birthmark.ttl=soon')], /\[label-illegal\]/);
 refused('a label without the volume', labels('birthmark.cn=api01', 'birthmark.ou=web-api'), /--mount type=volume,volume-driver=birthmark,dst=\/run\/birthmark.*\[mount-missing\]/);

@@ -82,15 +82,15 @@ function host(t: ExecutionContext, { text, isStubborn = false, containers = [], 
 	};
 }
 
-for (const [what, text] of [['no file', undefined], ['an empty object', '{}\n'], ['settings of others', OTHERS]] as const) {
+for (const [what, text] of [['no file', undefined], ['an empty object', '{}\n'], ['settings of others', OTHERS], ['empty settings', '{\n  "authorization-plugins": [],\n  "runtimes": {}\n}\n']] as const) {
 	test(`from ${what}: the engine has the runtime, the second time nothing is done, and undone everything is to the character what it was`, async (t) => {
 		const it = host(t, text === undefined ? {} : { text });
 		const before = it.engine();
-		t.is(await it.setUp(), 'done');
+		t.is(await it.setUp({ plugin: 'birthmark' }), 'done');
 		t.like(it.engine(), { defaultRuntime: 'birthmark', runtimes: { birthmark: { path: it.files.program } } });
 		t.deepEqual(readRuntimeSettings(it.files.program), SETTINGS);
 		it.steps.length = 0;
-		t.is(await it.setUp(), 'unchanged');
+		t.is(await it.setUp({ plugin: 'birthmark' }), 'unchanged');
 		t.deepEqual(it.steps, []);
 		t.is(await it.undo(), 'done');
 		t.is(it.text(), text);
