@@ -115,6 +115,18 @@ test('a container that is paused goes on where it was', async (t) => {
 	t.is((await world.exec(container, [AGENT, 'status'])).code, 0);
 });
 
+test('who runs the agent by himself enrols with once, renews with renew, and sees what he has', async (t) => {
+	const name = world.name();
+	const serial = `${AGENT} status | grep ^serial`;
+	const script = `${AGENT} once && ${serial} && ${AGENT} once && ${serial} && ${AGENT} renew && ${serial}`;
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, { ...sh(script) });
+	t.is(await exitCode(container), 0, await world.logs(container));
+	const [first, again, renewed] = [...(await world.logs(container)).matchAll(/^serial +([0-9a-f]+)$/gm)].map((match) => match[1]);
+	t.is(again, first, 'once uses what is there');
+	t.truthy(renewed);
+	t.not(renewed, first);
+});
+
 test('a health check of the engine tells whether the identity is good, and why not', async (t) => {
 	const second = 1_000_000_000;
 	const Healthcheck = { Test: ['CMD', AGENT, 'health'], Interval: second, Timeout: 30 * second, Retries: 1 };
