@@ -37,7 +37,7 @@ function options(command: readonly string[]): Docker.ContainerCreateOptions {
 
 /** Milliseconds from the start of the agent to that of the application, by the clock of the container. */
 async function birth(docker: Docker): Promise<number> {
-	const container = await docker.createContainer(options(['sh', '-c', `date +%s%N; exec ${AGENT} exec -- date +%s%N`]));
+	const container = await docker.createContainer(options(['/probe', '--clock', AGENT, 'exec', '--', '/probe', '--clock']));
 	await container.start();
 	await container.wait();
 	const log = ((await container.logs({ stdout: true, stderr: true })) as unknown as Buffer).toString('latin1');
