@@ -9,7 +9,7 @@ export interface Native {
 	reap(pid: number): void;
 	/** The working directory becomes the root, this user the only one. @throws Error whose `code` is the call that failed */
 	confine(uid: number, gid: number): void;
-	/** SIGIO comes after each rename within this directory, for as long as it is open (fcntl(2), F_NOTIFY). @throws Error whose `code` is `fcntl` */
+	/** SIGIO comes after each rename within this directory or into it, and each new name in it, for as long as it is open (fcntl(2), F_NOTIFY). @throws Error whose `code` is `fcntl` */
 	noticeRenames(directoryFd: number): void;
 }
 

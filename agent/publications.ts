@@ -1,9 +1,14 @@
-/** Notices that another identity was published: by this process, which says so, or by another one in the container. */
+/**
+ * Notices that another identity was published: by this process, which says so, or by another one in the
+ * container, of which the kernel tells.
+ */
 
-import { watch } from 'node:fs';
+import { readlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { Identity } from './identity.ts';
+import { noticeRenames } from './rename-notice.ts';
 import { readIdentity } from './store.ts';
 
 export interface Publications {
@@ -14,29 +19,39 @@ export interface Publications {
 	close(): void;
 }
 
-/** Never throws: where the directory cannot be watched, what this process publishes is noticed all the same. */
-export function watchPublications(directory: string, logger: Pick<Logger, 'info'>): Publications {
+/** Never throws: without notice, what this process publishes is noticed all the same. */
+export function watchPublications(directory: string, logger: Pick<Logger, 'info'>, notice: typeof noticeRenames = noticeRenames): Publications {
+	let generation = generationOf(directory);
 	let identity = published(directory);
 	let superseded = new AbortController();
 	const look = (): void => {
-		const now = published(directory);
-		if (!now || (identity && now.chain === identity.chain && now.bundle.equals(identity.bundle))) return;
+		const now = generationOf(directory);
+		if (now === generation) return;
+		const next = published(directory);
+		if (!next) return;
+		generation = now;
+		if (identity && next.chain === identity.chain && next.bundle.equals(identity.bundle)) return;
 		const before = superseded;
-		identity = now;
+		identity = next;
 		superseded = new AbortController();
 		before.abort();
 	};
-	const failed = (error: unknown): void => logger.info('what other processes publish here is noticed late', { path: directory, error });
-	let watcher: ReturnType<typeof watch> | undefined;
+	let end: (() => void) | undefined;
 	try {
-		// Each publication puts this link in the place of the one before.
-		watcher = watch(directory, { persistent: false }, (_event, name) => {
-			if (name === VolumeFile.current) look();
-		}).on('error', failed);
+		end = notice(directory, look);
 	} catch (error) {
-		failed(error);
+		logger.info('what other processes publish here is noticed late', { path: directory, error });
 	}
-	return { look, current: () => ({ identity, superseded: superseded.signal }), close: () => watcher?.close() };
+	return { look, current: () => ({ identity, superseded: superseded.signal }), close: () => end?.() };
+}
+
+/** Each publication has its own: no need to read it to know that it is the same. */
+function generationOf(directory: string): string | undefined {
+	try {
+		return readlinkSync(join(directory, VolumeFile.current));
+	} catch {
+		return undefined;
+	}
 }
 
 function published(directory: string): Identity | undefined {

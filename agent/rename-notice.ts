@@ -10,7 +10,7 @@ import { closeSync, openSync } from 'node:fs';
 import { loadNative } from './native.ts';
 
 /**
- * @param onRename called after each rename in the directory, and now and then without one
+ * @param onRename called after each rename in the directory or into it, and now and then without one
  * @returns a function that ends it; undefined under Node, where there is no such notice
  * @throws Error when the directory cannot be opened, or the kernel has no such notice
  */

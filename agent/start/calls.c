@@ -81,7 +81,7 @@ static napi_value noticeRenames(napi_env env, napi_callback_info info) {
 	uint32_t directory;
 	errno = EINVAL;
 	if (!numbers(env, info, 1, &directory)) return fail(env, "arguments");
-	if (fcntl((int)directory, F_NOTIFY, DN_RENAME | DN_MULTISHOT) != 0) return fail(env, "fcntl");
+	if (fcntl((int)directory, F_NOTIFY, DN_RENAME | DN_CREATE | DN_MULTISHOT) != 0) return fail(env, "fcntl");
 	return NULL;
 }
 
