@@ -26,7 +26,7 @@
 /* The plugin waits for a CA that is away, 100 s at most (START_GRACE_SECONDS); the rest is for a busy host. */
 #define ANSWER_MS 150000
 /* Nobody has taken the socket away: the plugin crashed, and the engine is starting it again. */
-#define CRASHED_MS 15000
+#define CRASHED_MS 30000
 /* It is not there: the plugin is disabled, or just being enabled. */
 #define ABSENT_MS 3000
 #define STEP_MS 20
@@ -50,14 +50,16 @@ static int dial(const char *path, long start, long absent_ms, long crashed_ms)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof address.sun_path) return -1;
 	memcpy(address.sun_path, path, strlen(path));
+	bool was_there = false;
 	for (;;) {
 		int link = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (link < 0) return -1;
 		if (connect(link, (struct sockaddr *)&address, sizeof address) == 0) return link;
-		/* EAGAIN: more are waiting to be accepted than the plugin has room for. */
-		long patience = errno == ENOENT ? absent_ms : errno == ECONNREFUSED || errno == EAGAIN ? crashed_ms : 0;
+		/* EAGAIN: more are waiting to be accepted than the plugin has room for. A plugin that comes back makes the socket anew. */
+		was_there = was_there || errno == ECONNREFUSED || errno == EAGAIN;
+		bool may_come = was_there || errno == ENOENT;
 		close(link);
-		if (now_ms() - start >= patience) return -1;
+		if (!may_come || now_ms() - start >= (was_there ? crashed_ms : absent_ms)) return -1;
 		poll(NULL, 0, STEP_MS);
 	}
 }

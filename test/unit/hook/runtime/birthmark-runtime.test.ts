@@ -1,7 +1,7 @@
 /** The real program, in front of one that writes down how it was called, before a plugin that answers as told. */
 
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -173,6 +173,20 @@ for (const [what, text] of Object.entries(NO_ANSWERS)) {
 test('a plugin that is just being started is waited for', async (t) => {
 	const there = host(t);
 	const running = there.run(create(there));
+	await there.answers({ verdict: 'unchanged' });
+	t.is((await running).code, 0);
+});
+
+test('a plugin that crashed, and left its socket, is waited for', async (t) => {
+	const there = host(t);
+	const path = join(there.directory, 'hook.sock');
+	const crashed = createServer();
+	await new Promise<void>((resolve) => crashed.listen(path, resolve));
+	linkSync(path, `${path}.left`);
+	await new Promise((resolve) => crashed.close(resolve));
+	renameSync(`${path}.left`, path);
+	const running = there.run(create(there));
+	rmSync(path);
 	await there.answers({ verdict: 'unchanged' });
 	t.is((await running).code, 0);
 });
