@@ -34,3 +34,11 @@ export async function imageCommand(docker: EngineClient, image: string): Promise
 		);
 	}
 }
+
+export type Engine = Docker;
+
+/** @param socketPath of an engine. Loaded only when it is needed: whoever has a client of his own brings it. */
+export async function connectEngine(socketPath: string): Promise<Engine> {
+	const { default: Engine } = await import('dockerode');
+	return new Engine({ socketPath });
+}

@@ -16,6 +16,8 @@ export type { ContainerIdentity };
 export interface ProvisionSettings {
 	/** the plugin's name on the engine, when it was installed under another one */
 	readonly driver?: string;
+	/** a runtime of the engine that is birthmark-runtime: the labels are enough then, and nothing is mounted */
+	readonly runtime?: string;
 }
 
 const DEFAULT_DRIVER = 'birthmark';
@@ -40,8 +42,10 @@ export function addIdentity(
 	options: ContainerCreateOptions,
 	image: Command,
 	identity: ContainerIdentity,
-	{ driver = DEFAULT_DRIVER }: ProvisionSettings = {},
+	{ driver = DEFAULT_DRIVER, runtime }: ProvisionSettings = {},
 ): ContainerCreateOptions {
+	const Labels = { ...options.Labels, ...identityLabels(identity) };
+	if (runtime !== undefined) return { ...options, Labels, HostConfig: { ...options.HostConfig, Runtime: runtime } };
 	const mounts = options.HostConfig?.Mounts ?? [];
 	if (mounts.some(({ Target }) => Target === IDENTITY_DIRECTORY)) {
 		throw new BirthmarkError(
@@ -53,7 +57,7 @@ export function addIdentity(
 		...options,
 		// The node runs the agent of a container in which nothing else than its own program is to run.
 		...(identity.agentMode !== 'node' && wrapCommand(options, image)),
-		Labels: { ...options.Labels, ...identityLabels(identity) },
+		Labels,
 		HostConfig: { ...options.HostConfig, Mounts: [...mounts, identityMount(driver)] },
 	};
 }

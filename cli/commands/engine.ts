@@ -9,7 +9,7 @@ import type { Context } from '../context.ts';
 import { connectEngine, isNamed, type EngineForSetup } from '../docker.ts';
 import { createDaemonFile } from '../engine/daemon-file.ts';
 import { checkChain, checkFlags, validateDaemonJson } from '../engine/engine-check.ts';
-import { findEngineProcess } from '../engine/engine-process.ts';
+import { findEngineProcess } from '#common/runtime/engine-process.ts';
 import { engineSocket } from '../engine/engine-socket.ts';
 import { createRuntimeFiles } from '../engine/runtime-files.ts';
 import { runtimeFindings } from '../engine/runtime-findings.ts';

@@ -3,8 +3,7 @@
 import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
-import { writeWhole } from '../upgrade/daemon-json.ts';
+import { writeFileAtomic, writeWhole } from '#common/runtime/atomic-file.ts';
 
 export interface DaemonFile {
 	readonly path: string;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { isNamed, type InstalledPlugin } from '../docker.ts';
-import { flag, type EngineProcess } from './engine-process.ts';
+import { flag, type EngineProcess } from '#common/runtime/engine-process.ts';
 
 /** The first that has `dockerd --validate`. */
 const VALIDATES = 23;

@@ -5,7 +5,7 @@ import { isAbsolute, join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import type { InstalledPlugin } from '../docker.ts';
-import type { EngineProcess } from './engine-process.ts';
+import type { EngineProcess } from '#common/runtime/engine-process.ts';
 import { readRuntimeSettings, type RuntimeSettings } from './runtime-files.ts';
 import type { EngineRuntimes } from './setup.ts';
 

@@ -3,9 +3,9 @@
  * engine take it up. A name in it without an enabled plugin behind it ends an engine that reloads.
  */
 
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
+import { writeWhole } from '#common/runtime/atomic-file.ts';
 
 const KEY = 'authorization-plugins';
 const DEFAULT_PID_FILE = '/var/run/docker.pid';
@@ -32,13 +32,6 @@ export async function writeChain(path: string, chain: readonly string[]): Promis
 	if (JSON.stringify(document[KEY]) === JSON.stringify(chain)) return;
 	const indent = /^[{[]\s*\n([ \t]+)/.exec(text)?.[1] ?? '  ';
 	await writeWhole(path, JSON.stringify({ ...document, [KEY]: chain }, undefined, indent) + '\n');
-}
-
-/** Keeps the file's mode. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-	const target = realpathSync(path);
-	const { mode, uid, gid } = statSync(target);
-	await writeFileAtomic(target, text, mode & 0o777, { uid, gid });
 }
 
 /**

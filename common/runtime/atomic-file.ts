@@ -1,6 +1,6 @@
 /** Files that are there whole or not at all, and stay after a crash. */
 
-import { open, rename, rm } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
@@ -33,4 +33,11 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string, m
 	} finally {
 		await directory.close();
 	}
+}
+
+/** Replaces what a file holds and keeps its mode and owner; a link to it stays one. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+	const target = await realpath(path);
+	const { mode, uid, gid } = await stat(target);
+	await writeFileAtomic(target, text, mode & 0o777, { uid, gid });
 }

@@ -1,19 +1,11 @@
 /**
- * Which of the engine's runtimes hands identities over: the one whose program is birthmark-runtime. The
+ * Whether a container has the runtime that hands identities over. The
  * engine writes the runtime of a container down when it creates it, and keeps to it from then on.
  */
 
-import { posix } from 'node:path';
+import { ourRuntimes } from '#common/protocol/engine-runtimes.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { EngineInfo } from '../docker.ts';
-
-const PROGRAM = 'birthmark-runtime';
-
-/** @returns the names of ours, and whether it is the one for containers that name none */
-export function ourRuntimes({ Runtimes, DefaultRuntime = '' }: EngineInfo): { readonly names: readonly string[]; readonly isDefault: boolean } {
-	const names = Object.entries(Runtimes ?? {}).flatMap(([name, { path = '' }]) => (posix.basename(path) === PROGRAM ? [name] : []));
-	return { names, isDefault: names.includes(DefaultRuntime) };
-}
 
 /** @param runtime the name that a container has; empty for the engine's default */
 export function isOurRuntime(info: EngineInfo, runtime: string): boolean {

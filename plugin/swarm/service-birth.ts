@@ -5,6 +5,7 @@
  */
 
 import { posix } from 'node:path';
+import { ourRuntimes } from '#common/protocol/engine-runtimes.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { AUTO_NAME } from '#common/protocol/auto-names.ts';
 import type { Authorization, AuthorizeRequest } from '#common/protocol/messages.ts';
@@ -18,7 +19,7 @@ import { COMMON_NAME_LABEL, hasIdentityLabels, identityLabelsOf, parseIdentityLa
 import { ownershipOf, type OwnerDeps } from '../authz/ownership.ts';
 import { checkPrivileges } from '../authz/privileges.ts';
 import type { EngineRuntimes } from '../authz/engine-runtimes.ts';
-import { agentNeedsRuntime, ourRuntimes } from '../authz/runtimes.ts';
+import { agentNeedsRuntime } from '../authz/runtimes.ts';
 import type { EngineCall } from '../authz/engine-call.ts';
 import type { EngineImage } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';

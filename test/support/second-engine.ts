@@ -3,11 +3,11 @@
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import tmp from 'tmp';
+import { startBirthmark } from '../../hook/environment.ts';
 import { buildImages, dockerCommand } from '../../scripts/images.ts';
-import { BUILD, enginePaths } from '../../scripts/paths.ts';
+import { BUILD, enginePaths, type EnginePaths } from '../../scripts/paths.ts';
 import { PLUGIN } from '../../scripts/plugin.ts';
-import { reloadEngine, removeEngine, startEngine, writeDaemonJson } from '../../scripts/private-engine.ts';
-import { enablePlugin, waitUntilEnforced } from '../../scripts/set-up.ts';
+import { removeEngine, startEngine } from '../../scripts/private-engine.ts';
 import { writeTestPolicy } from '../../scripts/test-engine.ts';
 import { Steps } from '../../scripts/steps.ts';
 import { buildTestImages } from '../../scripts/test-images.ts';
@@ -21,8 +21,14 @@ export interface SecondEngineOptions {
 	readonly adminSocket: string;
 }
 
-/** Starts it with the plugin that `make` has laid out, and removes it after the test. */
-export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken, adminSocket }: SecondEngineOptions): Promise<World> {
+/** Images and plugin are on it, as after `make load`; nothing is set up. */
+export interface BareEngine {
+	readonly paths: EnginePaths;
+	readonly engineVersion: string;
+}
+
+/** Starts one with the images and the plugin that `make` has laid out, and removes it after the test. */
+export async function startBareEngine(t: ExecutionContext): Promise<BareEngine> {
 	const state = tmp.dirSync({ prefix: 'birthmark-second-', unsafeCleanup: true });
 	const paths = enginePaths(state.name);
 	const steps = new Steps(join(BUILD, 'logs/second-engine.log'));
@@ -32,10 +38,13 @@ export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken,
 	await buildImages(steps, docker, join(BUILD, 'root-fs/base'));
 	await buildTestImages(steps, docker);
 	await docker(['plugin', 'create', PLUGIN, join(BUILD, 'plugin')]);
-	await enablePlugin(paths.host, { name: PLUGIN, caUrl, joinToken, run: paths.run, socket: 'docker.sock', logLevel: 'debug', policyFile: writeTestPolicy(paths) });
-	writeDaemonJson(paths, [PLUGIN]);
-	reloadEngine(paths);
-	await waitUntilEnforced(paths.host);
 	const engineVersion = (await docker(['version', '--format', '{{.Server.Version}}'])).stdout.trim();
+	return { paths, engineVersion };
+}
+
+/** The same, set up with a CA of the test's. */
+export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken, adminSocket }: SecondEngineOptions): Promise<World> {
+	const { paths, engineVersion } = await startBareEngine(t);
+	await startBirthmark({ host: paths.host, ca: { url: caUrl, joinToken }, policyFile: writeTestPolicy(paths), logLevel: 'debug' });
 	return openWorld({ engineVersion, host: paths.host, state: paths.state, caUrl, caContainer: '', plugin: PLUGIN, adminSocket });
 }

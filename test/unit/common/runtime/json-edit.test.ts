@@ -2,7 +2,7 @@ import test from 'ava';
 import { deepEqual, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { parseObject, removeMember, setMember } from '../../../../cli/engine/json-edit.ts';
+import { parseObject, removeMember, setMember } from '#common/runtime/json-edit.ts';
 import { holds } from '../../../support/property.ts';
 
 const RUNTIME = { path: '/opt/r' };

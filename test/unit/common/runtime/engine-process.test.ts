@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { findEngineProcess, flag } from '../../../../cli/engine/engine-process.ts';
+import { findEngineProcess, flag } from '#common/runtime/engine-process.ts';
 import { temporaryFolder } from '../../../support/ca.ts';
 
 /** A /proc in which processes hold sockets. */
