@@ -126,9 +126,9 @@ async function requireIdle(engine: Engine, plugin: string): Promise<void> {
 }
 
 async function startCa(engine: Engine, { allow = ['*/*'], settings = {}, caImage = 'birthmark/ca' }: BirthmarkOptions, undo: Undo): Promise<CaForSuite> {
-	const name = `birthmark-ca-${randomBytes(4).toString('hex')}`;
+	const suite = `suite-${randomBytes(4).toString('hex')}`;
 	const container = await engine.createContainer({
-		name,
+		name: `birthmark-ca-${suite}`,
 		Image: caImage,
 		Env: Object.entries(settings).map(([key, value]) => `${key}=${value}`),
 		ExposedPorts: { [CA_PORT]: {} },
@@ -148,7 +148,7 @@ async function startCa(engine: Engine, { allow = ['*/*'], settings = {}, caImage
 	const { NetworkSettings } = await container.inspect();
 	const url = `https://127.0.0.1:${NetworkSettings.Ports[CA_PORT]?.[0]?.HostPort}`;
 	await until(`the CA at ${url} is ready`, () => isReady(url));
-	const joinToken = (await run(engine, container.id, ['node', 'token', '--name', name, ...allow.flatMap((rule) => ['--allow', rule])])).trim();
+	const joinToken = (await run(engine, container.id, ['node', 'token', '--name', suite, ...allow.flatMap((rule) => ['--allow', rule])])).trim();
 	return { url, joinToken, container: container.id };
 }
 
