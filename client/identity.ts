@@ -45,7 +45,7 @@ export class Identity implements Party {
 	// Private, so that neither a log nor JSON.stringify has it by accident.
 	readonly #key: string;
 	readonly #minVersion: SecureVersion;
-	#revoked: ReadonlySet<string> | undefined;
+	readonly #revoked: ReadonlySet<string>;
 
 	/** @throws BirthmarkError `certificate-invalid` when the parts do not belong together */
 	constructor({ identity, bundle, crl, minVersion }: { identity: string; bundle: string; crl: string | undefined; minVersion: SecureVersion }) {
@@ -55,6 +55,7 @@ export class Identity implements Party {
 		this.bundle = bundle;
 		this.crl = crl;
 		this.#minVersion = minVersion;
+		this.#revoked = crl === undefined ? new Set() : revokedSerials(crl);
 		try {
 			const leaf = new X509Certificate(this.chain);
 			if (!leaf.checkPrivateKey(createPrivateKey(this.#key))) throw invalidCertificate('its key is another one');
@@ -89,9 +90,8 @@ export class Identity implements Party {
 		return Date.now() >= this.notAfter.getTime();
 	}
 
-	/** @param serial as in {@link Party.serial}. Reads the revocation list when it is first asked. */
+	/** @param serial as in {@link Party.serial} */
 	isRevoked(serial: string): boolean {
-		this.#revoked ??= this.crl === undefined ? new Set() : revokedSerials(this.crl);
 		return this.#revoked.has(serial);
 	}
 

@@ -5,12 +5,12 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { request } from 'node:https';
 import { realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-status.ts';
+import { isReady } from './ca-ready.ts';
 import { addToChain } from './chain.ts';
 import { connectEngine, type Engine } from './docker.ts';
 
@@ -175,19 +175,6 @@ async function run(engine: Engine, container: string, args: readonly string[]): 
 	const { ExitCode } = await exec.inspect();
 	if (ExitCode !== 0) throw new BirthmarkError('internal', `birthmark ${args[0]} ended with ${ExitCode}: ${text.trim()}`);
 	return text;
-}
-
-function isReady(url: string): Promise<boolean> {
-	return new Promise((resolve) => {
-		// Whether it is the right CA is decided later, by the bundle's digest; here only whether one answers.
-		const call = request(new URL('/readyz', url), { agent: false, rejectUnauthorized: false, timeout: 2000 }, (answer) => {
-			answer.resume();
-			resolve(answer.statusCode === 200);
-		});
-		call.on('timeout', () => call.destroy());
-		call.on('error', () => resolve(false));
-		call.end();
-	});
 }
 
 /** @throws BirthmarkError `enforcement-missing` */

@@ -1,11 +1,11 @@
 /** Setting up Birthmark on an engine: CA container, plugin, authorization chain. Used by the demo and by the tests. */
 
-import { request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
 import { SENTINEL_VOLUME } from '#common/protocol/plugin-status.ts';
 import type { Docker as DockerCommand } from './images.ts';
+import { isReady } from '../hook/ca-ready.ts';
 import { StepError } from './steps.ts';
 
 export const CA_CONTAINER = 'birthmark-ca';
@@ -106,17 +106,4 @@ export async function until(done: () => Promise<boolean>, seconds: number, messa
 		if (Date.now() > end) throw new StepError(message, remedy);
 		await sleep(50);
 	}
-}
-
-function isReady(url: string): Promise<boolean> {
-	return new Promise((resolve) => {
-		// Whether it is the right CA is decided later, by the bundle's digest; here only whether one answers.
-		const call = request(new URL('/readyz', url), { agent: false, rejectUnauthorized: false, timeout: 2000 }, (answer) => {
-			answer.resume();
-			resolve(answer.statusCode === 200);
-		});
-		call.on('timeout', () => call.destroy());
-		call.on('error', () => resolve(false));
-		call.end();
-	});
 }

@@ -28,7 +28,7 @@ export interface BareEngine {
 }
 
 /** Starts one with the images and the plugin that `make` has laid out, and removes it after the test. */
-export async function startBareEngine(t: ExecutionContext): Promise<BareEngine> {
+export async function startBareEngine(t: ExecutionContext, { testImages = true } = {}): Promise<BareEngine> {
 	const state = tmp.dirSync({ prefix: 'birthmark-second-', unsafeCleanup: true });
 	const paths = enginePaths(state.name);
 	const steps = new Steps(join(BUILD, 'logs/second-engine.log'));
@@ -36,7 +36,7 @@ export async function startBareEngine(t: ExecutionContext): Promise<BareEngine> 
 	await startEngine(steps, paths);
 	const docker = dockerCommand(steps, paths.host);
 	await buildImages(steps, docker, join(BUILD, 'root-fs/base'));
-	await buildTestImages(steps, docker);
+	if (testImages) await buildTestImages(steps, docker);
 	await docker(['plugin', 'create', PLUGIN, join(BUILD, 'plugin')]);
 	const engineVersion = (await docker(['version', '--format', '{{.Server.Version}}'])).stdout.trim();
 	return { paths, engineVersion };
