@@ -1,6 +1,7 @@
 import test from 'ava';
 import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
-import { isOurRuntime, ourRuntimes, runtimeOption } from '../../../../plugin/authz/runtimes.ts';
+import { ourRuntimes } from '#common/protocol/engine-runtimes.ts';
+import { isOurRuntime, runtimeOption } from '../../../../plugin/authz/runtimes.ts';
 import type { EngineInfo } from '../../../../plugin/docker.ts';
 
 const info = (Runtimes: Readonly<Record<string, { readonly path?: string }>> | null, DefaultRuntime = 'runc'): EngineInfo => ({ Name: 'h', DockerRootDir: '/', Runtimes, DefaultRuntime });
