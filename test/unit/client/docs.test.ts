@@ -47,6 +47,7 @@ test('there are examples', (t) => {
 
 for (const [at, { code, isGrpc }] of SERVERS.entries()) {
 	test.serial(`clients of the page are answered by its server ${at + 1}`, async (t) => {
+		t.timeout(180_000);
 		const { directory } = await identityDirectory(t, 'localhost', pki);
 		const client = await identityDirectory(t, 'web01', pki);
 		const port = await freePort();

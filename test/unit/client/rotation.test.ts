@@ -38,6 +38,7 @@ function get(options: RequestOptions): Promise<{ body: string; serverSerial: str
 
 for (const keepAlive of [true, false]) {
 	test.serial(`https.Server and https.Agent: no request fails, ${keepAlive ? 'with kept connections' : 'with a connection for each request'}`, async (t) => {
+		t.timeout(180_000);
 		const [server, client] = [await holder(t, 'server', pki), await holder(t, 'client', pki)];
 		const port = await listen(t, server.me.follow(createServer(server.me.serverOptions(), (incoming, response) => response.end(peerIdentity(incoming).serial))));
 		const agent = client.me.agent({ keepAlive });
@@ -54,6 +55,7 @@ for (const keepAlive of [true, false]) {
 }
 
 test.serial('http2: no request fails', async (t) => {
+	t.timeout(180_000);
 	const [server, client] = [await holder(t, 'server', pki), await holder(t, 'client', pki)];
 	const port = await listen(t, server.me.follow(createSecureServer(server.me.serverOptions(), (incoming, response) => void response.end(peerIdentity(incoming).serial))));
 	let session: ClientHttp2Session | undefined;
@@ -79,6 +81,7 @@ test.serial('http2: no request fails', async (t) => {
 
 for (const protocol of ['HTTP/1.1', 'HTTP/2']) {
 	test.serial(`undici: no request fails, by ${protocol}`, async (t) => {
+		t.timeout(180_000);
 		const [server, client] = [await holder(t, 'server', pki), await holder(t, 'client', pki)];
 		const versions = new Set<string>();
 		const answer = (incoming: IncomingMessage | Http2ServerRequest, response: { end(body: string): void }): void => {
@@ -114,6 +117,7 @@ interface Stub {
 }
 
 test.serial('gRPC: no call fails, neither on a channel that stays nor on new ones', async (t) => {
+	t.timeout(180_000);
 	const [server, client] = [await holder(t, 'server', pki), await holder(t, 'client', pki)];
 	const grpcServer = new grpc.Server();
 	grpcServer.addService(ECHO, { echo: (call: grpc.ServerUnaryCall<string, string>, callback: grpc.sendUnaryData<string>) => callback(null, peerIdentity(call).serial) });
