@@ -20,10 +20,12 @@ export interface DirectoryWatchOptions {
 	readonly onChange: () => void;
 	/** nothing more is told after it: the kernel gives no watch */
 	readonly onFault: (cause: Error) => void;
+	/** Node's own when absent */
+	readonly watch?: typeof watch;
 }
 
 /** @throws the system's error when nothing can be watched */
-export function watchDirectory(directory: string, { names, onChange, onFault }: DirectoryWatchOptions): DirectoryWatch {
+export function watchDirectory(directory: string, { names, onChange, onFault, watch: open = watch }: DirectoryWatchOptions): DirectoryWatch {
 	const target = resolve(directory);
 	// A watched directory that is moved or removed is told by its own name.
 	const wanted = new Set([...names, basename(target)]);
@@ -44,7 +46,7 @@ export function watchDirectory(directory: string, { names, onChange, onFault }: 
 		for (let path = target; ; path = dirname(path)) {
 			try {
 				inode = statSync(path, { bigint: true }).ino;
-				watcher = watch(path, { persistent: isRef });
+				watcher = open(path, { persistent: isRef });
 				watched = path;
 				break;
 			} catch (cause) {

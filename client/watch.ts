@@ -10,7 +10,8 @@ import type { ConnectionOptions, SecureVersion, TlsOptions } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { IDENTITY_DIRECTORY, VolumeFile } from '#common/protocol/volume-files.ts';
 import { createConnections } from './connections.ts';
-import { watchDirectory, type DirectoryWatch } from './directory-watch.ts';
+import type { DirectoryWatch } from './directory-watch.ts';
+import { followDirectory } from './follow-directory.ts';
 import { channelCredentials, serverCredentials, type ChannelCredentialsOf, type Grpc, type ServerCredentialsOf } from './grpc.ts';
 import { IdentityAgent, type IdentityAgentOptions } from './https-agent.ts';
 import { readIdentity, systemCode, type Identity } from './identity.ts';
@@ -89,7 +90,7 @@ export async function identity({ directory = IDENTITY_DIRECTORY, crl = true, min
 
 function openWatch(directory: string, onChange: () => void, onFault: (cause: Error) => void): DirectoryWatch {
 	try {
-		return watchDirectory(directory, { names: [VolumeFile.current, VolumeFile.revocationList], onChange, onFault });
+		return followDirectory(directory, { names: [VolumeFile.current, VolumeFile.revocationList], onChange, onFault });
 	} catch (cause) {
 		throw unwatchable(directory, cause);
 	}

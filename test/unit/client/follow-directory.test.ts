@@ -1,0 +1,80 @@
+import test from 'ava';
+import { mkdirSync, renameSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { followDirectory } from '../../../client/follow-directory.ts';
+import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
+
+/** A kernel that gives a watch only when `has` is true. */
+function kernel() {
+	const opened = { has: false, count: 0 };
+	const open = ((path: string, options: object) => {
+		if (!opened.has) throw Object.assign(new Error('too many open files, watch'), { code: 'EMFILE' });
+		opened.count++;
+		return watch(path, options);
+	}) as typeof watch;
+	return { opened, open };
+}
+
+function put(directory: string, name: string, text: string): void {
+	writeFileSync(join(directory, '.new'), text);
+	renameSync(join(directory, '.new'), join(directory, name));
+}
+
+/** Resolves at the next change. */
+function changes() {
+	let wake = (): void => {};
+	return { onChange: () => wake(), next: () => new Promise<void>((resolve) => (wake = resolve)) };
+}
+
+test('where the kernel has no watch left the directory is looked at, until it has one', async (t) => {
+	const directory = join(tmpfsDirectory(t), 'late');
+	const { opened, open } = kernel();
+	const { onChange, next } = changes();
+	const follow = followDirectory(directory, { names: ['a', 'b'], onChange, onFault: (cause) => t.fail(cause.message), intervalMs: 5, watch: open });
+	t.teardown(() => follow.close());
+	let changed = next();
+	mkdirSync(directory);
+	put(directory, 'a', '1');
+	await changed;
+	changed = next();
+	put(directory, 'a', '2');
+	await changed;
+	t.is(opened.count, 0);
+	// The change from looking to watching is told as well: something may have happened in between.
+	changed = next();
+	opened.has = true;
+	await changed;
+	t.is(opened.count, 1);
+	changed = next();
+	put(directory, 'b', '1');
+	await changed;
+	t.is(opened.count, 1);
+});
+
+test('a watch that is lost because the directory was replaced, with none left, is replaced by looking', async (t) => {
+	const root = tmpfsDirectory(t);
+	const directory = join(root, 'identity');
+	mkdirSync(directory);
+	const { opened, open } = kernel();
+	opened.has = true;
+	const { onChange, next } = changes();
+	const follow = followDirectory(directory, { names: ['a'], onChange, onFault: (cause) => t.fail(cause.message), intervalMs: 5, watch: open });
+	t.teardown(() => follow.close());
+	opened.has = false;
+	let changed = next();
+	renameSync(directory, join(root, 'old'));
+	await changed;
+	changed = next();
+	mkdirSync(directory);
+	put(directory, 'a', '1');
+	await changed;
+	t.pass();
+});
+
+test('any other fault is told', (t) => {
+	const directory = tmpfsDirectory(t);
+	const denied = () => {
+		throw Object.assign(new Error('permission denied'), { code: 'EACCES' });
+	};
+	t.throws(() => followDirectory(directory, { names: ['a'], onChange: () => {}, onFault: () => {}, watch: denied as never }), { code: 'EACCES' });
+});
