@@ -31,6 +31,7 @@ export function watchDirectory(directory: string, { names, onChange, onFault, wa
 	const wanted = new Set([...names, basename(target)]);
 	let watcher: FSWatcher | undefined;
 	let watched = '';
+	/** of what is watched; undefined once that is known to be gone */
 	let inode: bigint | undefined;
 	let isRef = false;
 	let isClosed = false;
@@ -38,7 +39,7 @@ export function watchDirectory(directory: string, { names, onChange, onFault, wa
 
 	/** Watches the directory, or the nearest above it, until nothing came into being meanwhile that is nearer. */
 	function follow(): void {
-		while (watcher === undefined || inodeOf(watched) !== inode || (watched !== target && inodeOf(nextBelow()) !== undefined)) arm();
+		while (inode === undefined || inodeOf(watched) !== inode || (watched !== target && inodeOf(nextBelow()) !== undefined)) arm();
 	}
 
 	function arm(): void {

@@ -9,7 +9,7 @@ import { identityDirectory, type IdentityDirectory } from '../fakes/identity-dir
 
 export interface Holder extends IdentityDirectory {
 	readonly me: IdentityWatch;
-	/** Rotates, and waits until the watch has it. */
+	/** Rotates, and has the watch look. */
 	next(change?: Parameters<IdentityDirectory['rotate']>[0]): Promise<string>;
 }
 
@@ -24,9 +24,8 @@ export async function holder(t: ExecutionContext, name: string, pki: FakePki, op
 		},
 		me,
 		next: async (change) => {
-			const changed = once(me, 'change');
 			const serial = await files.rotate(change);
-			await changed;
+			me.refresh();
 			return serial;
 		},
 	};

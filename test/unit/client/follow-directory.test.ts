@@ -1,18 +1,26 @@
 import test from 'ava';
-import { mkdirSync, renameSync, watch, writeFileSync } from 'node:fs';
+import { EventEmitter } from 'node:events';
+import { mkdirSync, renameSync, writeFileSync, type watch } from 'node:fs';
 import { join } from 'node:path';
 import { followDirectory } from '../../../client/follow-directory.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
+class FakeWatcher extends EventEmitter {
+	ref(): void {}
+	unref(): void {}
+	close(): void {}
+}
+
 /** A kernel that gives a watch only when `has` is true. */
 function kernel() {
-	const opened = { has: false, count: 0 };
-	const open = ((path: string, options: object) => {
+	const opened = { has: false, watchers: [] as FakeWatcher[] };
+	const open = () => {
 		if (!opened.has) throw Object.assign(new Error('too many open files, watch'), { code: 'EMFILE' });
-		opened.count++;
-		return watch(path, options);
-	}) as typeof watch;
-	return { opened, open };
+		const watcher = new FakeWatcher();
+		opened.watchers.push(watcher);
+		return watcher;
+	};
+	return { opened, open: open as unknown as typeof watch };
 }
 
 function put(directory: string, name: string, text: string): void {
@@ -32,6 +40,7 @@ test('where the kernel has no watch left the directory is looked at, until it ha
 	const { onChange, next } = changes();
 	const follow = followDirectory(directory, { names: ['a', 'b'], onChange, onFault: (cause) => t.fail(cause.message), intervalMs: 5, watch: open });
 	t.teardown(() => follow.close());
+	follow.ref();
 	let changed = next();
 	mkdirSync(directory);
 	put(directory, 'a', '1');
@@ -39,16 +48,16 @@ test('where the kernel has no watch left the directory is looked at, until it ha
 	changed = next();
 	put(directory, 'a', '2');
 	await changed;
-	t.is(opened.count, 0);
+	t.is(opened.watchers.length, 0);
 	// The change from looking to watching is told as well: something may have happened in between.
 	changed = next();
 	opened.has = true;
 	await changed;
-	t.is(opened.count, 1);
+	t.is(opened.watchers.length, 1);
 	changed = next();
-	put(directory, 'b', '1');
+	opened.watchers[0]!.emit('change', 'rename', 'b');
 	await changed;
-	t.is(opened.count, 1);
+	t.is(opened.watchers.length, 1);
 });
 
 test('a watch that is lost because the directory was replaced, with none left, is replaced by looking', async (t) => {
@@ -60,9 +69,11 @@ test('a watch that is lost because the directory was replaced, with none left, i
 	const { onChange, next } = changes();
 	const follow = followDirectory(directory, { names: ['a'], onChange, onFault: (cause) => t.fail(cause.message), intervalMs: 5, watch: open });
 	t.teardown(() => follow.close());
+	follow.ref();
 	opened.has = false;
 	let changed = next();
 	renameSync(directory, join(root, 'old'));
+	opened.watchers[0]!.emit('change', 'rename', 'identity');
 	await changed;
 	changed = next();
 	mkdirSync(directory);

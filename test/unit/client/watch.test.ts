@@ -18,6 +18,10 @@ async function watch(t: ExecutionContext, directory: string): Promise<IdentityWa
 	return me;
 }
 
+// A watch keeps no process alive, and here nothing else does.
+const alive = setInterval(() => {}, 60_000);
+test.after.always(() => clearInterval(alive));
+
 /** The next change or problem. */
 async function next(me: IdentityWatch, event: 'change' | 'problem' = 'change'): Promise<unknown> {
 	return (await once(me, event))[0];
@@ -51,7 +55,7 @@ test('the key is in no log by accident', async (t) => {
 test('each publication is seen, also when only the bundle is another', async (t) => {
 	const published = await identityDirectory(t, 'api01', pki);
 	const me = await watch(t, published.directory);
-	for (let round = 0; round < 20; round++) {
+	for (let round = 0; round < 5; round++) {
 		const changed = next(me);
 		const serial = await published.rotate();
 		await changed;
@@ -118,6 +122,24 @@ test('a directory that takes the place of another is followed', async (t) => {
 	renameSync(spare, directory);
 	await changedAgain;
 	t.is(me.current.serial, again.serial);
+});
+
+test('a directory that goes, and comes back later, is followed', async (t) => {
+	const root = tmpfsDirectory(t);
+	const directory = join(root, 'birthmark');
+	mkdirSync(directory);
+	await identityDirectory(t, 'api01', pki, directory);
+	const me = await watch(t, directory);
+	const { serial } = me.current;
+	const gone = next(me, 'problem');
+	rmSync(directory, { recursive: true });
+	t.is((await gone as BirthmarkError).code, 'identity-missing');
+	t.is(me.current.serial, serial);
+	const changed = next(me);
+	mkdirSync(directory);
+	const published = await identityDirectory(t, 'api01', pki, directory);
+	await changed;
+	t.is(me.current.serial, published.serial);
 });
 
 test('what cannot be used is told, and the identity before stays', async (t) => {
