@@ -61,7 +61,7 @@ function host(t: ExecutionContext, state: string | undefined = LABELLED): Host {
 		questions,
 		run: (args, env = {}) =>
 			new Promise((resolve) => {
-				execFile(executable, args, { env }, (error, _, stderr) => resolve({ code: error ? Number(error.code) : 0, stderr }));
+				execFile(executable, args, { env, cwd: directory }, (error, _, stderr) => resolve({ code: error ? Number(error.code) : 0, stderr }));
 			}),
 		called: () => (existsSync(record) ? { args: readFileSync(record, 'utf8').split('\n').slice(0, -1), env: readFileSync(`${record}.env`, 'utf8') } : undefined),
 		answers: async (answer) => {
