@@ -1,21 +1,19 @@
 /**
- * Runs in a container: a server for mutual TLS with its identity, and every 100 ms a call to the other
- * container, as an application does it that follows the files on the volume. Prints a JSON line for
- * each failure and, every tenth call, how many there were of each. Self-contained: it is sent as text.
+ * Runs in a container: a server for mutual TLS with its identity, and every 100 ms two calls to the
+ * other container, one on a kept connection and one on its own, as an application does it with
+ * `birthmark/client`. One more answer of the other container never ends, and must not. Prints a JSON
+ * line for each failure and, every tenth time, how many there were of each.
  */
 
-import { readFileSync, watch } from 'node:fs';
-import { createServer, request } from 'node:https';
+import { createServer, request, type Agent } from 'node:https';
+import { allow, guarded, identity } from 'birthmark/client';
 
-const PEER = process.argv[1]!;
-const DIRECTORY = '/run/birthmark';
+/** A program that is given as text has its first argument there. */
+const [, PEER = ''] = process.argv;
 const PORT = 8443;
 const CALL_MS = 100;
-/** Several files change at once; they are read when it has been quiet for so long. */
-const SETTLE_MS = 50;
 
-const read = (name: string): Buffer => readFileSync(`${DIRECTORY}/${name}`);
-const load = () => ({ key: read('identity.pem'), cert: read('identity.pem'), ca: read('ca.crt'), crl: read('crl.pem'), minVersion: 'TLSv1.3' as const });
+const me = await identity();
 const say = (line: object): void => void process.stdout.write(JSON.stringify(line) + '\n');
 
 let failed = 0;
@@ -25,32 +23,48 @@ const fail = (where: string, error: Error & { code?: string }): void => {
 	say({ failure: where, code: error.code, reason: error.message, at: new Date().toISOString() });
 };
 
-const server = createServer({ ...load(), requestCert: true, rejectUnauthorized: true }, (_, response) => response.writeHead(200, { Connection: 'close' }).end());
+const mayCall = allow({ commonName: PEER, organizationalUnit: 'web-api' });
+const server = me.follow(createServer(me.serverOptions(), guarded(mayCall, ({ url }, response) => {
+	if (url === '/for-ever') response.write('begun');
+	else response.end();
+})));
+// A machine that stands still for seconds must not look like a server that is tired of a connection.
+server.keepAliveTimeout = 600_000;
 server.on('tlsClientError', (error: Error) => fail('server', error));
-let timer: NodeJS.Timeout | undefined;
-watch(DIRECTORY, () => {
-	clearTimeout(timer);
-	timer = setTimeout(() => server.setSecureContext(load()), SETTLE_MS);
-});
 server.listen(PORT, () => say({ listening: PORT }));
+me.on('change', ({ serial }) => say({ serial }));
+me.on('problem', (error) => fail('identity', error));
 
-function call(onEnd: (error?: Error) => void): void {
-	const outgoing = request({ host: PEER, port: PORT, servername: PEER, agent: false, timeout: 10_000, ...load() }, (answer) => answer.resume().on('end', () => onEnd()));
-	outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
-	outgoing.on('error', onEnd);
-	outgoing.end();
-}
+const kept = me.agent();
+const anew = me.agent({ keepAlive: false });
 
-/** The other one may not be there yet. */
-function meet(): void {
-	call((error) => (error ? setTimeout(meet, CALL_MS) : setInterval(talk, CALL_MS)));
-}
-
-function talk(): void {
-	call((error) => {
-		if (error) return fail('client', error);
-		if (++done % 10 === 0) say({ done, failed });
+function call(agent: Agent, path = '/'): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const outgoing = request({ host: PEER, port: PORT, path, agent, timeout: 10_000 }, (answer) => {
+			if (answer.statusCode !== 200) reject(new Error(`status ${answer.statusCode}`));
+			answer.resume().on('end', resolve).on('error', reject);
+			if (path === '/for-ever') outgoing.setTimeout(0);
+		});
+		outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
+		outgoing.on('error', reject);
+		outgoing.end();
 	});
 }
 
-meet();
+/** The other one may not be there yet. */
+async function meet(): Promise<void> {
+	try {
+		await call(anew);
+	} catch {
+		setTimeout(() => void meet(), CALL_MS);
+		return;
+	}
+	setInterval(talk, CALL_MS);
+	call(kept, '/for-ever').then(() => fail('stream', new Error('it ended')), (error: Error) => fail('stream', error));
+}
+
+function talk(): void {
+	for (const agent of [kept, anew]) call(agent).then(() => ++done % 10 === 0 && say({ done, failed }), (error: Error) => fail('client', error));
+}
+
+await meet();
