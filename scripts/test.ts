@@ -27,7 +27,7 @@ const AVA = join(PROJECT, 'node_modules/.bin/ava');
 
 /** What these tests ask is asked of the CA, never of its file. */
 const ON_POSTGRES = [
-	...['authorize', 'join', 'redeem', 'renew', 'user-token'].map((name) => `test/unit/ca/registration/${name}.test.ts`),
+	...['authorize', 'join', 'redeem', 'renew', 'renewal-demands', 'user-token'].map((name) => `test/unit/ca/registration/${name}.test.ts`),
 	...['lists', 'revocation', 'selectors'].map((name) => `test/unit/ca/revocation/${name}.test.ts`),
 	'test/unit/ca/issuance/rotation.test.ts',
 	'test/unit/ca/bundle.test.ts',
