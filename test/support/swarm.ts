@@ -1,7 +1,7 @@
 /** A swarm of the one engine under test. */
 
 import { freePort } from '../../scripts/ports.ts';
-import type { World } from './world.ts';
+import { eventually, type World } from './world.ts';
 
 /** @throws Error when the command fails */
 export async function docker(world: World, ...args: readonly string[]): Promise<string> {
@@ -18,5 +18,9 @@ export async function makeSwarm(world: World): Promise<void> {
 
 export async function leaveSwarm(world: World): Promise<void> {
 	await world.cli(['swarm', 'leave', '--force']);
-	await world.cli(['network', 'rm', 'docker_gwbridge']);
+	// Tasks that are just ending are in it still.
+	await eventually('the network of the swarm is gone', async () => {
+		const { code, stderr } = await world.cli(['network', 'rm', 'docker_gwbridge']);
+		return code === 0 || /not found|No such network/i.test(stderr);
+	});
 }
