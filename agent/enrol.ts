@@ -70,8 +70,9 @@ async function redeem(tokenText: string, { directory, timeoutSeconds, signal }: 
 
 	const bundle = await pinnedBundle(directory, expectedDigest, deadline, signal, deps);
 	const issued = await retryWhileUnavailable(() => ca.sign(bundle, tokenText, csr, signal), deadline, signal, deps).catch(async (error: unknown) => {
-		// A CA whose certificate is not good by this clock: without TLS it says what time it is.
-		if (errorCode(error) === 'ca-protocol') requireClock(clock, (await ca.fetchBundle(expectedDigest, signal)).date);
+		// A CA whose certificate is not good by this clock: without TLS it says what time it is. Nothing else counts that it says then.
+		const answer = errorCode(error) === 'ca-protocol' ? await ca.fetchBundle(expectedDigest, signal).catch(() => undefined) : undefined;
+		if (answer) requireClock(clock, answer.date);
 		throw error;
 	});
 	requireClock(clock, issued.date);
