@@ -108,15 +108,19 @@ export class Records {
 	 * The birth is complete. A volume belongs to one container, and to those of the same names that are
 	 * to take its place: a container is often made anew before the old one is removed.
 	 *
-	 * @throws BirthmarkError `identity-isolated` when the volume belongs to a container of other names
+	 * Where the runtime delivers, the key is the container's id: a volume that somebody gave that name in
+	 * between is none of ours any more.
+	 *
+	 * @throws BirthmarkError `identity-isolated` when the volume belongs to a container of other names, or of another delivery
 	 */
 	addIdentity(record: IdentityRecord): void {
 		const owners = this.identitiesOf(record.volume);
 		if (owners.some(({ containerId }) => containerId === record.containerId)) return this.#run('DELETE FROM births WHERE container_id = ?', record.containerId);
-		if (owners.some((owner) => !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
+		if (owners.some((owner) => owner.delivery !== record.delivery || !haveSameNames(owner, record))) throw new BirthmarkError('identity-isolated', 'the volume belongs to another container already');
 		const { volume, containerId, containerName, imageId, authorizationId, commonName, organizationalUnit, dnsNames, uid, gid, mode, sizeBytes, inodes, caWay, delivery, agentMode, settings, taskId = null } = record;
 		this.#transaction(() => {
 			if (delivery === 'volume') this.addVolume(volume);
+			else this.#run('DELETE FROM volumes WHERE name = ?', volume);
 			this.#run('DELETE FROM births WHERE container_id = ?', containerId);
 			this.#run(
 				ADD_IDENTITY,

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* So the engine writes the name of a label (Go, encoding/json). Found anywhere else it costs one question. */
+/* So the engine writes the name of a label (Go, encoding/json). A name of something else costs one question. */
 static const char LABEL[] = "\"birthmark.";
 /* Ids of the engine's containers (moby, daemon/names); BuildKit's and containerd's others are different. */
 #define ID_LENGTH 64
@@ -29,6 +29,18 @@ static bool is_engine_bundle(const char *bundle, const char *id)
 	return length >= tail_length && strncmp(bundle + length - tail_length, tail, tail_length) == 0;
 }
 
+/* A value that begins like the name of a label, e.g. a host's name, is none. What is not clear counts as one. */
+static bool names_label(const struct text *state)
+{
+	const char *at = state->bytes, *end = at + state->length;
+	while ((at = memmem(at, (size_t)(end - at), LABEL, sizeof LABEL - 1)) != NULL) {
+		at += sizeof LABEL - 1;
+		while (at < end && *at != '"' && *at != '\\') at++;
+		if (end - at < 2 || *at == '\\' || memchr(",]}", at[1], 3) == NULL) return true;
+	}
+	return false;
+}
+
 /* What the engine says of the container. Returns false for one that has no labels of ours, or is not the engine's. */
 static bool is_labelled(const struct settings *settings, const struct request *request, struct text *state)
 {
@@ -40,7 +52,7 @@ static bool is_labelled(const struct settings *settings, const struct request *r
 	}
 	if (error == ENOENT) return false;
 	if (error != 0) refuse(request, "what the engine says of this container cannot be read, so its labels are not known", "config-invalid");
-	return memmem(state->bytes, state->length, LABEL, sizeof LABEL - 1) != NULL;
+	return names_label(state);
 }
 
 static void give_identity(const struct settings *settings, const struct request *request)

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 static const char SUFFIX[] = ".conf";
+/* So the kernel calls a program in whose place there is another since it was started (proc_pid_exe(5)). */
+static const char REPLACED[] = " (deleted)";
 
 /* Copies the value of one line. Returns false when it is no absolute path. */
 static bool set(char *target, const char *value, size_t length)
@@ -45,6 +47,8 @@ const char *read_settings(struct settings *settings)
 	struct text text;
 	ssize_t length = readlink("/proc/self/exe", settings->executable, sizeof settings->executable - 1);
 	if (length < 0) return "the executable birthmark-runtime cannot find itself; mount /proc";
+	size_t rest = (size_t)length - (sizeof REPLACED - 1);
+	if ((size_t)length > sizeof REPLACED - 1 && memcmp(settings->executable + rest, REPLACED, sizeof REPLACED - 1) == 0) length = (ssize_t)rest;
 	settings->executable[length] = '\0';
 	snprintf(path, sizeof path, "%s%s", settings->executable, SUFFIX);
 	if (read_file(path, &text) != 0) return "the file birthmark-runtime.conf beside birthmark-runtime cannot be read; run birthmark engine setup again";

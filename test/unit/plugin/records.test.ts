@@ -55,6 +55,18 @@ test('the same identity twice is one; a container of other names on the volume i
 	t.deepEqual(records.identity(VOLUME), IDENTITY);
 });
 
+test('a volume that was called like the id of a container which the runtime serves takes nothing from it', (t) => {
+	const records = opened(t);
+	const served = { ...IDENTITY, volume: IDENTITY.containerId, delivery: 'runtime' as const };
+	records.addVolume(served.volume);
+	records.addIdentity(served);
+	t.false(records.hasVolume(served.volume));
+	t.deepEqual(records.identity(served.volume), served);
+	const thief = { ...IDENTITY, volume: served.volume, containerId: 'd'.repeat(64) };
+	t.throws(() => records.addIdentity(thief), { code: 'identity-isolated' });
+	t.deepEqual(records.identitiesOf(served.volume), [served]);
+});
+
 test('a start is held by each mount and ends with the last', (t) => {
 	const records = opened(t);
 	records.addIdentity(IDENTITY);

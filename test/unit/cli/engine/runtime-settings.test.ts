@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { createRuntimeFiles } from '../../../../cli/engine/runtime-files.ts';
@@ -42,4 +42,15 @@ test('a runtime that is not there, or is called with arguments, is named', (t) =
 	const { program, process } = host(t);
 	t.throws(() => settingsFor(engine(), process, undefined, program), { code: 'setup-failed', message: /no program "runc".*--runtime/ } as never);
 	t.throws(() => settingsFor(engine({ defaultRuntime: 'x', runtimes: { x: { path: '/x', runtimeArgs: ['--debug'] } } }), process, undefined, program), { code: 'setup-failed', message: /arguments of its own.*--runtime/ } as never);
+});
+
+test('a runtime without a program is not replaced by another one, and ours is not put in front of itself', (t) => {
+	const { folder, program, process } = host(t, 'runc', 'birthmark-runtime');
+	const shim = engine({ defaultRuntime: 'kata', runtimes: { runc: { path: 'runc' }, kata: {} } });
+	t.throws(() => settingsFor(shim, process, undefined, program), { code: 'setup-failed', message: /"kata" has no program.*--runtime/ } as never);
+	t.is(settingsFor(shim, process, undefined, program, 'runc').runtime, join(folder, 'runc'));
+	symlinkSync('birthmark-runtime', join(folder, 'other'));
+	for (const ours of ['birthmark-runtime', 'other']) {
+		t.throws(() => settingsFor(engine(), process, undefined, program, join(folder, ours)), { code: 'setup-failed', message: /birthmark-runtime itself.*--runtime/ } as never);
+	}
 });

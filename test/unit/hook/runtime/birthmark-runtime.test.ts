@@ -1,6 +1,6 @@
 /** The real program, in front of one that writes down how it was called, before a plugin that answers as told. */
 
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -100,6 +100,27 @@ test('a container without labels of ours is created without a question, its bund
 	t.deepEqual(there.called()?.args, create(there));
 	t.is(readFileSync(join(there.bundle, 'config.json'), 'utf8'), CONFIG);
 	t.is(statSync(join(there.bundle, 'config.json'), { bigint: true }).ctimeNs, before.ctimeNs);
+});
+
+test('a value that begins like a label is none: such a container runs without the plugin, too', async (t) => {
+	for (const value of ['"birthmark.example.com"', '["birthmark.sh","--birthmark.x"]', '{"name":"birthmark."}']) {
+		const there = host(t, `{"Config":{"Hostname":${value},"Labels":{}}}`);
+		t.is((await there.run(create(there))).code, 0, value);
+		t.deepEqual(there.called()?.args, create(there));
+	}
+	for (const state of ['{"Labels":{"birthmark.":""}}', '{"a":"birthmark.x","Labels":{"birthmark.cn":"x"}}', '{"birthmark.a\\"b":1}', '["birthmark.', '["birthmark.x"', '{"birthmark.cn" : 1}']) {
+		const there = host(t, state);
+		await there.answers({ verdict: 'refused', sentence: 'asked' });
+		t.like(await there.run(create(there)), { code: 1, stderr: 'asked\n' }, state);
+	}
+});
+
+test('a program in whose place another one was put while it started finds its settings', async (t) => {
+	const there = host(t, '{"Config":{"Labels":{}}}');
+	const script = 'exec 3<"$0"; cp "$0" "$0.new"; mv "$0.new" "$0"; exec /proc/self/fd/3 "$@"';
+	const { status, stderr } = spawnSync('/bin/sh', ['-c', script, join(there.directory, 'birthmark-runtime'), ...create(there)], { encoding: 'utf8' });
+	t.is(status, 0, stderr);
+	t.deepEqual(there.called()?.args, create(there));
 });
 
 test('what is no container of the engine is none of ours', async (t) => {
