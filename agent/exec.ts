@@ -27,7 +27,7 @@ export async function execWithIdentity({ reloading, ...options }: ExecOptions, c
 	const { leaf } = await enrol({ ...options, signal: signals.interruption }, deps);
 	logger.info('identity in place', { serial: leaf.serial });
 	const application = await startApplication(command);
-	signals.forwardTo((signal) => application.signal(signal));
+	signals.forwardTo((signal) => void application.signal(signal));
 	const children = keepReaped(application, deps);
 
 	const ended = new AbortController();

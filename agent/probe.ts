@@ -16,11 +16,13 @@ export interface Finding {
 	readonly outcome: ReloadOutcome;
 	/** half a sentence about the application */
 	readonly sentence: string;
-	/** of a mismatch, hexadecimal in lower case */
+	/** of a mismatch, hexadecimal in lower case; none when it is no legal one */
 	readonly servedSerial?: string;
 }
 
 const TIMEOUT_MS = 5_000;
+/** What a CA may number with (RFC 5280 §4.1.2.2); self-made certificates have 0 and others, which no report can hold. */
+const SERIAL = /^[0-9a-f]{2,40}$/;
 /** For the goodbye, so that the application does not log a connection that broke off. */
 const LINGER_MS = 1_000;
 const NOT_LISTENING: readonly string[] = ['ECONNREFUSED', 'EADDRNOTAVAIL', 'ENETUNREACH', 'EHOSTUNREACH'];
@@ -44,7 +46,7 @@ export async function probe({ host, port, serverName, startTls }: ServedAddress,
 		const served = await servedCertificate(socket, identity, serverName ?? identity.leaf.dnsNames[0], ended);
 		if (served.raw.equals(new X509Certificate(identity.chain).raw)) return { outcome: 'verified', sentence: 'it serves the new certificate' };
 		const servedSerial = served.serialNumber.toLowerCase();
-		return { outcome: 'mismatch', sentence: `at ${where} it serves another certificate, ${servedSerial}`, servedSerial };
+		return { outcome: 'mismatch', sentence: `at ${where} it serves another certificate, ${servedSerial}`, ...(SERIAL.test(servedSerial) && { servedSerial }) };
 	} catch (error) {
 		if (signal.aborted) throw signal.reason;
 		return describeFailure(error, step, where, deadline.aborted ? timeoutMs : undefined);
@@ -89,7 +91,8 @@ function servedCertificate(socket: Socket, { key, chain, bundle }: Identity, ser
 function describeFailure(error: unknown, step: Step, where: string, timedOutAfterMs: number | undefined): Finding {
 	const code = error instanceof Error && 'code' in error ? String(error.code) : '';
 	if (timedOutAfterMs !== undefined) {
-		return { outcome: 'no-answer', sentence: `at ${where} somebody listens and does not answer within ${timedOutAfterMs / 1000} s` };
+		const who = step === 'connect' ? 'nobody answers' : 'somebody listens and does not answer';
+		return { outcome: 'no-answer', sentence: `at ${where} ${who} within ${timedOutAfterMs / 1000} s` };
 	}
 	if (step === 'connect') {
 		return { outcome: NOT_LISTENING.includes(code) ? 'not-listening' : 'no-answer', sentence: `nothing can be reached at ${where} (${code}): does it listen there, and is birthmark.port right?` };

@@ -61,8 +61,10 @@ export async function keepReloaded(reloading: Reloading, signal: AbortSignal, de
 	for (let isBirth = true; !signal.aborted; isBirth = false) {
 		const { identity, superseded } = deps.publications.current();
 		const until = AbortSignal.any([signal, superseded]);
+		// A newer certificate does not cut off half-way what is done about this one.
+		const tell: ReloadDeps['tell'] = (reload) => deps.tell(reload, signal);
 		try {
-			if (identity) await settle(identity, isBirth, reloading, until, deps);
+			if (identity) await settle(identity, isBirth, reloading, until, { ...deps, tell });
 			await aborted(until);
 		} catch (error) {
 			if (!until.aborted) throw error;
@@ -95,6 +97,7 @@ async function settle(identity: Identity, isBirth: boolean, reloading: Reloading
 /** Tells the application, and looks for a while. */
 async function bring(identity: Identity, { reload, served }: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<Finding> {
 	const refusal = reload && (await deps.tell(reload, signal));
+	signal.throwIfAborted();
 	if (!served) return refusal === undefined ? { outcome: 'unchecked', sentence: 'nobody looks' } : { outcome: 'reload-failed', sentence: refusal };
 	const finding = await lookWhile(({ outcome }) => outcome !== 'verified', refusal !== undefined ? [] : reload ? LOOKS_MS.told : LOOKS_MS.untold, identity, served, signal, deps);
 	return refusal !== undefined && finding.outcome !== 'verified' ? { ...finding, outcome: 'reload-failed', sentence: refusal } : finding;

@@ -11,6 +11,8 @@ export interface Children {
 }
 
 const TIMEOUT_MS = 30_000;
+/** For the end of one that is killed. It may run as somebody whom the agent may not kill, or hang in the kernel. */
+const LAST_WAIT_MS = 1_000;
 /** Of what it prints: enough for its last words. */
 const KEPT_BYTES = 4096;
 const SHOWN_CHARACTERS = 300;
@@ -21,11 +23,17 @@ export async function runCommand([program, ...args]: readonly [string, ...string
 	let child: ChildProcess | undefined;
 	try {
 		child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-		if (child.pid !== undefined) children.began(child.pid);
+		const { pid } = child;
+		if (pid !== undefined) {
+			children.began(pid);
+			child.once('exit', () => children.ended(pid));
+		}
 		const lastWords = keepEnd([child.stdout, child.stderr]);
-		const [code, by] = await endOf(child, AbortSignal.any([signal, deadline]));
+		const end = await endOf(child, AbortSignal.any([signal, deadline]));
 		if (signal.aborted) throw signal.reason;
+		if (end === undefined) return `${program} did not end within ${timeoutMs / 1000} s, and the agent may not stop it${lastWords()}`;
 		if (deadline.aborted) return `${program} did not end within ${timeoutMs / 1000} s and was stopped${lastWords()}`;
+		const [code, by] = end;
 		if (by !== null) return `${program} was ended by ${by}${lastWords()}`;
 		return code === 0 ? undefined : `${program} ended with exit code ${code}${lastWords()}`;
 	} catch (error) {
@@ -34,30 +42,37 @@ export async function runCommand([program, ...args]: readonly [string, ...string
 	} finally {
 		child?.stdout?.destroy();
 		child?.stderr?.destroy();
-		if (child?.pid !== undefined) children.ended(child.pid);
 	}
 }
 
-/** Its end, not that of its output, which something that it left behind may hold open. */
-async function endOf(child: ChildProcess, stop: AbortSignal): Promise<[code: number | null, by: NodeJS.Signals | null]> {
-	const kill = (): void => {
-		try {
-			// With all that it has started.
-			if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-		} catch {
-			// It has ended just now.
-		}
-	};
-	if (stop.aborted) kill();
-	stop.addEventListener('abort', kill, { once: true });
-	try {
-		return await new Promise((resolve, reject) => {
-			child.once('error', reject);
-			child.once('exit', (...end) => resolve(end));
+/** Its end, not that of its output, which something that it left behind may hold open; undefined when it cannot be stopped. */
+function endOf(child: ChildProcess, stop: AbortSignal): Promise<[code: number | null, by: NodeJS.Signals | null] | undefined> {
+	return new Promise((resolve, reject) => {
+		let lastWait: NodeJS.Timeout | undefined;
+		const kill = (): void => {
+			lastWait = setTimeout(resolve, LAST_WAIT_MS, undefined);
+			try {
+				// With all that it has started.
+				if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+			} catch {
+				// It has ended just now, or is out of reach.
+			}
+		};
+		const settled = (): void => {
+			stop.removeEventListener('abort', kill);
+			clearTimeout(lastWait);
+		};
+		child.once('error', (error) => {
+			settled();
+			reject(error);
 		});
-	} finally {
-		stop.removeEventListener('abort', kill);
-	}
+		child.once('exit', (...end) => {
+			settled();
+			resolve(end);
+		});
+		if (stop.aborted) kill();
+		else stop.addEventListener('abort', kill, { once: true });
+	});
 }
 
 /** @returns the last line that was printed, to be put behind a sentence */

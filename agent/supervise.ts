@@ -9,8 +9,8 @@ export interface Application {
 	readonly pid: number;
 	/** its exit code, or 128 + n when signal n ended it */
 	readonly exited: Promise<number>;
-	/** Passes a signal on; nothing happens when it has ended already. */
-	signal(signal: NodeJS.Signals): void;
+	/** Passes a signal on. @returns false when it has ended already, or may not be signalled by this user */
+	signal(signal: NodeJS.Signals): boolean;
 }
 
 /**
@@ -32,7 +32,7 @@ export function startApplication([program = '', ...args]: readonly string[]): Pr
 			});
 			// Stays: a signal that may not be sent to an application with other rights is reported here too.
 			child.on('error', refuse);
-			child.once('spawn', () => resolve({ pid: child.pid!, exited, signal: (signal) => void child.kill(signal) }));
+			child.once('spawn', () => resolve({ pid: child.pid!, exited, signal: (signal) => child.kill(signal) }));
 		} catch (cause) {
 			refuse(cause);
 		}

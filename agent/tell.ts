@@ -26,8 +26,8 @@ function sendSignal(signal: NodeJS.Signals, application: TellDeps['application']
 	const { handled, ignored } = signalsOf(application.pid);
 	const bit = 1n << BigInt(constants.signals[signal] - 1);
 	if ((handled & bit) !== 0n) {
-		application.signal(signal);
-		return undefined;
+		if (application.signal(signal)) return undefined;
+		return `${signal} could not be sent to it: it runs as another user, and the agent lacks the capability KILL`;
 	}
 	if ((ignored & bit) !== 0n) return `it ignores ${signal}`;
 	return `${signal} would end it, so it was not sent: it does not catch that signal, or not yet; a start script has to exec the server`;

@@ -1,9 +1,11 @@
 /** One look at real servers of every kind, the bad ones above all. */
 
 import test, { type ExecutionContext } from 'ava';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type TlsOptions } from 'node:tls';
+import { reloadSchema } from '../../../ca/http/schemas.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import type { Identity } from '../../../agent/identity.ts';
 import { probe } from '../../../agent/probe.ts';
@@ -70,6 +72,15 @@ test('a server that does not trust this certificate as a client has shown its ow
 test('a certificate that this CA never issued is another one', async (t) => {
 	t.like(await look(await listen(t, serving(stranger))), { outcome: 'mismatch', servedSerial: stranger.leaf.serial });
 });
+
+for (const number of ['0', '7', '-5', `0x${'7f'.repeat(20)}`, `0x${'7f'.repeat(21)}`]) {
+	test(`a certificate with the number ${number} is another one, and the CA can be told`, async (t) => {
+		const pem = execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=self', '-set_serial', number, '-keyout', '-'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+		const { outcome, servedSerial } = await look(await listen(t, createTlsServer({ key: pem, cert: pem })));
+		t.is(outcome, 'mismatch');
+		t.true(reloadSchema.safeParse({ outcome, attempts: 1, ...(servedSerial !== undefined && { servedSerial }) }).success, servedSerial);
+	});
+}
 
 test('a server with many names is asked for the one of the certificate, or the one that is declared', async (t) => {
 	const server = serving(issued);

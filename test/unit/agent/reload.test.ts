@@ -17,6 +17,8 @@ interface Script {
 	readonly found?: readonly ReloadOutcome[];
 	/** why it cannot be told, at each time */
 	readonly refused?: readonly (string | undefined)[];
+	/** how long it takes to tell it */
+	readonly turns?: number;
 	/** of the CA, at each report */
 	readonly deaf?: readonly (ErrorCode | undefined)[];
 }
@@ -26,7 +28,7 @@ interface Script {
  *
  * @returns what happened, in its order, with the seconds at which it did
  */
-async function run(reloading: Reloading, births: readonly string[], stop: (events: readonly string[]) => boolean, { found = ['verified'], refused = [], deaf = [] }: Script = {}) {
+async function run(reloading: Reloading, births: readonly string[], stop: (events: readonly string[]) => boolean, { found = ['verified'], refused = [], turns = 0, deaf = [] }: Script = {}) {
 	const events: string[] = [];
 	const warnings: string[] = [];
 	const reports: ReloadReport[] = [];
@@ -59,10 +61,12 @@ async function run(reloading: Reloading, births: readonly string[], stop: (event
 			await new Promise(setImmediate);
 			if (signal.aborted) throw signal.reason;
 		},
-		async tell(how) {
+		async tell(how, signal) {
 			t_is(how, HUP);
 			const why = refusals.shift();
 			happened(`tell ${current}`);
+			for (let turn = 0; turn < turns; turn++) await tick();
+			if (signal.aborted) happened('cut off');
 			return why;
 		},
 		async probe(served, { leaf }) {
@@ -173,6 +177,28 @@ test('a newer certificate takes the place of one that the application never came
 	t.is(events.findLastIndex((event) => event.includes('tell 2')) < events.findIndex((event) => event.includes('tell 3')), true);
 	end.abort();
 	await ended;
+});
+
+test('who is being told is not cut off by a newer certificate, of which it is told next', async (t) => {
+	const { events, reports, rotate, ended, end } = await run({ reload: HUP }, ['1', '2', '3'], () => false, { turns: 20 });
+	await quiet(events);
+	rotate();
+	while (count(events, 'tell 2') < 1) await tick();
+	rotate();
+	while (reports.length < 1) await tick();
+	t.deepEqual(events, ['0 tell 2', '0 tell 3', '0 report unchecked']);
+	end.abort();
+	await ended;
+});
+
+test('when everything ends who is being told is cut off', async (t) => {
+	const { events, rotate, ended, end } = await run({ reload: HUP }, ['1', '2'], () => false, { turns: 20 });
+	await quiet(events);
+	rotate();
+	while (count(events, 'tell 2') < 1) await tick();
+	end.abort();
+	await ended;
+	t.deepEqual(events, ['0 tell 2', '0 cut off']);
 });
 
 test('one that finds out by itself has a minute', async (t) => {

@@ -71,6 +71,26 @@ test('one that nobody wants any more is stopped', async (t) => {
 	t.deepEqual(ours.seen, ['began', 'ended']);
 });
 
+// Others would see the changed function: first, and alone.
+test.serial('one that runs as somebody else and cannot be stopped is given up, and known until it ends', async (t) => {
+	const { kill } = process;
+	const refused: number[] = [];
+	process.kill = (pid) => {
+		refused.push(pid);
+		throw Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+	};
+	t.teardown(() => void (process.kill = kill));
+	const ended = Promise.withResolvers<void>();
+	const ours = children();
+	const stop = new AbortController();
+	const running = runCommand(sh('sleep 60; true'), stop.signal, { ...ours, ended: () => ended.resolve() }, 100);
+	t.is(await running, '/bin/sh did not end within 0.1 s, and the agent may not stop it');
+	t.deepEqual(refused, [-ours.pids[0]!]);
+	t.deepEqual(ours.seen, ['began']);
+	kill(-ours.pids[0]!, 'SIGKILL');
+	await ended.promise;
+});
+
 test('a program that is not there, or none', async (t) => {
 	const ours = children();
 	t.is(await runCommand(['/nonexistent/nginx', '-s'], never, ours), '/nonexistent/nginx could not be started (ENOENT)');

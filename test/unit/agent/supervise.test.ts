@@ -19,5 +19,5 @@ for (const signal of ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGABRT', 'SIGKILL', 'SIGU
 test('a signal for an application that has ended already is nothing', async (t) => {
 	const application = await startApplication(['true']);
 	t.is(await application.exited, 0);
-	t.notThrows(() => application.signal('SIGTERM'));
+	t.false(application.signal('SIGTERM'));
 });

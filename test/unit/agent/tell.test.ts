@@ -14,13 +14,14 @@ async function application(t: ExecutionContext, program: string, ...args: string
 	t.teardown(() => child.kill('SIGKILL'));
 	const said = async () => String((await once(child.stdout, 'data'))[0]).trim();
 	t.is(await said(), 'ready');
-	return { child, said, pid: child.pid!, signal: (signal: NodeJS.Signals) => void child.kill(signal) };
+	return { child, said, pid: child.pid!, signal: (signal: NodeJS.Signals) => child.kill(signal) };
 }
 
 const NODE = process.execPath;
+const CATCHES_HUP = `process.on('SIGHUP', () => console.log('reloaded')); process.stdin.resume(); console.log('ready')`;
 
 test('an application that catches the signal is sent it', async (t) => {
-	const app = await application(t, NODE, '-e', `process.on('SIGHUP', () => console.log('reloaded')); process.stdin.resume(); console.log('ready')`);
+	const app = await application(t, NODE, '-e', CATCHES_HUP);
 	const reloaded = app.said();
 	t.is(await tell({ way: 'signal', signal: 'SIGHUP' }, never, { application: app, children }), undefined);
 	t.is(await reloaded, 'reloaded');
@@ -47,11 +48,17 @@ test('an application that ignores the signal is known for it', async (t) => {
 test('one that has ended is not signalled', async (t) => {
 	const app = await application(t, '/bin/sh', '-c', 'echo ready');
 	if (app.child.exitCode === null) await once(app.child, 'exit');
-	t.regex((await tell({ way: 'signal', signal: 'SIGHUP' }, never, { application: { ...app, signal: () => t.fail() }, children }))!, /was not sent/);
+	t.regex((await tell({ way: 'signal', signal: 'SIGHUP' }, never, { application: { ...app, signal: () => t.fail() as never }, children }))!, /was not sent/);
+});
+
+test('one that has become another user, whom the agent may not signal, was not told', async (t) => {
+	const app = await application(t, NODE, '-e', CATCHES_HUP);
+	const sentence = await tell({ way: 'signal', signal: 'SIGHUP' }, never, { application: { ...app, signal: () => false }, children });
+	t.regex(sentence!, /^SIGHUP could not be sent to it: it runs as another user/);
 });
 
 test('a command and a request are the other ways', async (t) => {
-	const deps = { application: { pid: 1, signal: () => t.fail() }, children };
+	const deps = { application: { pid: 1, signal: () => t.fail() as never }, children };
 	t.is(await tell({ way: 'exec', command: ['true'] }, never, deps), undefined);
 	t.is(await tell({ way: 'http', to: { socketPath: '/nonexistent' }, path: '/' }, never, deps), 'POST / at /nonexistent failed (ENOENT)');
 });
