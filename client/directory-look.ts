@@ -3,6 +3,7 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DirectoryWatch } from './directory-watch.ts';
+import { systemCode } from './identity.ts';
 
 export interface DirectoryLookOptions {
 	readonly names: readonly string[];
@@ -15,8 +16,13 @@ export interface DirectoryLookOptions {
 export function lookAtDirectory(directory: string, { names, intervalMs, onChange, onLook }: DirectoryLookOptions): DirectoryWatch {
 	// Whatever takes the place of a file or a link has another number, or another time.
 	const look = (): string => names.map((name) => {
-		const status = lstatSync(join(directory, name), { bigint: true, throwIfNoEntry: false });
-		return `${status?.ino} ${status?.ctimeNs}`;
+		try {
+			const { ino, ctimeNs } = lstatSync(join(directory, name), { bigint: true });
+			return `${ino} ${ctimeNs}`;
+		} catch (cause) {
+			// Whoever reads it then is told the same, and says so.
+			return systemCode(cause);
+		}
 	}).join();
 	let seen = look();
 	const timer = setInterval(() => {

@@ -47,12 +47,22 @@ export function followDirectory(directory: string, { names, onChange, onFault, i
 	function lose(cause: Error): void {
 		if (isClosed) return;
 		if (!isMissing(cause)) return onFault(cause);
-		use(begin());
+		try {
+			use(begin());
+		} catch (again) {
+			onFault(again as Error);
+		}
 	}
 
 	/** From looking to watching, as soon as that is possible. */
 	function change(): void {
-		const watching = isClosed ? undefined : tryWatch();
+		if (isClosed) return;
+		let watching: DirectoryWatch | undefined;
+		try {
+			watching = tryWatch();
+		} catch {
+			return; // what cannot be watched, for a reason of its own, is looked at further
+		}
 		if (watching) use(watching);
 	}
 

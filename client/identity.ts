@@ -81,8 +81,9 @@ export class Identity implements Party {
 			// older versions of Node take the first of a file only.
 			...(this.crl !== undefined && { crl: this.crl.split(/(?<=-----END X509 CRL-----)\s*/).filter((list) => list !== '') }),
 			minVersion: this.#minVersion,
-			// Who resumes a session is not asked for a certificate again.
-			secureOptions: constants.SSL_OP_NO_TICKET,
+			// Who resumes a session is not asked for a certificate again; who shakes hands again, as TLS 1.2 can, may show
+			// another one than was verified.
+			secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
 		};
 	}
 

@@ -36,7 +36,7 @@ export function partyOf(certificate: X509Certificate): Party {
 	const organizationalUnit = single('OU', OU);
 	return {
 		spiffeId,
-		trustDomain: new URL(spiffeId).host,
+		trustDomain: trustDomainOf(spiffeId),
 		commonName: single('CN', CN),
 		organizationalUnit,
 		organization: single('O', O),
@@ -46,6 +46,13 @@ export function partyOf(certificate: X509Certificate): Party {
 		notAfter: new Date(certificate.validTo),
 		isWorkload: !organizationalUnit.startsWith(OWN_PARTS),
 	};
+}
+
+/** SPIFFE-ID §2: no user, no port, and a path that names somebody. */
+function trustDomainOf(spiffeId: string): string {
+	const trustDomain = /^spiffe:\/\/([a-z0-9._-]+)\/[^?#]+$/.exec(spiffeId)?.[1];
+	if (trustDomain === undefined) throw invalidCertificate('its SPIFFE ID is malformed');
+	return trustDomain;
 }
 
 /** Repeated attributes come as a list: one of them would be believed and the others overlooked. */

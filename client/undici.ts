@@ -60,7 +60,9 @@ export function createDispatcher<U extends Undici>(watch: Followed, undici: U, {
 			const old = this.#pools;
 			this.#pools = open();
 			this.#ending.add(old);
-			void old.close().finally(() => this.#ending.delete(old));
+			const forget = (): boolean => this.#ending.delete(old);
+			// Whoever destroys them meanwhile is told by that call.
+			old.close().then(forget, forget);
 		};
 
 		constructor() {

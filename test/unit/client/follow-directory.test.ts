@@ -1,6 +1,6 @@
 import test from 'ava';
 import { EventEmitter } from 'node:events';
-import { mkdirSync, renameSync, writeFileSync, type watch } from 'node:fs';
+import { mkdirSync, renameSync, rmdirSync, symlinkSync, unlinkSync, writeFileSync, type watch } from 'node:fs';
 import { join } from 'node:path';
 import { followDirectory } from '../../../client/follow-directory.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
@@ -76,6 +76,34 @@ test('a watch that is lost because the directory was replaced, with none left, i
 	opened.watchers[0]!.emit('change', 'rename', 'identity');
 	await changed;
 	changed = next();
+	mkdirSync(directory);
+	put(directory, 'a', '1');
+	await changed;
+	t.pass();
+});
+
+test('looking goes on where a directory may be looked into and not be watched, and where it may not be looked into for a while', async (t) => {
+	const directory = join(tmpfsDirectory(t), 'identity');
+	mkdirSync(directory);
+	let code = 'EMFILE';
+	let tried = (): void => {};
+	const open = (): never => {
+		tried();
+		throw Object.assign(new Error('no watch'), { code });
+	};
+	const { onChange, next } = changes();
+	const follow = followDirectory(directory, { names: ['a'], onChange, onFault: (cause) => t.fail(cause.message), intervalMs: 5, watch: open as never });
+	t.teardown(() => follow.close());
+	follow.ref();
+	code = 'EACCES';
+	for (let times = 0; times < 3; times++) await new Promise<void>((resolve) => (tried = resolve));
+	// Nobody gets behind it, not even root.
+	rmdirSync(directory);
+	let changed = next();
+	symlinkSync('identity', directory);
+	await changed;
+	changed = next();
+	unlinkSync(directory);
 	mkdirSync(directory);
 	put(directory, 'a', '1');
 	await changed;

@@ -2,7 +2,7 @@ import test from 'ava';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request, type RequestOptions } from 'node:https';
-import { connect, createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import { connect, createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { createCheck, type PeerMatcher } from '../../../client/matcher.ts';
 import { partyOf, type Party } from '../../../client/party.ts';
@@ -67,7 +67,9 @@ test('a certificate names exactly one party, or nobody', async (t) => {
 	const leaf = async (change: object) => new X509Certificate(await issueLeaf({ ...leafDefaults('api01', pki, 60), publicKey: generateSigningKey().publicKey, ...change }));
 	t.like(partyOf(await leaf({})), { commonName: 'api01', organizationalUnit: 'web-api', organization: 'production', isWorkload: true });
 	t.throws(() => partyOf(new X509Certificate(pki.bundle)), { code: 'certificate-invalid' });
-	await t.throwsAsync(async () => partyOf(await leaf({ spiffeId: 'https://birthmark.internal/x' })), { code: 'certificate-invalid', message: /SPIFFE ID/ });
+	for (const spiffeId of ['https://birthmark.internal/x', 'spiffe://', 'spiffe://[', 'spiffe://birthmark.internal', 'spiffe://api@birthmark.internal/x', 'spiffe://birthmark.internal:1/x', 'spiffe://birthmark.internal/x?y', 'spiffe://Birthmark.internal/x']) {
+		await t.throwsAsync(async () => partyOf(await leaf({ spiffeId })), { code: 'certificate-invalid', message: /SPIFFE ID/ }, spiffeId);
+	}
 });
 
 interface Reply {
@@ -136,6 +138,22 @@ test('a server is known by its name, or by the peer that is asked for instead', 
 	await t.throwsAsync(ask({}, { organizationalUnit: 'db' }), { code: 'forbidden', message: /web-api\/server" is not accepted here/ });
 	t.throws(() => client.me.agent({ peer: {} }), { code: 'usage' });
 	t.throws(() => client.me.agent({ peer: [] }), { code: 'usage' });
+});
+
+test('a client that was verified by TLS 1.2 cannot shake hands again, with whichever certificate', async (t) => {
+	const [server, client] = [await holder(t, 'server', pki, { minVersion: 'TLSv1.2' }), await holder(t, 'client', pki)];
+	const port = await listen(t, server.me.follow(createTlsServer(server.me.serverOptions(), (socket) => {
+		socket.on('error', () => {});
+		socket.write('hello');
+	})));
+	const secureContext = createSecureContext({ ...client.me.current.tlsOptions, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2', secureOptions: 0 });
+	const socket = connect({ port, host: '127.0.0.1', servername: 'server', ...client.me.clientOptions(), secureContext });
+	t.teardown(() => socket.destroy());
+	const over = new Promise((resolve) => socket.on('error', resolve).once('close', resolve));
+	await once(socket, 'data');
+	t.is(socket.getProtocol(), 'TLSv1.2');
+	const again = new Promise((resolve) => socket.renegotiate({}, () => resolve('shaken hands again')));
+	t.not(await Promise.race([again, over]), 'shaken hands again');
 });
 
 test('with options for one connection the server is verified like with an agent', async (t) => {
