@@ -49,6 +49,18 @@ test('with --runtime runc a label is refused', async (t) => {
 	t.regex(ran.stderr, /\[mount-missing\]/);
 });
 
+test('a step of a build is no container that anybody authorized: with labels of ours it does not start', async (t) => {
+	const image = `test/${world.name('image')}`;
+	t.teardown(() => world.cli(['rmi', '--force', image]));
+	const build = (dockerfile: string) => world.cli(['build', '--force-rm', '--tag', image, '-'], dockerfile);
+	const label = `LABEL birthmark.cn=${world.name()} birthmark.ou=web-api`;
+	const refused = await build(`FROM test/busybox\n${label}\nRUN echo ran > /step\n`);
+	t.not(refused.code, 0);
+	t.regex(refused.stdout + refused.stderr, /nobody authorized an identity for this container.*\[volume-unknown\]/);
+	const built = await build(`FROM test/busybox\nRUN echo ran > /step\n${label}\n`);
+	t.is(built.code, 0, built.stderr);
+});
+
 test('a container without a label goes through it with every byte as it was', async (t) => {
 	const container = await world.plain(t, { Image: 'test/busybox', Cmd: ['echo', 'runs'], Env: ['A=<b>&c'], Labels: { 'com.example.team': 'birthmark.cn' }, HostConfig: { Runtime: RECORDED, Memory: 64 * 1024 * 1024 } });
 	await container.start();
