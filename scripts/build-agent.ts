@@ -11,8 +11,8 @@ import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { repairVersionDefinitions, withoutRaisedLimit } from './agent-runtime.ts';
-import { installCompiler } from './build-runtime.ts';
 import { bunExecutable } from './bundle.ts';
+import { findCompiler } from './compiler.ts';
 import { toolEnvironment } from './packages.ts';
 import { BUILD, PROJECT, TOOLS } from './paths.ts';
 import { runMain, StepError, Steps } from './steps.ts';
@@ -25,8 +25,8 @@ export interface Platform {
 	readonly runtime: string;
 	/** loader and libraries that the runtime needs there: absolute paths, links included */
 	readonly libraries: readonly string[];
-	/** a C compiler for it */
-	readonly compiler: string;
+	/** a C compiler for it, with the options that it needs there */
+	readonly compiler: readonly [string, ...string[]];
 	readonly env: Readonly<Record<string, string>>;
 	/** the folders `agent` and `agent-image` and their stamp go here */
 	readonly output: string;
@@ -74,7 +74,8 @@ async function compile(steps: Steps, { target, runtime: executable, libraries, c
 	const loader = libraries.map((library) => basename(library)).find((name) => name.startsWith('ld-'));
 	if (loader === undefined) throw new StepError('the runtime has no loader', 'the agent is built from a runtime that is linked with glibc');
 	try {
-		await steps.run(compiler, [...LIBRARY_FLAGS, '-o', join(directory, START_LIBRARY), ...START], { env });
+		const [command, ...options] = compiler;
+		await steps.run(command, [...options, ...LIBRARY_FLAGS, '-o', join(directory, START_LIBRARY), ...START], { env });
 		writeFileSync(runtime, withoutRaisedLimit(readFileSync(executable)), { mode: 0o755 });
 		// RPATH, not RUNPATH, which an application's LD_LIBRARY_PATH would come before: its libc does not fit our loader.
 		const search = ['--force-rpath', '--set-rpath', installedAt];
@@ -92,11 +93,10 @@ async function compile(steps: Steps, { target, runtime: executable, libraries, c
 
 async function thisPlatform(steps: Steps): Promise<Platform> {
 	if (process.arch !== 'x64' && process.arch !== 'arm64') throw new StepError(`the agent cannot be built on ${process.arch}`, 'build on an x86-64 or arm64 machine');
-	await installCompiler(steps);
 	const runtime = bunExecutable();
 	const { stdout } = await steps.run('ldd', [runtime]);
 	const libraries = [...stdout.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x/gm)].map((match) => match[1]!);
-	return { target: `bun-linux-${process.arch}`, runtime, libraries, compiler: 'gcc', env: toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS), output: BUILD };
+	return { target: `bun-linux-${process.arch}`, runtime, libraries, compiler: ['gcc', ...(await findCompiler(steps))], env: toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS), output: BUILD };
 }
 
 /** Changes when the program, the runtime, its libraries or the way of building do. */

@@ -29,7 +29,7 @@ export async function buildForArm64(steps: Steps): Promise<boolean> {
 	const own = toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS);
 	const cross = toolEnvironment(tools);
 	const env = { ...own, PATH: `${cross['PATH']}:${own['PATH']}`, LD_LIBRARY_PATH: `${cross['LD_LIBRARY_PATH']}:${own['LD_LIBRARY_PATH']}` };
-	return buildAgentFor(steps, { target: 'bun-linux-arm64', runtime: await fetchRuntime(steps), libraries, compiler: 'aarch64-linux-gnu-gcc', env, output: ARM64 });
+	return buildAgentFor(steps, { target: 'bun-linux-arm64', runtime: await fetchRuntime(steps), libraries, compiler: ['aarch64-linux-gnu-gcc'], env, output: ARM64 });
 }
 
 /** @returns the executable */

@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VERSION } from '#common/protocol/version.ts';
-import { hasProgram, toolEnvironment, unpackMissing } from './packages.ts';
+import { findCompiler } from './compiler.ts';
+import { toolEnvironment } from './packages.ts';
 import { BUILD, PROJECT, TOOLS } from './paths.ts';
 import { runMain, Steps } from './steps.ts';
 
@@ -18,15 +19,13 @@ const STAMP = join(BUILD, 'runtime.stamp');
 const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wformat=2', '-Wconversion', '-Wshadow'];
 const HARDENED = ['-static-pie', '-fPIE', '-fstack-protector-strong', '-D_FORTIFY_SOURCE=2', '-Wl,-z,relro,-z,now', '-Wl,--build-id=none'];
 const FLAGS = ['-std=c11', '-O2', '-s', ...WARNINGS, ...HARDENED, `-DBIRTHMARK_VERSION="${VERSION}"`];
-const PLATFORMS = ['x86_64-linux-gnu', 'aarch64-linux-gnu'];
 
 /** @returns whether it had to be built */
 export async function buildRuntime(steps: Steps): Promise<boolean> {
-	await installCompiler(steps);
+	const sysroot = await findCompiler(steps);
 	const env = toolEnvironment(TOOLS);
 	const sources = readdirSync(SOURCES).filter((name) => /\.[ch]$/.test(name)).sort();
 	const compiler = (await steps.run('gcc', ['--version'], { env })).stdout;
-	const sysroot = hasStaticLibrary(TOOLS) ? [`--sysroot=${TOOLS}`] : [];
 	const hash = createHash('sha256').update(JSON.stringify([FLAGS, sysroot, compiler, sources]));
 	for (const name of sources) hash.update(readFileSync(join(SOURCES, name)));
 	const stamp = hash.digest('hex');
@@ -36,16 +35,6 @@ export async function buildRuntime(steps: Steps): Promise<boolean> {
 	await steps.run('gcc', [...FLAGS, ...sysroot, ...sources.filter((name) => name.endsWith('.c')), '-o', RUNTIME_EXECUTABLE], { cwd: SOURCES, env });
 	writeFileSync(STAMP, stamp);
 	return true;
-}
-
-/** The machine's own, or one from the distribution's packages, unpacked beside the other tools. */
-export async function installCompiler(steps: Steps): Promise<void> {
-	if (hasProgram('gcc', TOOLS) && (hasStaticLibrary('/') || hasStaticLibrary(TOOLS))) return;
-	await unpackMissing(steps, ['gcc', 'libc6-dev'], TOOLS);
-}
-
-function hasStaticLibrary(root: string): boolean {
-	return PLATFORMS.some((name) => existsSync(join(root, 'usr/lib', name, 'libc.a')));
 }
 
 if (import.meta.main) {
