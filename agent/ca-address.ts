@@ -9,6 +9,11 @@ import { agentFilePath, isRecord, readAgentFile } from './agent-file.ts';
 /** As the connection options of node:net and node:https name it. */
 export type CaAddress = { readonly socketPath: string } | HostAndPort;
 
+/** The plugin's socket, which leads to the CA only. */
+export function relayAddress(directory: string): CaAddress {
+	return { socketPath: join(directory, VolumeFile.relaySocket) };
+}
+
 /**
  * @param caUrl of the command line, one or several; takes precedence over the volume's `agent.json`
  * @returns at least one, in the order in which to try them
@@ -18,7 +23,7 @@ export function readCaAddresses(directory: string, caUrl?: string): readonly CaA
 	if (caUrl !== undefined) return networkAddresses(caUrl, '--ca-url');
 	const { ca } = readAgentFile(directory);
 	const path = agentFilePath(directory);
-	if (isRecord(ca) && ca['way'] === 'relay') return [{ socketPath: join(directory, VolumeFile.relaySocket) }];
+	if (isRecord(ca) && ca['way'] === 'relay') return [relayAddress(directory)];
 	if (isRecord(ca) && ca['way'] === 'network') {
 		const { url, urls } = ca;
 		if (Array.isArray(urls)) return networkAddresses(urls.join(','), path);

@@ -7,7 +7,7 @@ import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { createLogger, LOG_LEVELS } from '#common/runtime/log.ts';
 import { readSettings } from './agent-file.ts';
-import { readCaAddresses } from './ca-address.ts';
+import { readCaAddresses, relayAddress } from './ca-address.ts';
 import { createCaClient } from './ca-client.ts';
 import { bundleCheckSeconds, HELP, parseCommandLine, type CommandLine } from './command-line.ts';
 import { confineToWorkingDirectory } from './confine.ts';
@@ -44,7 +44,8 @@ async function run(line: CommandLine): Promise<number> {
 	}
 	if (line.command === 'health') return health(directory);
 	const signals = routeSignals(process, process.stdin.isTTY === true);
-	const ca = createCaClient(readCaAddresses(directory, line.caUrl));
+	// What runs in the network of the node goes nowhere else, whatever the container has written into agent.json.
+	const ca = createCaClient(line.user ? [relayAddress(directory)] : readCaAddresses(directory, line.caUrl));
 	const logger = createLogger('agent', logLevel());
 	const settings = readSettings(directory);
 	const deps = {

@@ -3,6 +3,7 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, watch, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +85,19 @@ test('links that a container puts into its directory lead the agent nowhere else
 	await once(keep(t, directory).stdout, 'data');
 	t.regex(readIdentity(directory)!.leaf.subject, /CN=api01/);
 	t.is(readFileSync(join(generation, 'tls.key'), 'utf8'), other.key);
+});
+
+test('the agent that the node runs takes the relay, whatever address a container has written for it', async (t) => {
+	const { directory } = await world(t);
+	let asked = 0;
+	const elsewhere = createServer((socket) => void (asked++, socket.destroy())).listen(0, '127.0.0.1');
+	t.teardown(() => elsewhere.close());
+	await once(elsewhere, 'listening');
+	const url = `https://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+	writeFileSync(join(directory, 'agent.json'), JSON.stringify({ version: 1, ca: { way: 'network', url, urls: [url] } }));
+	const child = keep(t, directory);
+	t.is(String((await Promise.race([once(child.stdout, 'data'), once(elsewhere, 'connection')]))[0]), 'ready\n');
+	t.is(asked, 0);
 });
 
 test('without a token that is good it says why and ends', async (t) => {
