@@ -3,7 +3,6 @@
  * the certificate is revoked. What the engine is answered is in the records first.
  */
 
-import type { AgentFile } from '#common/protocol/agent-file.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
@@ -12,6 +11,7 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { EngineContainer } from '../docker.ts';
 import type { Enforcement } from '../enforcement.ts';
 import type { IdentityRecord, Records } from '../records.ts';
+import { agentFileOf } from './agent-file.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import type { Keepers } from './keepers.ts';
 import type { Relay } from './relay.ts';
@@ -23,7 +23,7 @@ import { neverAuthorized, whoStarts, type Holder } from './who-starts.ts';
 export interface IdentityVolumesDeps {
 	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
 	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
-	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
+	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken>; clockSkewSeconds(): number | undefined };
 	readonly revocationList: () => Promise<string>;
 	/** PEM, the one in use; undefined before the node has joined */
 	readonly trustBundle: () => string | undefined;
@@ -283,8 +283,8 @@ export class IdentityVolumes {
 	}
 
 	async #start(identity: IdentityRecord, mountId: string): Promise<string> {
-		const { records, tmpfs, keepers, revocationList, trustBundle, caUrls, newStartId, onEnded, logger } = this.#deps;
-		const { volume, authorizationId, commonName, caWay, agentMode, settings } = identity;
+		const { records, tmpfs, ca, keepers, revocationList, trustBundle, caUrls, newStartId, onEnded, logger } = this.#deps;
+		const { volume, authorizationId, commonName, caWay, agentMode } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
 		onEnded();
@@ -295,8 +295,7 @@ export class IdentityVolumes {
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
 			const directory = tmpfs.path(volume);
-			const bundle = trustBundle();
-			const agentFile: AgentFile = { version: 1, ca: caWay === 'relay' ? { way: 'relay' } : { way: 'network', url: caUrls[0] ?? '', urls: caUrls }, ...(bundle !== undefined && { bundle }), settings };
+			const agentFile = agentFileOf(identity, { bundle: trustBundle(), skewSeconds: ca.clockSkewSeconds(), caUrls });
 			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
 			// Read only now: a list that changes from here on is written into every mounted volume.
 			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);

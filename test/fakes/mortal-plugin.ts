@@ -26,6 +26,8 @@ export class RememberingCa {
 	/** starts whose end was told, each time anew */
 	readonly ends: string[] = [];
 	readonly #tokens = new Map<string, { readonly authorizationId: string; readonly startId: string }>();
+	/** of its clock */
+	readonly clockSkewSeconds = (): number => 0;
 	readonly #closed = new Set<string>();
 
 	async authorize(request: AuthorizeRequest): Promise<Authorization> {

@@ -10,6 +10,8 @@ export class FakePluginCa {
 	readonly ended: string[] = [];
 	/** thrown by every call while set */
 	failure: BirthmarkError | undefined;
+	/** of its last answer */
+	skewSeconds: number | undefined = 0;
 
 	async authorize(request: AuthorizeRequest): Promise<Authorization> {
 		this.#mayFail();
@@ -23,6 +25,10 @@ export class FakePluginCa {
 		this.#mayFail();
 		this.minted.push(startId);
 		return { token: `token of ${startId}`, expiresAt: '2030-01-01T00:00:00Z' };
+	}
+
+	clockSkewSeconds(): number | undefined {
+		return this.skewSeconds;
 	}
 
 	async revoke(request: RevokeRequest): Promise<void> {

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
+import type { AgentFile } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { MintRequest } from '#common/protocol/messages.ts';
 import { silentLogger } from '#common/runtime/log.ts';
@@ -74,6 +75,16 @@ test('over the network there is an address instead of a relay', async (t) => {
 	await volumes.mount(VOLUME, 'm1');
 	t.deepEqual(JSON.parse(file('agent.json')), { version: 1, bundle: 'bundle', ca: { way: 'network', url: 'https://ca:33004', urls: ['https://ca:33004', 'https://ca2:33004'] }, settings: {} });
 	t.is(relays.size, 0);
+});
+
+test('with a clock that is not the CA\'s the agent gets no trust bundle: it has to ask for one, and sees the time before its token is spent', async (t) => {
+	const { volumes, ca, file } = world(t);
+	for (const [skew, bundle] of [[30, 'bundle'], [-30, 'bundle'], [31, undefined], [-31, undefined], [undefined, undefined]] as const) {
+		ca.skewSeconds = skew;
+		await volumes.mount(VOLUME, `m${skew}`);
+		t.is((JSON.parse(file('agent.json')) as AgentFile).bundle, bundle, `${skew} s`);
+		await volumes.unmount(VOLUME, `m${skew}`);
+	}
 });
 
 test('the agent of a mounted identity is told which certificate to renew, and nobody else', async (t) => {
