@@ -21,6 +21,8 @@ const STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 /** RFC 9110 §5.1, §5.5; no line is folded */
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/;
 const WITHOUT_BODY: readonly number[] = [204, 304];
+/** RFC 9112 §6.3: of two of these nobody knows which one counts. */
+const SAYS_LENGTH: readonly string[] = ['content-length', 'transfer-encoding'];
 
 /**
  * @returns a function that takes the bytes as they come; it returns the answer when it is complete, and
@@ -74,7 +76,7 @@ function readFields(lines: readonly string[]): Map<string, string> {
 		const [, name = '', value = ''] = FIELD.exec(line) ?? [];
 		if (name === '') throw noHttp('an illegal header');
 		const key = name.toLowerCase();
-		if (headers.has(key) && key === 'content-length') throw noHttp('two lengths');
+		if (headers.has(key) && SAYS_LENGTH.includes(key)) throw noHttp('two lengths');
 		headers.set(key, value);
 	}
 	return headers;

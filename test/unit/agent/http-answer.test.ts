@@ -49,6 +49,7 @@ for (const [what, text, sentence] of [
 	['chunks that are too many', `${CHUNKED}10000\r\n${'a'.repeat(0x10000)}\r\n1\r\n`, 'larger than 64 KiB'],
 	['chunks and a length', `${HEAD}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 'no length'],
 	['two lengths', `${HEAD}Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello`, 'two lengths'],
+	['two codings', `${HEAD}Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 'two lengths'],
 	['a list of lengths', `${HEAD}Content-Length: 5, 5\r\n\r\nhello`, 'no length'],
 	['a negative length', `${HEAD}Content-Length: -5\r\n\r\n`, 'no length'],
 	['a length in another notation', `${HEAD}Content-Length: 0x5\r\n\r\nhello`, 'no length'],
