@@ -10,7 +10,7 @@
 /* Those with a value; all others have none, or have it behind `=`. */
 static const char *const GLOBAL[] = { "root", "log", "log-format", "criu", "rootless", NULL };
 static const char *const OF_COMMAND[] = {
-	"bundle", "b", "console-socket", "pid-file", "preserve-fds",
+	"bundle", "b", "console-socket", "pidfd-socket", "pid-file", "preserve-fds",
 	/* restore */
 	"image-path", "work-path", "manage-cgroups-mode", "empty-ns", "lsm-profile", "lsm-mount-context", NULL,
 };

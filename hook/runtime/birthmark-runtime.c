@@ -55,6 +55,21 @@ static bool is_labelled(const struct settings *settings, const struct request *r
 	return names_label(state);
 }
 
+/* A command line that is not understood, perhaps of a newer engine: whose id is in it, and what bundle. */
+static bool may_be_labelled(const struct settings *settings, struct request *request, int argc, char *const argv[])
+{
+	struct text state;
+	for (int at = 1; at < argc; at++) {
+		if (!is_engine_id(argv[at])) continue;
+		request->id = argv[at];
+		for (int other = 1; other < argc; other++) {
+			if (is_engine_bundle(argv[other], request->id)) request->bundle = argv[other];
+		}
+		if (is_labelled(settings, request, &state)) return true;
+	}
+	return false;
+}
+
 static void give_identity(const struct settings *settings, const struct request *request)
 {
 	struct text state, config, answer;
@@ -87,7 +102,7 @@ int main(int argc, char *argv[], char *environment[])
 		return 0;
 	}
 	if (fault != NULL) refuse(&request, fault, "config-invalid");
-	if (!is_understood) refuse(&request, "the engine's call of its runtime is not understood; use a version of birthmark that knows this engine", "config-invalid");
+	if (!is_understood && may_be_labelled(&settings, &request, argc, argv)) refuse(&request, "the engine's call of its runtime is not understood; use a version of birthmark that knows this engine", "config-invalid");
 	if (request.verb != NULL) give_identity(&settings, &request);
 	execve(settings.runtime, argv, environment);
 	refuse(&request, "the runtime that birthmark-runtime.conf names cannot be run", "config-invalid");

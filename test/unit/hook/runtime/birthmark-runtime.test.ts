@@ -230,7 +230,7 @@ test('options are read as the runtime reads them', async (t) => {
 	t.is(there.called(), undefined);
 });
 
-test('an option that nobody knows is refused where a container is made, and only there', async (t) => {
+test('an option that nobody knows is refused where a labelled container is made, and only there', async (t) => {
 	const there = host(t);
 	for (const args of [['--future', 'x', 'create', '--bundle', there.bundle, ID], ['create', '--future', '--bundle', there.bundle, ID]]) {
 		const { code, stderr } = await there.run(args);
@@ -238,6 +238,16 @@ test('an option that nobody knows is refused where a container is made, and only
 		t.regex(stderr, /not understood.*\[config-invalid\]/);
 	}
 	t.is((await there.run(['--future', 'x', 'delete', ID])).code, 0);
+
+	const unlabelled = host(t, '{"Config":{"Labels":{}}}');
+	const others: string[][] = [['create', '--future', 'x', '--bundle', '/run/containerd/plugins.moby/x', 'f'.repeat(64)], ['create', '--future', 'k1x3vv7jj5tq6fg4i2y1kx8wq']];
+	for (const args of [['--future', 'x', 'create', '--bundle', unlabelled.bundle, ID], ['create', '--future', '--bundle', unlabelled.bundle, ID], ...others]) {
+		t.is((await unlabelled.run(args)).code, 0);
+		t.deepEqual(unlabelled.called()?.args, args);
+	}
+	for (const bundle of [['--bundle', '/run/moby/' + 'f'.repeat(64)], [`--bundle=/run/moby/${'f'.repeat(64)}`]]) {
+		t.regex((await unlabelled.run(['create', '--future', ...bundle, 'f'.repeat(64)])).stderr, /engine setup.*\[config-invalid\]/, 'the state of a container of the engine is not there');
+	}
 });
 
 test('a container of the engine whose state is not where the settings say is refused', async (t) => {
