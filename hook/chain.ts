@@ -3,36 +3,55 @@
 import { readFileSync } from 'node:fs';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { writeFileAtomic, writeWhole } from '#common/runtime/atomic-file.ts';
-import { findEngineProcess } from '#common/runtime/engine-process.ts';
+import { findEngineProcess, flag, type EngineProcess } from '#common/runtime/engine-process.ts';
 import { parseObject, setMember } from '#common/runtime/json-edit.ts';
 import type { Undo } from './environment.ts';
 
 const KEY = 'authorization-plugins';
+const FLAG = 'authorization-plugin';
 const MODE = 0o644;
+
+export interface ChainDeps {
+	findEngine(socket: string): Pick<EngineProcess, 'pid' | 'args' | 'daemonJson'>;
+	/** has the engine read its daemon.json */
+	reload(pid: number): void;
+}
+
+const HOST: ChainDeps = { findEngine: findEngineProcess, reload: (pid) => void process.kill(pid, 'SIGHUP') };
 
 /**
  * @param socket of an engine of this host
  * @param undo gets what takes it out again, and nothing else that changed meanwhile
- * @throws BirthmarkError `enforcement-missing` without the right, or when the engine is on another host
+ * @throws BirthmarkError `enforcement-missing` without the right, or when the engine is on another host; `config-invalid`
+ * when the chain of this engine is somewhere else
  */
-export async function addToChain(socket: string, plugin: string, undo: Undo): Promise<void> {
-	const { pid, daemonJson } = find(socket, plugin);
+export async function addToChain(socket: string, plugin: string, undo: Undo, deps = HOST): Promise<void> {
 	const change = async (edit: (chain: readonly string[]) => readonly string[]): Promise<void> => {
+		// Asked each time: an engine that was started anew meanwhile is another process.
+		const { pid, args, daemonJson } = find(socket, plugin, deps);
+		// An engine whose daemon.json repeats a flag does not start any more.
+		if (flag(args, FLAG) !== undefined) throw new BirthmarkError('config-invalid', `the engine at ${socket} is started with --${FLAG}: move the chain to ${daemonJson}, or add ${plugin} to it there`);
 		const before = readIfThere(daemonJson);
 		const text = before ?? '{}\n';
 		const { [KEY]: chain = [] } = parseObject(text, daemonJson) as { [KEY]?: readonly string[] };
 		// An empty list rather than none: what the file does not mention a running engine keeps as it was.
 		const after = setMember(text, [KEY], edit(chain));
 		await (before === undefined ? writeFileAtomic(daemonJson, after, MODE) : writeWhole(daemonJson, after));
-		process.kill(pid, 'SIGHUP');
+		deps.reload(pid);
 	};
-	undo.push(() => change((chain) => chain.filter((name) => name !== plugin)));
-	await change((chain) => [...chain.filter((name) => name !== plugin), plugin]);
+	let isBegun = false;
+	undo.push(async () => {
+		if (isBegun) await change((chain) => chain.filter((name) => name !== plugin));
+	});
+	await change((chain) => {
+		isBegun = true;
+		return [...chain.filter((name) => name !== plugin), plugin];
+	});
 }
 
-function find(socket: string, plugin: string) {
+function find(socket: string, plugin: string, deps: ChainDeps): ReturnType<ChainDeps['findEngine']> {
 	try {
-		return findEngineProcess(socket);
+		return deps.findEngine(socket);
 	} catch (cause) {
 		throw new BirthmarkError(
 			'enforcement-missing',

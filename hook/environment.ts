@@ -46,6 +46,11 @@ export interface BirthmarkEnvironment extends AsyncDisposable {
 /** What takes away what was brought, in the order in which it came. */
 export type Undo = (() => Promise<void>)[];
 
+interface PluginDetails {
+	readonly Enabled?: boolean;
+	readonly Settings?: { readonly Env?: readonly string[] | null; readonly Mounts?: readonly { readonly Name: string; readonly Source: string }[] | null };
+}
+
 interface CaForSuite {
 	readonly url: string;
 	readonly joinToken: string;
@@ -78,17 +83,17 @@ export async function startBirthmark(options: BirthmarkOptions = {}): Promise<Bi
 	if (await isEnforced(engine)) return environment(true, undefined, NO_CA, []);
 	const undo: Undo = [];
 	try {
-		await requireIdle(engine, plugin);
+		const before = await requireIdle(engine, plugin);
 		const ca: CaForSuite = options.ca ?? (await startCa(engine, options, undo));
-		await enable(engine, socket, plugin, { ...options, ca }, undo);
+		await enable(engine, socket, plugin, { ...options, ca, before }, undo);
 		await addToChain(socket, plugin, undo);
 		await until('the engine asks the plugin before it acts', () => isEnforced(engine));
 		const { container } = ca;
 		return environment(false, ca.url, container === undefined ? NO_CA : (args) => run(engine, container, args), undo);
 	} catch (cause) {
-		await unwind(undo);
-		if (cause instanceof BirthmarkError) throw cause;
-		throw new BirthmarkError('engine-unavailable', `Birthmark could not be started on ${host}: ${(cause as Error).message}`, { cause });
+		const left = await unwind(undo).then(() => '', (error: Error) => `; and not everything could be taken away again: ${error.message}`);
+		if (cause instanceof BirthmarkError) throw left === '' ? cause : new BirthmarkError(cause.code, cause.message + left, { cause });
+		throw new BirthmarkError('engine-unavailable', `Birthmark could not be started on ${host}: ${(cause as Error).message}${left}`, { cause });
 	}
 }
 
@@ -116,12 +121,12 @@ async function pluginStatus(engine: Engine): Promise<PluginStatus | undefined> {
 }
 
 /** Another suite, or an operator, uses a plugin that is enabled: its CA stays as it is. */
-async function requireIdle(engine: Engine, plugin: string): Promise<void> {
+async function requireIdle(engine: Engine, plugin: string): Promise<PluginDetails> {
 	const details = (await engine.getPlugin(plugin, plugin).inspect().catch((cause: { statusCode?: number }) => {
 		if (cause.statusCode !== NOT_FOUND) throw cause;
 		throw new BirthmarkError('not-found', `the engine has no plugin ${plugin}: put it there with make load, or install it`, { cause });
-	})) as { Enabled?: boolean };
-	if (details.Enabled !== true) return;
+	})) as PluginDetails;
+	if (details.Enabled !== true) return details;
 	throw new BirthmarkError('enforcement-missing', `the plugin ${plugin} is enabled, but not in the engine's authorization chain or without its CA: birthmark doctor says what is missing`);
 }
 
@@ -152,18 +157,28 @@ async function startCa(engine: Engine, { allow = ['*/*'], settings = {}, caImage
 	return { url, joinToken, container: container.id };
 }
 
-async function enable(engine: Engine, socket: string, name: string, { ca, policyFile, logLevel = 'info' }: BirthmarkOptions & { readonly ca: CaForSuite }, undo: Undo): Promise<void> {
+async function enable(engine: Engine, socket: string, name: string, { ca, before, policyFile, logLevel = 'info' }: BirthmarkOptions & { readonly ca: CaForSuite; readonly before: PluginDetails }, undo: Undo): Promise<void> {
 	const plugin = engine.getPlugin(name, name);
 	const settings = [`CA_URL=${ca.url}`, `JOIN_TOKEN=${ca.joinToken}`, `ENGINE_SOCKET=${basename(socket)}`, `run.source=${realpathSync(dirname(socket))}`, `LOG_LEVEL=${logLevel}`, ...(policyFile === undefined ? [] : [`POLICY_FILE=${policyFile}`])];
 	// `_body` is docker-modem's way to send something that is not an object.
+	undo.push(() => plugin.configure({ _body: settings.map(nameOf).flatMap((setting) => valueBefore(before, setting) ?? []) }));
 	await plugin.configure({ _body: settings });
 	await plugin.enable({ timeout: 30 });
 	undo.push(async () => {
 		// It can be removed when the engine does not ask the plugin any more.
 		await until('the plugin lets go of the engine', () => engine.getVolume(SENTINEL_VOLUME).remove().then(() => true, (error: { statusCode?: number }) => error.statusCode === NOT_FOUND));
 		await plugin.disable({ force: true } as never);
-		await plugin.configure({ _body: ['CA_URL=', 'JOIN_TOKEN='] });
 	});
+}
+
+function nameOf(setting: string): string {
+	return setting.slice(0, setting.indexOf('='));
+}
+
+/** @returns the setting as `docker plugin set` takes it */
+function valueBefore({ Settings }: PluginDetails, name: string): string | undefined {
+	const source = Settings?.Mounts?.find((mount) => `${mount.Name}.source` === name)?.Source;
+	return source === undefined ? Settings?.Env?.find((setting) => nameOf(setting) === name) : `${name}=${source}`;
 }
 
 /** @throws BirthmarkError `internal` when the command fails */

@@ -25,18 +25,22 @@ export interface CreatingEngine {
 	info: object;
 	/** what it says of the plugin; undefined when it has none */
 	plugin: object | undefined;
+	/** what the plugin was told, each time; it cannot be enabled */
+	readonly settings: string[][];
 }
 
 export async function startCreatingEngine(t: { teardown(close: () => void): void }): Promise<CreatingEngine> {
 	const folder = tmp.dirSync({ unsafeCleanup: true });
 	const socket = join(folder.name, 'docker.sock');
-	const engine: CreatingEngine = { host: `unix://${socket}`, created: [], info: {}, plugin: undefined };
+	const engine: CreatingEngine = { host: `unix://${socket}`, created: [], info: {}, plugin: undefined, settings: [] };
 	const server = createServer(async (request, response) => {
 		const chunks: Buffer[] = [];
 		for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
 		const answer = (status: number, body: object) => response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
 		if (request.url?.endsWith('/info')) return answer(200, { ServerVersion: '0', OperatingSystem: 'test', OSType: 'linux', Architecture: 'x86_64', ...engine.info });
 		if (request.url?.includes('/images/')) return answer(200, { Id: 'sha256:0', Config: { Entrypoint: ['/entry'], Cmd: ['serve'] } });
+		if (engine.plugin && request.url?.includes('/enable')) return answer(500, { message: 'this engine enables nothing' });
+		if (engine.plugin && request.url?.includes('/set')) engine.settings.push(JSON.parse(Buffer.concat(chunks).toString()) as string[]);
 		if (request.url?.includes('/plugins/') && engine.plugin) return answer(200, engine.plugin);
 		if (request.url?.includes('/containers/create')) {
 			engine.created.push(JSON.parse(Buffer.concat(chunks).toString()) as Create);

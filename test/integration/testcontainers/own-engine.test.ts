@@ -19,7 +19,7 @@ test('CA, plugin and authorization chain for a suite in one line, and nothing of
 		containers: (await docker.listContainers({ all: true })).map(({ Names }) => Names),
 		volumes: (await docker.listVolumes()).Volumes?.map(({ Name }) => Name) ?? [],
 		chain: (JSON.parse(readFileSync(paths.daemonJson, 'utf8')) as object & { 'authorization-plugins'?: unknown })['authorization-plugins'],
-		enabled: ((await docker.getPlugin('birthmark', 'birthmark').inspect()) as { Enabled: boolean }).Enabled,
+		plugin: await docker.getPlugin('birthmark', 'birthmark').inspect().then(({ Enabled, Settings }: { Enabled: boolean; Settings: object }) => ({ Enabled, Settings })),
 	});
 	const before = await things();
 	for (const name of ['api01', 'api02']) {

@@ -23,6 +23,17 @@ test('a start that fails half-way says why', async (t) => {
 	await t.throwsAsync(startBirthmark({ host: engine.host }), refused('engine-unavailable', /creates nothing/));
 });
 
+test('a plugin that cannot be enabled has the settings again that it had', async (t) => {
+	const engine = await startCreatingEngine(t);
+	const before = ['CA_URL=https://ca.example:33004', 'JOIN_TOKEN=', 'ENGINE_SOCKET=docker.sock', 'LOG_LEVEL=warn', 'POLICY_FILE=/etc/birthmark/policy.cedar'];
+	engine.plugin = { Enabled: false, Settings: { Env: ['NODE_NAME=', ...before], Mounts: [{ Name: 'run', Source: '/srv/run' }] } };
+	const ca = { url: 'https://127.0.0.1:1', joinToken: 'secret' };
+	await t.throwsAsync(startBirthmark({ host: engine.host, ca, policyFile: '/tmp/all.cedar' }), refused('engine-unavailable', /enables nothing/));
+	t.is(engine.settings.length, 2);
+	t.true(engine.settings[0]!.includes('JOIN_TOKEN=secret'));
+	t.deepEqual(engine.settings[1]!.toSorted(), [...before, 'run.source=/srv/run'].toSorted());
+});
+
 test('only an engine of this host can be set up, by its socket', async (t) => {
 	await t.throwsAsync(startBirthmark({ host: 'tcp://127.0.0.1:2375' }), refused('usage', /unix socket/));
 });
