@@ -32,7 +32,14 @@ type Connector = (options: never, callback: (...result: [null, Socket] | [Error,
 
 export function createDispatcher<U extends Undici>(watch: Followed, undici: U, { agent = {}, peer }: DispatcherOptions = {}): DispatcherOf<U> {
 	const checkServerIdentity = serverCheck(peer);
+	/** of all pools: those that are closing have forgotten theirs when they are to be destroyed */
+	const sockets = new Set<Socket>();
+	let destroyed: Error | undefined;
 	const connect: Connector = (target, callback) => {
+		if (destroyed) {
+			callback(destroyed, null);
+			return;
+		}
 		let secureContext;
 		try {
 			({ secureContext } = watch.requireValid());
@@ -43,7 +50,13 @@ export function createDispatcher<U extends Undici>(watch: Followed, undici: U, {
 		// Who resumes a session is not asked for a certificate again.
 		const options = { secureContext, checkServerIdentity, rejectUnauthorized: true, maxCachedSessions: 0, allowH2: agent.allowH2, timeout: agent.connectTimeout };
 		undici.buildConnector(options as never)(target, (...result) => {
-			if (result[1]) watch.track(result[1]);
+			const [, socket] = result;
+			if (socket) {
+				watch.track(socket);
+				sockets.add(socket);
+				socket.once('close', () => sockets.delete(socket));
+				if (destroyed) socket.destroy(destroyed);
+			}
 			callback(...result);
 		});
 	};
@@ -82,7 +95,10 @@ export function createDispatcher<U extends Undici>(watch: Followed, undici: U, {
 		destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> {
 			watch.off('change', this.#onChange);
 			const [cause, done] = typeof error === 'function' ? [null, error] : [error, callback];
-			return whenDone([...this.#ending, this.#pools].map((pools) => pools.destroy(cause)), done);
+			destroyed ??= cause ?? new Error('the dispatcher was destroyed');
+			const ends = [...this.#ending, this.#pools].map((pools) => pools.destroy(cause));
+			for (const socket of sockets) socket.destroy(destroyed);
+			return whenDone(ends, done);
 		}
 	}
 

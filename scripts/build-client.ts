@@ -52,9 +52,10 @@ function copySources(source: string, folder: string): void {
 }
 
 function manifest(): object {
-	const { version, description, license, devDependencies } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string; description: string; license: string; devDependencies: Record<string, string> };
+	const { version, description, license, dependencies, devDependencies } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string; description: string; license: string; dependencies: Record<string, string>; devDependencies: Record<string, string> };
 	// undici and @grpc/grpc-js are passed in by whoever uses them, in whichever version that is.
-	const peers = ['testcontainers'];
+	// testcontainers brings dockerode along, but where packages see only what they name it has to be named.
+	const peers = ['testcontainers', 'dockerode'];
 	return {
 		name: 'birthmark',
 		version,
@@ -63,7 +64,7 @@ function manifest(): object {
 		type: 'module',
 		engines: { node: '>=22' },
 		exports: Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, { types: `./${file}.d.ts`, default: `./${file}.js` }])),
-		peerDependencies: Object.fromEntries(peers.map((name) => [name, devDependencies[name]])),
+		peerDependencies: Object.fromEntries(peers.map((name) => [name, dependencies[name] ?? devDependencies[name]])),
 		peerDependenciesMeta: Object.fromEntries(peers.map((name) => [name, { optional: true }])),
 	};
 }

@@ -103,6 +103,30 @@ for (const protocol of ['HTTP/1.1', 'HTTP/2']) {
 	});
 }
 
+test.serial('undici: a dispatcher that is destroyed ends what is under way, also from before a rotation', async (t) => {
+	const [server, client] = [await holder(t, 'server', pki), await holder(t, 'client', pki)];
+	const waiting = { count: 0, wake: (): void => {} };
+	const port = await listen(t, server.me.follow(createServer(server.me.serverOptions(), () => {
+		waiting.count++;
+		waiting.wake();
+	})));
+	const dispatcher = client.me.dispatcher(undici, { peer: { commonName: 'server' }, agent: { connections: 2 } });
+	const ask = () => t.throwsAsync(dispatcher.request({ origin: `https://127.0.0.1:${port}`, path: '/', method: 'GET' }));
+	const arrived = (count: number) => new Promise<void>((resolve) => (waiting.wake = () => waiting.count >= count && resolve()));
+	// Two are under way, and one waits for a connection.
+	const first = arrived(2);
+	const asked = [ask(), ask(), ask()];
+	await first;
+	await client.next();
+	const second = arrived(4);
+	asked.push(ask(), ask());
+	await second;
+	await dispatcher.destroy();
+	await Promise.all(asked);
+	await dispatcher.destroy();
+	t.is(waiting.count, 4);
+});
+
 const ECHO = {
 	echo: {
 		path: '/test/echo', requestStream: false, responseStream: false,
