@@ -84,7 +84,8 @@ export async function openRelay({ targets, pool, logger, limits = RELAY_LIMITS }
 		clients.add(client);
 		client.on('close', () => clients.delete(client));
 		reach(targets(), client, keep).then(
-			(upstream) => splice(client, upstream, limits, mayPass, onError),
+			// Cut meanwhile, to make room: nobody is left who would end the other side.
+			(upstream) => (client.destroyed ? upstream.destroy() : splice(client, upstream, limits, mayPass, onError)),
 			(error: unknown) => {
 				onError(error);
 				client.destroy();

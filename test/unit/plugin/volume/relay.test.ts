@@ -220,3 +220,19 @@ test('addresses of the CA that change hold for the next connection', async (t) =
 	targets = [other!];
 	t.is(await text(connect(join(directory, 'ca.sock'))), 'other');
 });
+
+test('a connection that is cut to make room for another one, while it is made, leaves nothing open at the CA', async (t) => {
+	let reached = (_ended: Promise<unknown>): void => undefined;
+	const atCa = new Promise<unknown>((resolve) => (reached = resolve));
+	const { directory, relay, port } = await relayed(t, (socket) => reached(once(socket.resume(), 'end')));
+	await relay.close();
+	const open = new Set<Socket>();
+	// Before the instance has accepted: as if others needed the room at this moment.
+	const targets = () => (setImmediate(() => open.forEach((client) => client.destroy())), [{ host: '127.0.0.1', port }]);
+	const pool = { makeRoom: () => undefined, join: () => open, leave: () => undefined };
+	const crowded = await openRelay({ targets, pool, logger: silentLogger }, directory);
+	t.teardown(() => crowded.close());
+	await closed(connect(join(directory, 'ca.sock')));
+	await atCa;
+	t.is(open.size, 0);
+});
