@@ -8,7 +8,7 @@
  * input, so that none outlives a plugin that was killed.
  */
 
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,7 +71,12 @@ export function createKeepers({ logger, agent = AGENT, readyMs = READY_MS, first
 	const kept = new Map<string, Entry>();
 
 	function begin({ volume, commonName, uid, gid }: Kept, directory: string): Run {
-		const child = spawn(agent, ['keep', '--as', `${uid}:${gid}`, '--timeout', String(ENROL_SECONDS)], { cwd: directory, env: {}, stdio: ['pipe', 'pipe', 'pipe'] });
+		let child: ChildProcessWithoutNullStreams;
+		try {
+			child = startProcess(agent, ['keep', '--as', `${uid}:${gid}`, '--timeout', String(ENROL_SECONDS)], directory);
+		} catch (error) {
+			return neverRan(error);
+		}
 		let lastWords = '';
 		const ended = new Promise<void>((resolve) => {
 			child.once('close', resolve).once('error', (error) => {
@@ -132,6 +137,23 @@ export function createKeepers({ logger, agent = AGENT, readyMs = READY_MS, first
 		stop,
 		close: async () => void (await Promise.all([...kept.keys()].map(stop))),
 	};
+}
+
+/** @throws Error when there is no memory or no descriptor for it */
+function startProcess(program: string, args: readonly string[], directory: string): ChildProcessWithoutNullStreams {
+	const child = spawn(program, args, { cwd: directory, env: {}, stdio: ['pipe', 'pipe', 'pipe'] });
+	// Without descriptors there are no pipes, and the error comes later, to whoever listens.
+	if ((child.stderr as unknown) == null) {
+		child.on('error', () => {});
+		throw new Error('there are no file descriptors for it');
+	}
+	return child;
+}
+
+/** One that may be started when there is room for it. */
+function neverRan(error: unknown): Run {
+	const words = error instanceof Error ? error.message : String(error);
+	return { ready: new Promise(() => {}), ended: Promise.resolve(), lastWords: () => words, end: () => Promise.resolve() };
 }
 
 /** What it says in a line of its log. */

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -114,4 +115,27 @@ test('what it logs is in the log of the plugin', async (t) => {
 	await keepers.start(IDENTITY, directory);
 	await keepers.stop(IDENTITY.volume);
 	t.is(warned[0]!.fields?.reason, 'renewal failed');
+});
+
+test('a plugin that has no descriptors left says so, tries again, and does not end', (t) => {
+	const { directory } = world(t, '');
+	const module = new URL('../../../../plugin/volume/keepers.ts', import.meta.url).href;
+	const program = `
+		import { closeSync, openSync } from 'node:fs';
+		import { createKeepers } from ${JSON.stringify(module)};
+		const identity = ${JSON.stringify(IDENTITY)};
+		const held = [];
+		const failed = Promise.withResolvers();
+		const keepers = createKeepers({ logger: { info() {}, warn: (message, { reason }) => failed.resolve(reason) }, agent: ${JSON.stringify(join(directory, 'agent.sh'))}, firstRetryMs: 5 });
+		console.log('begins');
+		try { for (;;) held.push(openSync('/dev/null')); } catch {}
+		const [code] = await Promise.all([keepers.start(identity, '/').catch((error) => error.code), keepers.resume(identity, '/')]);
+		const reason = await failed.promise;
+		await keepers.close();
+		held.forEach(closeSync);
+		console.log(code, reason);
+	`;
+	const { stdout, stderr, status } = spawnSync('sh', ['-c', 'ulimit -n 64 && exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', program], { encoding: 'utf8' });
+	t.is(status, 0, stderr);
+	t.regex(stdout, /^begins\nmount-failed \S/);
 });
