@@ -4,19 +4,22 @@
  * costs no wake-up; where it does not, whoever wakes anyway looks.
  */
 
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { Logger } from '#common/runtime/log.ts';
+import { readOrdinaryFile } from './held-directory.ts';
 import { noticeRenames } from './rename-notice.ts';
 
 /** A serial number and a line's end (RFC 5280 §4.1.2.2 allows 40 digits). */
 const MAX_FILE_BYTES = 64;
+/** Whoever can write here can demand: so often at most, whatever comes of it. */
+const REST_MS = 1_000;
 
 export interface Demands {
 	/**
 	 * @param isInUse whether it is about the certificate of this serial number; asked once for each demand that is new
-	 * @returns true, once for each demand, when it is
+	 * @returns true, once for each demand, when it is; the next one counts a second later
 	 */
 	take(isInUse: (serial: string) => boolean): boolean;
 	/** aborted when there may be one */
@@ -25,24 +28,26 @@ export interface Demands {
 }
 
 /** What was demanded before, and not obeyed, counts as demanded now. Never throws: without notice a demand is found a little later. */
-export function watchDemands(directory: string, logger: Pick<Logger, 'info'>, notice: typeof noticeRenames = noticeRenames): Demands {
+export function watchDemands(directory: string, logger: Pick<Logger, 'info'>, notice: typeof noticeRenames = noticeRenames, restMs = REST_MS): Demands {
 	const path = join(directory, VolumeFile.rotate);
 	let waiting = new AbortController();
 	let isClosed = false;
 	let end: (() => void) | undefined;
 	/** which file was looked into */
 	let taken: string | undefined;
+	let rest: NodeJS.Timeout | undefined;
 	const wake = (): void => {
 		// The agent's own publications are renames as well.
-		if (isClosed || look()?.file === taken) return;
+		if (isClosed || rest) return;
+		const found = look();
+		if (!found || found.file === taken) return;
 		waiting.abort();
 		waiting = new AbortController();
 	};
 	const look = (): { readonly file: string; readonly serial: string } | undefined => {
 		try {
 			const status = lstatSync(path, { bigint: true });
-			if (!status.isFile() || status.size > MAX_FILE_BYTES) return undefined;
-			return { file: `${status.ino} ${status.ctimeNs}`, serial: readFileSync(path, 'latin1').trim() };
+			return { file: `${status.ino} ${status.ctimeNs}`, serial: readOrdinaryFile(path, MAX_FILE_BYTES).toString('latin1').trim() };
 		} catch {
 			return undefined;
 		}
@@ -54,14 +59,20 @@ export function watchDemands(directory: string, logger: Pick<Logger, 'info'>, no
 	}
 	return {
 		take(isInUse) {
-			const found = look();
+			const found = rest ? undefined : look();
 			if (!found || found.file === taken) return false;
 			taken = found.file;
-			return isInUse(found.serial);
+			if (!isInUse(found.serial)) return false;
+			rest = setTimeout(() => {
+				rest = undefined;
+				wake();
+			}, restMs);
+			return true;
 		},
 		next: () => waiting.signal,
 		close() {
 			isClosed = true;
+			clearTimeout(rest);
 			end?.();
 		},
 	};

@@ -9,8 +9,8 @@ export interface Native {
 	reap(pid: number): void;
 	/** The working directory becomes the root, this user the only one. @throws Error whose `code` is the call that failed */
 	confine(uid: number, gid: number): void;
-	/** SIGIO comes after each rename within this directory or into it, and each new name in it, for as long as it is open (fcntl(2), F_NOTIFY). @throws Error whose `code` is `fcntl` */
-	noticeRenames(directoryFd: number): void;
+	/** SIGIO comes once, after the next rename within this directory or into it, or new name in it, if it is open then (fcntl(2), F_NOTIFY). @throws Error whose `code` is `fcntl` */
+	noticeRename(directoryFd: number): void;
 }
 
 /** start/start.c puts it into the agent's environment, and looks for it in that of a child. */

@@ -3,28 +3,46 @@
  *
  * Old, and what fits here: unlike an inotify instance it counts against no limit of the user, of which
  * there are 128 for all containers of one user together, and the host's own programs if that is root; and it
- * takes no thread. It does not say which name it was, which is no matter.
+ * takes no thread. It does not say which name it was, which is no matter. It comes once and is asked for
+ * anew after a pause: whoever renames in a loop costs this process, which may be the node's, nothing more.
  */
 
 import { closeSync, openSync } from 'node:fs';
 import { loadNative } from './native.ts';
 
+/** What is put in place under another name first is there by then. */
+const PAUSE_MS = 25;
+
 /**
- * @param onRename called after each rename in the directory or into it, and now and then without one
+ * @param onRename called soon after renames in the directory or into it, and now and then without one
  * @returns a function that ends it; undefined under Node, where there is no such notice
  * @throws Error when the directory cannot be opened, or the kernel has no such notice
  */
-export function noticeRenames(directory: string, onRename: () => void): (() => void) | undefined {
-	const native = loadNative();
+export function noticeRenames(directory: string, onRename: () => void, native = loadNative()): (() => void) | undefined {
 	if (native === undefined) return undefined;
-	// First, and for good: a process without a handler is ended by this signal.
-	process.on('SIGIO', onRename);
 	const directoryFd = openSync(directory, 'r');
-	try {
-		native.noticeRenames(directoryFd);
-	} catch (error) {
+	let isClosed = false;
+	let pause: NodeJS.Timeout | undefined;
+	const again = (): void => {
+		pause = undefined;
+		// Before the look: what comes after it is told.
+		native.noticeRename(directoryFd);
+		onRename();
+	};
+	// First, and for good: a process without a handler is ended by this signal.
+	process.on('SIGIO', () => {
+		if (!isClosed) pause ??= setTimeout(again, PAUSE_MS);
+	});
+	const close = (): void => {
+		isClosed = true;
+		clearTimeout(pause);
 		closeSync(directoryFd);
+	};
+	try {
+		native.noticeRename(directoryFd);
+	} catch (error) {
+		close();
 		throw error;
 	}
-	return () => closeSync(directoryFd);
+	return close;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -73,20 +74,22 @@ static napi_value confine(napi_env env, napi_callback_info info) {
 	if (setgroups(0, NULL) != 0) return fail(env, "setgroups");
 	if (setresgid(user[1], user[1], user[1]) != 0) return fail(env, "setgid");
 	if (setresuid(user[0], user[0], user[0]) != 0) return fail(env, "setuid");
+	/* Whatever keeps this process busy: none outlives the plugin. A change of the user would undo it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return fail(env, "prctl");
 	return NULL;
 }
 
-/* noticeRenames(directory): from now on SIGIO comes after each rename within the directory of this descriptor. Throws without. */
-static napi_value noticeRenames(napi_env env, napi_callback_info info) {
+/* noticeRename(directory): SIGIO comes once, after the next rename within the directory of this descriptor or into it. Throws without. */
+static napi_value noticeRename(napi_env env, napi_callback_info info) {
 	uint32_t directory;
 	errno = EINVAL;
 	if (!numbers(env, info, 1, &directory)) return fail(env, "arguments");
-	if (fcntl((int)directory, F_NOTIFY, DN_RENAME | DN_CREATE | DN_MULTISHOT) != 0) return fail(env, "fcntl");
+	if (fcntl((int)directory, F_NOTIFY, DN_RENAME | DN_CREATE) != 0) return fail(env, "fcntl");
 	return NULL;
 }
 
 __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
-	static const struct { const char *name; napi_callback call; } functions[] = {{"endedChild", endedChild}, {"reap", reap}, {"confine", confine}, {"noticeRenames", noticeRenames}};
+	static const struct { const char *name; napi_callback call; } functions[] = {{"endedChild", endedChild}, {"reap", reap}, {"confine", confine}, {"noticeRename", noticeRename}};
 	for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
 		napi_value function;
 		if (napi_create_function(env, functions[index].name, strlen(functions[index].name), functions[index].call, NULL, &function) != 0) return NULL;

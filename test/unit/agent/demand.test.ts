@@ -1,5 +1,8 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { watchDemands } from '../../../agent/demand.ts';
 import { writeVolumeFile } from '../../../plugin/volume/volume-files.ts';
@@ -9,15 +12,18 @@ const SERIAL = '0123456789abcdef0123456789abcdef';
 const isIt = (serial: string): boolean => serial === SERIAL;
 const OWNER = { uid: process.getuid!(), gid: process.getgid!() };
 
+const aborted = (signal: AbortSignal): Promise<unknown> => once(signal, 'abort');
+
 /** The kernel's notice is in the hand of the test; the compiled agent gets it in keep.test.ts. */
-function watched(t: ExecutionContext, directory = tmpfsDirectory(t)) {
+function watched(t: ExecutionContext, directory = tmpfsDirectory(t), restMs?: number) {
 	const told: string[] = [];
 	let rename = (): void => undefined;
 	let isEnded = false;
 	const demands = watchDemands(directory, { info: (message: string) => void told.push(message) }, (_directory, onRename) => {
 		rename = onRename;
 		return () => void (isEnded = true);
-	});
+	}, restMs);
+	t.teardown(() => demands.close());
 	const demand = async (text: string): Promise<void> => {
 		await writeVolumeFile(directory, 'rotate', text, 0o444, OWNER);
 		rename();
@@ -44,22 +50,51 @@ test('a demand for another certificate counts for nothing', async (t) => {
 });
 
 test('the same demand again counts again', async (t) => {
-	const { demands, demand } = watched(t);
+	const { demands, demand } = watched(t, tmpfsDirectory(t), 1);
 	for (let time = 0; time < 3; time++) {
-		const next = demands.next();
+		const told = aborted(demands.next());
 		await demand(SERIAL);
-		t.true(next.aborted);
+		await told;
 		t.true(demands.take(isIt));
 	}
+});
+
+test('whoever demands in a loop is heard once in a while', async (t) => {
+	const { demands, demand } = watched(t, tmpfsDirectory(t), 3_600_000);
+	await demand(SERIAL);
+	t.true(demands.take(isIt));
+	const next = demands.next();
+	await demand(SERIAL);
+	t.false(next.aborted);
+	t.false(demands.take(isIt));
+});
+
+test('a pipe in its place holds nobody up', (t) => {
+	const { directory, demands } = watched(t);
+	execFileSync('mkfifo', [join(directory, 'rotate')]);
+	t.false(demands.take(isIt));
+});
+
+test('renames after the file was removed wake nobody', async (t) => {
+	const { directory, demands, demand, rename } = watched(t, tmpfsDirectory(t), 1);
+	const first = aborted(demands.next());
+	await demand(SERIAL);
+	await first;
+	t.false(demands.take(() => false));
+	rmSync(join(directory, 'rotate'));
+	const next = demands.next();
+	rename();
+	t.false(next.aborted);
 });
 
 test('what was demanded before somebody looked is found, and so is what nobody was told of', async (t) => {
 	const directory = tmpfsDirectory(t);
 	writeFileSync(join(directory, 'rotate'), SERIAL);
-	const { demands } = watched(t, directory);
+	const { demands } = watched(t, directory, 1);
 	t.true(demands.take(isIt));
 	await writeVolumeFile(directory, 'rotate', SERIAL, 0o444, OWNER);
-	t.true(demands.take(isIt));
+	while (!demands.take(isIt)) await setImmediate();
+	t.pass();
 });
 
 test('renames of other files wake nobody, also when a demand was obeyed before', async (t) => {
