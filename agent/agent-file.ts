@@ -1,14 +1,18 @@
 /** `agent.json` as the agent reads it: strictly, because what it does not understand somebody has asked for. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentFile, AgentSettings } from '#common/protocol/agent-file.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
+import { readOrdinaryFile } from './held-directory.ts';
 
 /** Its version is right; what is in it is not checked yet. */
 export type UncheckedAgentFile = { readonly [Key in keyof AgentFile]?: unknown };
+
+/** With a bundle in it. What the application puts in its place need not be small. */
+const MAX_FILE_BYTES = 1024 * 1024;
 
 const isText = (value: unknown) => typeof value === 'string';
 /** Every setting, and whether a value can be one of it. */
@@ -23,7 +27,7 @@ export function readAgentFile(directory: string): UncheckedAgentFile {
 	const path = agentFilePath(directory);
 	let text: string;
 	try {
-		text = readFileSync(path, 'utf8');
+		text = readOrdinaryFile(path, MAX_FILE_BYTES).toString();
 	} catch (cause) {
 		throw new BirthmarkError(
 			'directory-unusable',

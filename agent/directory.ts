@@ -1,15 +1,19 @@
 /** The identity directory as the plugin left it: a tmpfs, with a one-time token in it. */
 
-import { readFileSync, rmSync, statfsSync, statSync, type Stats } from 'node:fs';
+import { rmSync, statfsSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { MAX_USER_TOKEN_LENGTH } from '#common/protocol/user-token.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
+import { readOrdinaryFile } from './held-directory.ts';
+import { systemCode } from './store-error.ts';
 
 /** TMPFS_MAGIC, statfs(2) */
 const TMPFS_MAGIC = 0x01021994;
 /** for the group and for everybody */
 const WRITABLE_BY_OTHERS = 0o022;
+/** Secrets that are delivered to containers may be links. */
+const FOLLOW = 0;
 /** Whatever is much larger than the longest token is some other file. */
 const MAX_TOKEN_FILE_BYTES = MAX_USER_TOKEN_LENGTH + 1024;
 
@@ -62,13 +66,12 @@ export function tokenPath(directory: string, tokenFile?: string): string {
  */
 export function readTokenFile(path: string): string {
 	try {
-		const status = statSync(path);
-		// A pipe could keep the agent waiting for ever, a device give it data without end.
-		if (!status.isFile() || status.size > MAX_TOKEN_FILE_BYTES) throw new BirthmarkError('token-malformed', `${path} is not a file with a token in it`);
-		return readFileSync(path, 'utf8').trim();
+		return readOrdinaryFile(path, MAX_TOKEN_FILE_BYTES, FOLLOW).toString().trim();
 	} catch (cause) {
-		if (cause instanceof BirthmarkError) throw cause;
-		if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') {
+		const code = systemCode(cause);
+		// A pipe could keep the agent waiting for ever, a device give it data without end.
+		if (['EINVAL', 'EFBIG', 'ENXIO'].includes(code)) throw new BirthmarkError('token-malformed', `${path} is not a file with a token in it`, { cause });
+		if (code === 'ENOENT') {
 			throw new BirthmarkError(
 				'token-missing',
 				`there is no token at ${path}: tokens are minted at each start, so restart the container`,

@@ -5,7 +5,7 @@
  * Where there is no /proc the agent is confined to that directory (confine.ts), and nothing in it leads out.
  */
 
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
@@ -37,7 +37,9 @@ export function readOrdinaryFile(path: string, maxBytes: number, flags = O_NOFOL
 		const status = fstatSync(file);
 		if (!status.isFile()) throw systemError('EINVAL', `${path} is not a file`);
 		if (status.size > maxBytes) throw systemError('EFBIG', `${path} is larger than ${maxBytes} bytes`);
-		return readFileSync(file);
+		const data = Buffer.allocUnsafe(status.size);
+		// No further, though it may have grown since.
+		return data.subarray(0, readSync(file, data, 0, data.length, 0));
 	} finally {
 		closeSync(file);
 	}

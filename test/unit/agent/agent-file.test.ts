@@ -1,5 +1,6 @@
 import test from 'ava';
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { readSettings } from '../../../agent/agent-file.ts';
@@ -33,3 +34,11 @@ for (const [what, settings] of [
 		t.regex(error.message, /do not fit together/);
 	});
 }
+
+test('a pipe in its place holds nobody up, and a file without end is not read', (t) => {
+	const [pipe, large] = [tmpfsDirectory(t), tmpfsDirectory(t)];
+	execFileSync('mkfifo', [join(pipe, 'agent.json')]);
+	writeFileSync(join(large, 'agent.json'), '{"version":1}');
+	truncateSync(join(large, 'agent.json'), 2 ** 40);
+	for (const directory of [pipe, large]) t.is(t.throws(() => readSettings(directory), { instanceOf: BirthmarkError }).code, 'directory-unusable');
+});

@@ -110,3 +110,16 @@ test('without a token that is good it says why and ends', async (t) => {
 	t.is(code, 77);
 	t.regex(lines.at(-1)!, /^birthmark: .* \[token-malformed\]$/);
 });
+
+test('the agent ends with whoever started it, also when its standard input stays open', async (t) => {
+	const { directory, outside } = await world(t);
+	// A pipe that it holds open itself.
+	const script = 'mkfifo ../held && exec 3<> ../held && { unshare --mount sh -c "$0" sh "$@" <&3 & echo $! > ../pid; wait; }';
+	const parent = spawn('sh', ['-c', script, MOUNT, build, AGENT_PATH, 'keep', '--as', `${UID}:${GID}`], { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] });
+	await once(parent.stdout, 'data');
+	const agent = Number(readFileSync(join(outside, 'pid'), 'utf8'));
+	t.teardown(() => void spawnSync('kill', ['-KILL', String(agent)]));
+	parent.kill('SIGKILL');
+	await once(parent.stdout, 'end');
+	t.pass();
+});
