@@ -8,7 +8,8 @@
  * one thread that collects garbage, which takes a fifth less memory, fewer threads and a shorter start.
  *
  * Whatever the agent starts gets the environment of the container as it was, byte for byte, and the
- * application its arguments too: the runtime would replace what is no UTF-8.
+ * application its arguments too: the runtime would replace what is no UTF-8. Only settings of the loader come
+ * by another name, since it reads them before anything of ours runs (plugin/hook/spec.ts), and get back theirs.
  */
 
 #define _GNU_SOURCE
@@ -27,7 +28,8 @@ static char withoutCompiler[] = "BUN_JSC_useJIT=0", oneCollector[] = "BUN_JSC_nu
 /* The agent says itself when garbage is to be collected; memory goes back to the system at once, not by a thread that looks for it. */
 static char withoutTimer[] = "BUN_GC_TIMER_DISABLE=1", withoutThread[] = "MIMALLOC_PURGE_DELAY=0";
 static char *const settings[] = {marker, withoutCompiler, oneCollector, withoutTimer, withoutThread};
-static const char *const ofRuntime[] = {"BUN_", "NODE_", "MIMALLOC_", "BIRTHMARK_START="};
+static const char *const ofRuntime[] = {"BUN_", "NODE_", "MIMALLOC_", "BIRTHMARK_START=", "BIRTHMARK_LD_"};
+static const char ofLoader[] = "BIRTHMARK_LD_";
 
 extern char **environ;
 
@@ -53,8 +55,11 @@ __attribute__((constructor)) static void start(int count, char **arguments, char
 	}
 	for (size_t index = 0; index < LENGTH(settings); index++) seen[kept++] = settings[index];
 	seen[kept] = NULL;
-	containerEnvironment = variables;
 	environ = seen;
+	for (size_t index = 0; index < given; index++) {
+		if (strncmp(variables[index], ofLoader, strlen(ofLoader)) == 0) variables[index] += strlen(ofLoader) - strlen("LD_");
+	}
+	containerEnvironment = variables;
 	for (int index = 1; index < count && applicationArguments == NULL; index++) {
 		if (strcmp(arguments[index], "--") == 0) applicationArguments = arguments + index + 1;
 	}

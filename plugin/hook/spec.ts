@@ -28,6 +28,10 @@ const ENGINES_INIT = ['/sbin/docker-init', '--'];
 /** As the engine binds volumes: with the flags of what is bound, the agent below it included. */
 const BIND_OPTIONS = ['rbind', 'rprivate'];
 const POSTSTOP_SECONDS = 5;
+/** What the loader reads (ld.so(8)): a library to be loaded first need not do with the agent's own C library. */
+const FOR_LOADER = 'LD_';
+/** The agent takes it away again for the application (agent/start/start.c). */
+const KEPT_FROM_AGENT = 'BIRTHMARK_';
 
 /**
  * @param text config.json of the bundle
@@ -40,13 +44,20 @@ export function changeSpec(text: string, { source, runsAgent, poststop }: SpecCh
 	const insert = (at: number, what: string): void => void changes.push({ start: at, end: at, with: what });
 
 	if (runsAgent) {
-		const process = top.get('process');
-		const list = process && isObject(spec.process) ? uniqueMembers(text, process).get('args') : undefined;
-		const args = isObject(spec.process) ? spec.process['args'] : undefined;
+		const place = top.get('process');
+		const process = isObject(spec.process) ? spec.process : {};
+		const members = place && isObject(spec.process) ? uniqueMembers(text, place) : undefined;
+		const list = members?.get('args');
+		const { args } = process;
 		if (!list || !isCommand(args)) throw unknownForm('does not say what is to be run');
 		// What the engine puts in front for `--init` stays first, and reaps.
 		const first = ENGINES_INIT.every((arg, index) => args[index] === arg) ? ENGINES_INIT.length : 0;
-		if (!AGENTS.includes(args[first] ?? '')) insert(elementAt(text, list, first), [AGENT, 'exec', '--'].map((arg) => `${JSON.stringify(arg)},`).join(''));
+		if (!AGENTS.includes(args[first] ?? '')) {
+			insert(elementAt(text, list, first), [AGENT, 'exec', '--'].map((arg) => `${JSON.stringify(arg)},`).join(''));
+			for (const [index, variable] of listOf(process['env'], 'variables').entries()) {
+				if (typeof variable === 'string' && variable.startsWith(FOR_LOADER)) insert(elementAt(text, members!.get('env')!, index) + 1, KEPT_FROM_AGENT);
+			}
+		}
 	}
 	if (source !== undefined) {
 		const mounts = listOf(spec.mounts, 'mounts');

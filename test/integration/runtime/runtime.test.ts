@@ -16,15 +16,16 @@ const start = (t: ExecutionContext, name: string, options?: Docker.ContainerCrea
 test('docker run with a label: the identity is in place before the application starts', async (t) => {
 	const name = world.name();
 	const script = `ls ${DIRECTORY}; cat ${DIRECTORY}/tls.crt | head -1; tr '\\0' ' ' < /proc/1/cmdline; echo; env | sort; touch ${DIRECTORY}/bin/x`;
-	const ran = await world.cli(['run', '--rm', '--runtime', RUNTIME, '--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web-api', '--env', 'A=b', 'test/busybox', 'sh', '-c', script]);
+	const ran = await world.cli(['run', '--rm', '--runtime', RUNTIME, '--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web-api', '--env', 'A=b', '--env', 'LD_PRELOAD=/nowhere.so', 'test/busybox', 'sh', '-c', script]);
 	t.is(ran.code, 1, 'the agent\'s directory cannot be written');
 	for (const file of ['agent.json', 'ca.crt', 'crl.pem', 'identity.pem', 'tls.crt', 'tls.key']) t.regex(ran.stdout, new RegExp(`^${file}$`, 'm'));
 	t.notRegex(ran.stdout, /^token$/m);
 	t.regex(ran.stdout, /^-----BEGIN CERTIFICATE-----$/m);
 	t.true(ran.stdout.includes(`${AGENT} exec -- sh -c`));
 	const variables = ran.stdout.split('\n').flatMap((line) => /^([A-Z_a-z]+)=/.exec(line)?.[1] ?? []);
-	t.deepEqual(variables.filter((variable) => variable !== 'SHLVL').sort(), ['A', 'HOME', 'HOSTNAME', 'PATH', 'PWD']);
+	t.deepEqual(variables.filter((variable) => variable !== 'SHLVL').sort(), ['A', 'HOME', 'HOSTNAME', 'LD_PRELOAD', 'PATH', 'PWD']);
 	t.regex(ran.stderr, /Read-only file system/);
+	t.notRegex(ran.stderr, /nowhere/, 'the agent\'s loader does not read what is the application\'s');
 	await allRevoked(world, name);
 });
 

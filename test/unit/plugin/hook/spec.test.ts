@@ -48,6 +48,14 @@ test('every other byte stays as it was', (t) => {
 	t.is(added.reduce((text, part) => text.replace(part, ''), after), before);
 });
 
+test('settings of the loader pass the agent by, under names of their own', (t) => {
+	const env = ['PATH=/bin', 'LD_PRELOAD=/lib/"é".so', 'OLD_PRELOAD=x', 'LD_LIBRARY_PATH=/lib', 'LD_PRELOAD='];
+	const after = (args: string[]) => (change(JSON.stringify({ process: { env, args } })).process as unknown as { env: string[] }).env;
+	t.deepEqual(after(['nginx']), ['PATH=/bin', 'BIRTHMARK_LD_PRELOAD=/lib/"é".so', 'OLD_PRELOAD=x', 'BIRTHMARK_LD_LIBRARY_PATH=/lib', 'BIRTHMARK_LD_PRELOAD=']);
+	t.deepEqual(after([AGENT, 'exec', '--', 'nginx']), env);
+	t.deepEqual(change('{"process":{"env":null,"args":["a"]}}').process.args, [AGENT, 'exec', '--', 'a']);
+});
+
 test('an agent that is there already is not put there twice', (t) => {
 	for (const agent of [AGENT, '/opt/birthmark/bin/birthmark-agent']) {
 		t.deepEqual(change(JSON.stringify({ process: { args: [agent, 'exec', '--', 'x'] } })).process.args, [agent, 'exec', '--', 'x']);
