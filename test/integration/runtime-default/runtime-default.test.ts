@@ -33,7 +33,15 @@ test.before('the runtime is the default, and there is one that writes down what 
 	await useRuntimes(world, { runtimes, 'default-runtime': RUNTIME });
 });
 
-test.after.always('as it was', () => useRuntimes(world, usualRuntimes(world)));
+test.after.always('as it was', async () => {
+	await useRuntimes(world, usualRuntimes(world));
+	// The first one may be judged by the runtimes of before, and is refused only when it is there.
+	await eventually('the plugin judges by the runtimes that the engine has now', async () => {
+		const name = world.name('judged');
+		await world.cli(['create', '--name', name, '--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web-api', 'test/busybox', 'true']);
+		return (await world.cli(['rm', '--force', name])).stdout.trim() !== name;
+	});
+});
 
 test('a label is enough', async (t) => {
 	const name = world.name();
