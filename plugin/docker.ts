@@ -10,6 +10,7 @@
 import { request as httpRequest } from 'node:http';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import { followReloads, type ReloadWatch } from './engine-reloads.ts';
 import { exchange, type Answer } from './request.ts';
 
 const DEADLINE_MS = 3_000;
@@ -124,6 +125,7 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		async info(): Promise<EngineInfo> {
 			return (await get<EngineInfo>('/info'))!;
 		},
+		followReloads: (watch: ReloadWatch, signal: AbortSignal): Promise<void> => followReloads({ socketPath, headers: ownHeaders }, watch, signal),
 		async plugins(): Promise<EnginePlugin[]> {
 			return (await get<EnginePlugin[]>('/plugins'))!;
 		},

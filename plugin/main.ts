@@ -15,7 +15,7 @@ import { onShutdown } from '#common/runtime/shutdown.ts';
 import { createMakers } from './authz/attach.ts';
 import { authorizeRequest, authorizeResponse } from './authz/authorizer.ts';
 import type { EngineCall } from './authz/engine-call.ts';
-import { createEngineRuntimes } from './authz/engine-runtimes.ts';
+import { followEngineRuntimes } from './authz/engine-runtimes.ts';
 import { createContainerLookup } from './authz/container-lookup.ts';
 import { createHostZones } from './authz/host-zones.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
@@ -103,6 +103,7 @@ const policyFile = createPolicyFile({
 	now: Date.now,
 	logger,
 });
+const runtimes = followEngineRuntimes({ engine, logger });
 /** What a stand-in judges by as well. */
 const shared: SharedDeps = {
 	engine,
@@ -113,7 +114,7 @@ const shared: SharedDeps = {
 	lookup: createContainerLookup({ engine }),
 	makers: createMakers(),
 	imagesForRuntime: createRememberedImages(),
-	runtimes: createEngineRuntimes(engine),
+	runtimes,
 };
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {
 	await runGuard({ shared, hostRoot, policyPath: config.POLICY_FILE, engineSocket: config.ENGINE_SOCKET, engine, ownCalls, records, guardOf: config.GUARD_OF, pluginId, runMountName: RUN_MOUNT, stateDirectory, socket: config.PLUGIN_SOCKET, logger });
@@ -229,7 +230,7 @@ const propagation = watchPropagation({
 });
 
 onShutdown(logger, async () => {
-	for (const part of [propagation, enforcement, membership, sweep, outbox, revocationLists, renewalDemands]) part.close();
+	for (const part of [runtimes, propagation, enforcement, membership, sweep, outbox, revocationLists, renewalDemands]) part.close();
 	scraped?.closeAllConnections();
 	scraped?.close();
 	await hook.close();

@@ -9,6 +9,7 @@ import { parseCreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { bindIdentity } from './identity-create.ts';
 import { confirmJoins } from './joins.ts';
+import { removeUngiven } from './labelled-start.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
 import { concerns, CREATE, isWatched, REMOVALS, ruleFor, SERVICE } from './rules.ts';
 import { recordService } from './services.ts';
@@ -53,7 +54,7 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 		const containerId = createdId(response.body, CONTAINER_ID);
 		const id = containerId.slice(0, 12);
 		deps.makers.remember(containerId, call.caller);
-		const sentence = (why: string): string => `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
+		const sentence = async (why: string): Promise<string> => (await removeUngiven(deps, containerId)) ? why : `the container ${id} was created but has no identity and will not start (${why}); remove it with docker rm ${id} and try again`;
 		try {
 			const body = parseCreateBody(call.body);
 			if (body.joins.length > 0) await confirmJoins(deps, call, containerId);
@@ -71,13 +72,13 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 }
 
 /** @param sentence says what became of it, from why the work failed */
-async function unless(deps: AuthorizerDeps, rule: Rule, call: EngineCall, sentence: (why: string) => string, work: () => Promise<void>): Promise<Verdict> {
+async function unless(deps: AuthorizerDeps, rule: Rule, call: EngineCall, sentence: (why: string) => string | Promise<string>, work: () => Promise<void>): Promise<Verdict> {
 	try {
 		await work();
 		return ALLOW;
 	} catch (cause) {
 		const why = cause instanceof BirthmarkError ? cause.message : 'something unexpected went wrong in the plugin';
-		return refuse(deps, rule.path.source, call, new BirthmarkError(errorCode(cause), sentence(why), { cause }));
+		return refuse(deps, rule.path.source, call, new BirthmarkError(errorCode(cause), await sentence(why), { cause }));
 	}
 }
 

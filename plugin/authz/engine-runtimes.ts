@@ -1,46 +1,65 @@
 /**
  * What the engine says of its runtimes. It says it together with much else (`/info`), which takes it tens
- * of milliseconds, and it changes only when the engine reads daemon.json again. So while a container
- * is not created yet the last answer may serve, with the next one on its way; after that, the next one.
+ * of milliseconds, and it changes only when the engine reads daemon.json again, which the engine tells.
+ * So its answer holds until then; while nobody would hear of it each question is asked anew.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '#common/runtime/log.ts';
 import type { EngineInfo } from '../docker.ts';
+import type { ReloadWatch } from '../engine-reloads.ts';
 
 export interface EngineRuntimes {
-	/** The last answer, if there is one; another is asked for meanwhile. @throws BirthmarkError `engine-unavailable` */
-	glance(): Promise<EngineInfo>;
-	/** The answer that was asked for by the last {@link glance}. @throws BirthmarkError `engine-unavailable` */
-	look(): Promise<EngineInfo>;
-	/** One that is asked for now. @throws BirthmarkError `engine-unavailable` */
+	/** As far as the engine has told: right after a reload it may be the answer of before. @throws BirthmarkError `engine-unavailable` */
+	known(): Promise<EngineInfo>;
+	/** Asks now. @throws BirthmarkError `engine-unavailable` */
 	ask(): Promise<EngineInfo>;
 }
 
-export function createEngineRuntimes(engine: { info(): Promise<EngineInfo> }): EngineRuntimes {
-	let known: EngineInfo | undefined;
-	let asking: Promise<EngineInfo> | undefined;
+interface EngineRuntimesDeps {
+	readonly engine: {
+		info(): Promise<EngineInfo>;
+		followReloads(watch: ReloadWatch, signal: AbortSignal): Promise<void>;
+	};
+	readonly logger: Pick<Logger, 'debug'>;
+	readonly pauseMs?: number;
+}
 
-	async function ask(): Promise<EngineInfo> {
-		try {
-			return (known = await engine.info());
-		} catch (error) {
-			known = undefined;
-			throw error;
+/** The API of an engine that starts is away for some seconds. */
+const PAUSE_MS = 1_000;
+
+export function followEngineRuntimes({ engine, logger, pauseMs = PAUSE_MS }: EngineRuntimesDeps): EngineRuntimes & { close(): void } {
+	const closing = new AbortController();
+	let isFollowing = false;
+	let answer: Promise<EngineInfo> | undefined;
+	const forget = (): void => void (answer = undefined);
+
+	async function follow(): Promise<void> {
+		while (!closing.signal.aborted) {
+			const onBegin = (): void => {
+				forget();
+				isFollowing = true;
+			};
+			await engine.followReloads({ onBegin, onReload: forget }, closing.signal).catch((error: unknown) => logger.debug('the engine\'s reloads cannot be followed', { error }));
+			isFollowing = false;
+			forget();
+			await sleep(pauseMs, undefined, { signal: closing.signal }).catch(() => undefined);
 		}
 	}
 
-	function refresh(): Promise<EngineInfo> {
-		return (asking ??= ask().finally(() => (asking = undefined)));
+	function remember(): Promise<EngineInfo> {
+		const asked = engine.info();
+		answer = asked;
+		asked.catch(() => {
+			if (answer === asked) forget();
+		});
+		return asked;
 	}
 
+	void follow();
 	return {
-		async glance() {
-			const last = known;
-			const next = refresh();
-			if (!last) return next;
-			next.catch(() => undefined); // whoever looks is told
-			return last;
-		},
-		look: async () => asking ?? known ?? refresh(),
-		ask,
+		known: () => (isFollowing ? (answer ?? remember()) : engine.info()),
+		ask: () => engine.info(),
+		close: () => closing.abort(),
 	};
 }

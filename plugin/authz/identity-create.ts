@@ -112,7 +112,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	refuseSwarmLabels(labels);
 	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, container, labels));
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
-	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity, deps.runtimes.look);
+	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity, deps.runtimes.known);
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
 	if (inside) throw new BirthmarkError('mount-illegal', `another volume, perhaps the image's own, is mounted at ${quote(inside.Destination)}, where the identity is; use an image without`);
@@ -128,10 +128,10 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, ...ownership, sizeBytes, inodes, caWay, delivery, agentMode });
 }
 
-/** What was true a moment ago will do for a yes, which is looked at again after the container was created. */
+/** What may have been true a moment ago will do for a yes, which is looked at again after the container was created. */
 async function decideDelivery(deps: IdentityCreateDeps, self: Self, body: CreateBody, identity: IdentityLabels): Promise<Delivery> {
 	try {
-		return await checkDelivery(deps, self, body, identity, deps.runtimes.glance);
+		return await checkDelivery(deps, self, body, identity, deps.runtimes.known);
 	} catch {
 		return checkDelivery(deps, self, body, identity, deps.runtimes.ask);
 	}

@@ -6,7 +6,7 @@
 import { checkAttach } from './attach.ts';
 import { checkBuild } from './builds.ts';
 import { checkCreate } from './container-create.ts';
-import { checkStart } from './container-start.ts';
+import { checkRestart, checkStart } from './container-start.ts';
 import type { MethodAndPath } from './engine-call.ts';
 import { checkExecCreate, checkExecStart } from './execs.ts';
 import { checkCommit, reaches } from './labelled-containers.ts';
@@ -29,6 +29,7 @@ export const SERVICE: Rule = { method: /^POST$/, path: /^\/services\/(?:create|(
 export const RULES: readonly Rule[] = [
 	CREATE,
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/start$/s, check: checkStart },
+	{ method: /^POST$/, path: /^\/containers\/(.+)\/restart$/s, check: checkRestart },
 	{ method: /^POST$/, path: /^\/containers\/(.+)\/copy$/s, check: checkOldCopy },
 	{ method: /^(?:GET|HEAD|PUT)$/, path: /^\/containers\/(.+)\/archive$/s, check: reaches('copy', 'its key is among its files') },
 	{ method: /^GET$/, path: /^\/containers\/(.+)\/export$/s, check: reaches('export', 'its files are not for others') },

@@ -1,5 +1,6 @@
 /** The engine's API as the plugin asks it, with containers and images that a test puts there. */
 
+import type { EngineRuntimes } from '../../plugin/authz/engine-runtimes.ts';
 import type { EngineContainer, EngineContainerDetails, EngineImage, EngineInfo, EnginePlugin, EngineTask, EngineVolume } from '../../plugin/docker.ts';
 
 export class FakeEngine {
@@ -87,6 +88,9 @@ export class FakeEngine {
 		return true;
 	}
 }
+
+/** As long as nothing changes. */
+export const runtimesOf = (engine: FakeEngine): EngineRuntimes => ({ known: () => engine.info(), ask: () => engine.info() });
 
 /** A container in the engine's list; running, labelled, with an identity volume. */
 export function engineContainer(fields: Partial<EngineContainer> & { readonly Id: string }): EngineContainer {

@@ -60,6 +60,7 @@ test.serial('no token is minted from the first moment without enforcement on, do
 	t.regex(refusal.message, /the engine does not ask the plugin before it acts; put the plugin into .*daemon\.json.*SIGHUP.*\[enforcement-missing\]/);
 	const unseen = await world.plain(t, await provision(world.docker, SLEEP, { commonName: world.name(), organizationalUnit: 'web-api' }));
 	t.regex((await t.throwsAsync(unseen.start())).message, /\[enforcement-missing\]/, 'nobody saw its creation, and it does not start either');
+	const bare = await world.plain(t, { ...SLEEP, Labels: { 'birthmark.cn': world.name(), 'birthmark.ou': 'web-api' } });
 	const other = await world.plain(t, SLEEP);
 	await t.notThrowsAsync(other.start(), 'who asks for nothing of ours is not disturbed');
 	const missing = await scrape(port);
@@ -71,6 +72,7 @@ test.serial('no token is minted from the first moment without enforcement on, do
 	await waitUntilEnforced(world.host, 60);
 	await before.start();
 	t.regex((await t.throwsAsync(unseen.start())).message, /\[volume-unknown\]/, 'what was created meanwhile stays without');
+	for (const start of [() => bare.start(), () => bare.restart()]) t.regex((await t.throwsAsync(start())).message, /would start without an identity.*remove it.*\[mount-missing\]/, 'and what nothing would give one does not run at all');
 	await world.docker.ping();
 	const proved = await scrape(port);
 	t.regex(proved, /^birthmark_plugin_enforcement\{state="proved"\} 1$/m);

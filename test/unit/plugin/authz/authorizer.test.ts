@@ -7,7 +7,6 @@ import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/au
 import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
 import { splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
-import { createEngineRuntimes } from '../../../../plugin/authz/engine-runtimes.ts';
 import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
 import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
@@ -19,7 +18,7 @@ import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import { plainOwner, type Owner } from '../../../../plugin/users/user-lookup.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
-import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
+import { engineContainer, FakeEngine, runtimesOf } from '../../../fakes/plugin-engine.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
 
 const VICTIM = 'c'.repeat(64);
@@ -76,7 +75,7 @@ function world(mapped = 0) {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: createEngineRuntimes(engine),
+		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
@@ -373,12 +372,45 @@ test('the default runtime hands it over to containers that name none', async (t)
 });
 
 test('with any other runtime the label alone is refused, before and after', async (t) => {
-	const { deps, identities } = worldWithRuntime('runc');
+	const { deps, engine, identities } = worldWithRuntime('runc');
 	await refused(t, deps, create({ ...byRuntime, HostConfig: { Runtime: 'runc' } }), 'mount-missing', /--mount type=volume.*or use --runtime birthmark/);
 	await refused(t, deps, create({ ...byRuntime, HostConfig: {} }), 'mount-missing');
 	// The engine says that the container has another one than was asked for.
-	t.regex((await authorizeResponse(deps, created(byRuntime))).Msg!, /\[mount-missing\]$/);
+	t.regex((await authorizeResponse(deps, created(byRuntime))).Msg!, /^birthmark: the container has birthmark labels, but not .*\[mount-missing\]$/);
 	t.deepEqual(identities, []);
+	t.deepEqual(engine.removedContainers, [NEW], 'nobody would be asked when a restart policy starts it');
+});
+
+test('what is in the way of an identity takes no container away that does not start without one', async (t) => {
+	const { deps, engine, ca } = worldWithRuntime();
+	ca.failure = new BirthmarkError('name-not-allowed', 'no rule allows it');
+	const says = async (runtime: string): Promise<string> => {
+		engine.details.set(NEW, { Config: { OpenStdin: false }, HostConfig: { Runtime: runtime }, Mounts: [] });
+		return (await authorizeResponse(deps, created(byRuntime))).Msg!;
+	};
+	t.regex(await says('birthmark'), /was created but has no identity and will not start \(no rule allows it\); remove it/);
+	t.deepEqual(engine.removedContainers, []);
+	engine.removeContainer = () => Promise.reject(new Error('busy'));
+	t.regex(await says('runc'), /was created but has no identity and will not start .*; remove it/, 'it could not be removed');
+});
+
+for (const way of ['start', 'restart']) {
+	test(`${way}: a labelled container that nothing gives an identity does not run`, async (t) => {
+		const { deps, engine } = worldWithRuntime('runc');
+		engine.list.push(engineContainer({ Id: 'e'.repeat(64), Names: ['/plain'], Labels: {}, Mounts: [] }));
+		const start = (reference: string) => call('POST', `/v1.41/containers/${reference}/${way}`);
+		for (const reference of [NEW, NEW.slice(0, 12), 'api01']) await refused(t, deps, start(reference), 'mount-missing', /^birthmark: the container "api01" has birthmark labels and would start without an identity.*remove it, and create it again with --mount type=volume.*, or use --runtime birthmark/);
+		for (const reference of [VICTIM, 'victim', 'plain', 'none-such']) t.deepEqual(await authorizeRequest(deps, start(reference)), { Allow: true }, reference);
+		engine.details.set(NEW, { Config: { OpenStdin: false }, HostConfig: { Runtime: 'birthmark' }, Mounts: [] });
+		t.deepEqual(await authorizeRequest(deps, start(NEW)), { Allow: true }, 'the runtime itself judges it');
+	});
+}
+
+test('a container that has its identity is started without another question to the engine', async (t) => {
+	const { deps, engine } = worldWithRuntime();
+	engine.inspect = () => Promise.reject(new Error('its lock is held'));
+	deps.records.identitiesOf = (key) => (key === NEW ? [identityRecord({ volume: NEW, containerId: NEW })] : []);
+	t.deepEqual(await authorizeRequest(deps, call('POST', `/containers/${NEW}/start`)), { Allow: true });
 });
 
 test('where the runtime hands the identity over nothing else lies at its place, and nobody has great powers', async (t) => {

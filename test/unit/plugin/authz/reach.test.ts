@@ -4,7 +4,6 @@ import test from 'ava';
 import type { PolicyAction } from '#common/policy/request.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
-import { createEngineRuntimes } from '../../../../plugin/authz/engine-runtimes.ts';
 import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/authorizer.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
@@ -14,7 +13,7 @@ import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
 import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
-import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
+import { engineContainer, FakeEngine, runtimesOf } from '../../../fakes/plugin-engine.ts';
 
 const VICTIM = 'c'.repeat(64);
 const PLAIN = 'e'.repeat(64);
@@ -43,7 +42,7 @@ function world() {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: createEngineRuntimes(engine),
+		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
 		onProof: () => true,
 		onContainersRemoved: () => undefined,
 		logger: silentLogger,

@@ -16,7 +16,7 @@ const PASSES: Readonly<Record<string, readonly string[]>> = {
 	],
 	'it shows what the application prints': ['GET /containers/{name}/logs', 'GET /services/{id}/logs', 'GET /tasks/{id}/logs'],
 	'the life of a container: it ends an identity or begins another, and reads none': [
-		'POST /containers/{name}/stop', 'POST /containers/{name}/kill', 'POST /containers/{name}/restart', 'POST /containers/{name}/pause', 'POST /containers/{name}/unpause', 'POST /containers/{name}/wait',
+		'POST /containers/{name}/stop', 'POST /containers/{name}/kill', 'POST /containers/{name}/pause', 'POST /containers/{name}/unpause', 'POST /containers/{name}/wait',
 		'DELETE /containers/{name}', 'POST /containers/prune', 'DELETE /containers/{name}/checkpoints/{checkpoint}',
 	],
 	'it changes limits, the restart policy or the size of a terminal': ['POST /containers/{name}/update', 'POST /containers/{name}/resize', 'POST /exec/{name}/resize'],

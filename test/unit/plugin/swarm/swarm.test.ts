@@ -4,7 +4,6 @@ import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { silentLogger } from '#common/runtime/log.ts';
-import { createEngineRuntimes } from '../../../../plugin/authz/engine-runtimes.ts';
 import { structFields } from '../../../../plugin/authz/go-struct.ts';
 import { parseStrictJson } from '../../../../plugin/authz/strict-json.ts';
 import { openRecords } from '../../../../plugin/records.ts';
@@ -16,7 +15,7 @@ import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import type { Owner } from '../../../../plugin/users/user-lookup.ts';
 import { FakeJudge } from '../../../fakes/judge.ts';
 import { FakePluginCa } from '../../../fakes/plugin-ca.ts';
-import { engineContainer, FakeEngine } from '../../../fakes/plugin-engine.ts';
+import { engineContainer, FakeEngine, runtimesOf } from '../../../fakes/plugin-engine.ts';
 
 const VOLUME = 'a'.repeat(64);
 const CONTAINER = 'c'.repeat(64);
@@ -44,7 +43,7 @@ function world(t: ExecutionContext) {
 	const [ca, policy] = [new FakePluginCa(), new FakeJudge()];
 	let ends = 0;
 	const deps = {
-		self: async () => SELF, engine, runtimes: createEngineRuntimes(engine), containersOf: createContainersOf(engine), ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
+		self: async () => SELF, engine, runtimes: runtimesOf(engine), containersOf: createContainersOf(engine), ca, policy, records, environment: () => 'test', patienceMs: 0, logger: silentLogger, onEnded: () => void ends++,
 		onHost: async (owner: Owner) => owner,
 		ownerOf: createImageUsers({ read: async () => ['www-data:x:33:34', ''] }),
 	};
