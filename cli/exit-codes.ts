@@ -14,7 +14,7 @@ export const ExitCode = {
 	unavailable: 4,
 	/** this operator may not do that; policy test: the policy does not permit it */
 	refused: 5,
-	/** there is no such identity, node or CA */
+	/** there is no such identity, node or CA; what was named matches nothing */
 	notFound: 6,
 } as const;
 

@@ -57,6 +57,7 @@ export function addRevoke(program: Command, context: Context): void {
 async function revokeOne(context: Context, selector: Selector, options: Options): Promise<void> {
 	const request: RevokeRequest = { ...await toRequest(lookUp(context), selector, options), ...(options.dryRun && { dryRun: true }) };
 	const answer = await context.ca().json<RevokeAnswer>('POST', '/v1/revoke', request);
+	if (isNothing(selector, answer)) process.exitCode = ExitCode.notFound;
 	if (context.wantsJson()) return context.output.json(answer);
 	if (answer.revoked === 0) return context.output.line('nothing to revoke: no live certificate matches');
 	if (options.dryRun) return describe(context, answer.revoked, answer.identities ?? []);
@@ -81,15 +82,24 @@ async function revokeAll(context: Context, selectors: readonly Selector[], optio
 	}
 	const revoked = results.reduce((sum, result) => sum + result.revoked, 0);
 	const failed = results.filter(({ code }) => code !== undefined).length;
+	const nothing = results.filter((result, index) => isNothing(selectors[index]!, result)).length;
 	if (failed > 0) process.exitCode = ExitCode.failed;
+	else if (nothing > 0) process.exitCode = ExitCode.notFound;
 	if (context.wantsJson()) return context.output.json({ results: results.map((result, index) => ({ ...selectors[index], ...result })), revoked, crlNumber });
 	for (const [index, { code, detail }] of results.entries()) {
 		const { by, value } = selectors[index]!;
 		if (code !== undefined) context.output.line(`${by} ${quote(value)}: ${detail ?? ''} [${code}]`);
+		else if (isNothing(selectors[index]!, results[index]!)) context.output.line(`${by} ${quote(value)}: no live certificate matches`);
 	}
-	const rest = failed > 0 ? `; ${failed} of ${results.length} entries failed` : '';
+	const share = (number: number, what: string): string => (number > 0 ? `; ${number} of ${results.length} entries ${what}` : '');
+	const rest = share(failed, 'failed') + share(nothing, 'matched nothing');
 	if (options.dryRun) describe(context, revoked, results.flatMap(({ identities }) => identities ?? []), rest);
 	else context.output.line(`revoked ${count(revoked)}; revocation list number ${crlNumber}${rest}`);
+}
+
+/** A certificate that the CA knows by its serial is revoked already; of a name that matches nothing nobody knows whether it was meant. */
+function isNothing({ by }: Selector, { revoked, code }: Pick<RevocationResult, 'revoked' | 'code'>): boolean {
+	return by !== 'serial' && revoked === 0 && code === undefined;
 }
 
 function describe(context: Context, number: number, identities: readonly Identity[], rest = ''): void {

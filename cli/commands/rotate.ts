@@ -47,6 +47,8 @@ export function addRotate(program: Command, context: Context): void {
 			const outcome = options.wait ? await settle(context, demand, options.timeout) : demand;
 			const revoked = options.revokeOld && outcome.renewed > 0 ? (await ca.json<RevokeAnswer>('POST', `/v1/renewal-demands/${demand.number}/revocation`, {})).revoked : undefined;
 			if (options.wait && outcome.pending + outcome.over > 0) process.exitCode = ExitCode.failed;
+			// Of nobody but "all" it can be true that there is nobody.
+			if (total(outcome) === 0 && !options.all) process.exitCode = ExitCode.notFound;
 			if (context.wantsJson()) context.output.json({ ...outcome, ...(revoked !== undefined && { revoked }) });
 			else describe(context, outcome, options.wait, revoked);
 		});

@@ -166,6 +166,7 @@ test('what the beginning of an id means is decided by all identities, however ma
 test('revoke takes a serial, a container, a name or a node, and says how many', async (t) => {
 	const ca = await startCa(t);
 	const host = await ca.join('host1');
+	await ca.join('host2');
 	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
 	const revoke = async (...args: string[]) => (await birthmark(['revoke', ...args, '--json'])).json<RevokeAnswer>().revoked;
 
@@ -174,7 +175,14 @@ test('revoke takes a serial, a container, a name or a node, and says how many', 
 	t.is(list(await birthmark(['show', 'web01', '--json']))[0]!.revocationReason, 'keyCompromise');
 	t.is(await revoke('--container', list(await birthmark(['show', 'web02', '--json']))[0]!.containerId!), 1);
 	t.is(await revoke('--cn', 'web03'), 1);
-	t.regex((await birthmark(['revoke', '--cn', 'web03'])).stdout, /^nothing to revoke/);
+	for (const again of [['--cn', 'web03'], ['--cn', 'web03', '--dry-run'], ['--node', 'host2']]) {
+		const ran = await birthmark(['revoke', ...again]);
+		t.regex(ran.stdout, /^nothing to revoke/);
+		t.is(ran.code, 6, again.join(' '));
+	}
+	const known = await birthmark(['revoke', list(await birthmark(['show', 'web03', '--json']))[0]!.serial]);
+	t.regex(known.stdout, /^nothing to revoke/);
+	t.is(known.code, 0, 'it is as it should be');
 	t.deepEqual(list(await birthmark(['ls', '--json'])).map(({ commonName }) => commonName), ['web04']);
 	const text = (await birthmark(['revoke', '--node', 'host1'])).stdout;
 	t.regex(text, /^revoked 1 certificate; revocation list number \d+\n$/);
@@ -220,4 +228,9 @@ test('revoke --file does nothing without --yes, and names what failed', async (t
 	const { results, revoked } = (await birthmark(['revoke', '--file', '-', '--yes', '--json'], { input: 'cn web03\n' })).json<{ results: object[]; revoked: number }>();
 	t.is(revoked, 1);
 	t.deepEqual(results, [{ by: 'cn', value: 'web03', revoked: 1 }]);
+
+	const nothing = await birthmark(['revoke', '--file', '-', '--yes'], { input: `cn wbe03\nnode host1\nserial ${'5'.repeat(32)}\n` });
+	t.regex(nothing.stdout, /^cn "wbe03": no live certificate matches\nnode "host1": no live certificate matches\n.*certificate-unknown.*\nrevoked 0 certificates; .*; 1 of 3 entries failed; 2 of 3 entries matched nothing\n$/);
+	t.is(nothing.code, 1);
+	t.is((await birthmark(['revoke', '--file', '-', '--dry-run'], { input: 'cn wbe03\n' })).code, 6);
 });

@@ -44,12 +44,16 @@ test('a container is named by its name or its id, and one that nobody knows is n
 	const ca = await startCa(t);
 	const birthmark = newCommand(t, '--ca-socket', ca.adminSocket);
 	const node = await ca.join('host1');
+	await ca.join('host2');
 	const containerId = newContainerId();
 	const { id } = await ca.authorize(node, { commonName: 'api01' }, { containerId });
 	await ca.sign(await ca.mint(node, id), newKey());
 	t.is((await birthmark(['rotate', containerId.slice(0, 12), '--no-wait'])).stdout, 'asked 1 container to renew\n');
 	t.is((await birthmark(['rotate', 'nobody'])).code, 6);
-	t.is((await birthmark(['rotate', '--cn', 'nobody'])).stdout, 'nothing to renew: no container with a live certificate matches\n');
+	const nothing = 'nothing to renew: no container with a live certificate matches\n';
+	for (const selector of [['--cn', 'nobody'], ['--cn', 'nobody', '--no-wait'], ['--node', 'host2']]) t.like(await birthmark(['rotate', ...selector]), { code: 6, stdout: nothing });
+	t.is((await birthmark(['revoke', '--node', 'host1'])).code, 0);
+	t.like(await birthmark(['rotate', '--all']), { code: 0, stdout: nothing }, 'nobody was meant who is not there');
 });
 
 test('what is not meant is a usage error', async (t) => {
