@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import { SENTINEL_VOLUME, type PluginStatus } from '#common/protocol/plugin-status.ts';
 import { guardName } from '#common/protocol/plugin-upgrade.ts';
+import { isNamed, type ChainPlugin } from '#common/runtime/authorization-chain.ts';
 import type { EngineRuntimes } from './engine/setup.ts';
 import type { EngineFacts, HiddenBody } from './engine-limits.ts';
 
@@ -17,9 +18,7 @@ export interface EngineView extends EngineFacts {
 	readonly status: PluginStatus | undefined;
 }
 
-export interface InstalledPlugin {
-	readonly name: string;
-	readonly enabled: boolean;
+export interface InstalledPlugin extends ChainPlugin {
 	/** directory of the host that it has for its sockets and mounts; absent for what is no plugin of ours */
 	readonly run?: string;
 }
@@ -79,11 +78,6 @@ export async function inspectEngine(pluginName: string): Promise<EngineView> {
 	} catch (cause) {
 		throw unavailable(cause);
 	}
-}
-
-/** @param installed with its tag, as the engine prints it */
-export function isNamed(installed: string, name: string): boolean {
-	return installed === name || installed === `${name}:latest`;
 }
 
 interface EngineInfo {

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { checkChain } from '#common/runtime/authorization-chain.ts';
 import { writeFileAtomic, writeWhole } from '#common/runtime/atomic-file.ts';
 import { findEngineProcess, flag, type EngineProcess } from '#common/runtime/engine-process.ts';
 import { parseObject, setMember } from '#common/runtime/json-edit.ts';
@@ -10,6 +11,11 @@ import type { Undo } from './environment.ts';
 const KEY = 'authorization-plugins';
 const FLAG = 'authorization-plugin';
 const MODE = 0o644;
+
+/** A dockerode client, or anything that lists plugins like one. */
+export interface PluginList {
+	listPlugins(): Promise<ReadonlyArray<{ readonly Name: string; readonly Enabled: boolean }>>;
+}
 
 export interface ChainDeps {
 	findEngine(socket: string): Pick<EngineProcess, 'pid' | 'args' | 'daemonJson'>;
@@ -21,11 +27,13 @@ const HOST: ChainDeps = { findEngine: findEngineProcess, reload: (pid) => void p
 
 /**
  * @param socket of an engine of this host
+ * @param engine the same
  * @param undo gets what takes it out again, and nothing else that changed meanwhile
  * @throws BirthmarkError `enforcement-missing` without the right, or when the engine is on another host; `config-invalid`
- * when the chain of this engine is somewhere else
+ * when the chain of this engine is somewhere else; `setup-failed` when the engine would exit: nothing was changed then
  */
-export async function addToChain(socket: string, plugin: string, undo: Undo, deps = HOST): Promise<void> {
+export async function addToChain(engine: PluginList, socket: string, plugin: string, undo: Undo, deps = HOST): Promise<void> {
+	let isBegun = false;
 	const change = async (edit: (chain: readonly string[]) => readonly string[]): Promise<void> => {
 		// Asked each time: an engine that was started anew meanwhile is another process.
 		const { pid, args, daemonJson } = find(socket, plugin, deps);
@@ -34,19 +42,18 @@ export async function addToChain(socket: string, plugin: string, undo: Undo, dep
 		const before = readIfThere(daemonJson);
 		const text = before ?? '{}\n';
 		const { [KEY]: chain = [] } = parseObject(text, daemonJson) as { [KEY]?: readonly string[] };
+		const edited = edit(chain);
+		checkChain(edited, (await engine.listPlugins()).map(({ Name, Enabled }) => ({ name: Name, enabled: Enabled })));
 		// An empty list rather than none: what the file does not mention a running engine keeps as it was.
-		const after = setMember(text, [KEY], edit(chain));
+		const after = setMember(text, [KEY], edited);
+		isBegun = true;
 		await (before === undefined ? writeFileAtomic(daemonJson, after, MODE) : writeWhole(daemonJson, after));
 		deps.reload(pid);
 	};
-	let isBegun = false;
 	undo.push(async () => {
 		if (isBegun) await change((chain) => chain.filter((name) => name !== plugin));
 	});
-	await change((chain) => {
-		isBegun = true;
-		return [...chain.filter((name) => name !== plugin), plugin];
-	});
+	await change((chain) => [...chain.filter((name) => name !== plugin), plugin]);
 }
 
 function find(socket: string, plugin: string, deps: ChainDeps): ReturnType<ChainDeps['findEngine']> {

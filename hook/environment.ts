@@ -86,7 +86,7 @@ export async function startBirthmark(options: BirthmarkOptions = {}): Promise<Bi
 		const before = await requireIdle(engine, plugin);
 		const ca: CaForSuite = options.ca ?? (await startCa(engine, options, undo));
 		await enable(engine, socket, plugin, { ...options, ca, before }, undo);
-		await addToChain(socket, plugin, undo);
+		await addToChain(engine, socket, plugin, undo);
 		await until('the engine asks the plugin before it acts', () => isEnforced(engine));
 		const { container } = ca;
 		return environment(false, ca.url, container === undefined ? NO_CA : (args) => run(engine, container, args), undo);

@@ -6,7 +6,7 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { parseObject, removeMember, setMember } from '#common/runtime/json-edit.ts';
-import { isNamed } from '../docker.ts';
+import { isNamed } from '#common/runtime/authorization-chain.ts';
 
 export interface WantedRuntime {
 	/** under which `docker run --runtime` knows it */

@@ -1,12 +1,10 @@
 /** What an engine would make of a changed configuration, found out before it reads it. */
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
-import { quote } from '#common/protocol/names.ts';
-import { isNamed, type InstalledPlugin } from '../docker.ts';
 import { flag, type EngineProcess } from '#common/runtime/engine-process.ts';
 
 /** The first that has `dockerd --validate`. */
@@ -14,22 +12,11 @@ const VALIDATES = 23;
 const VALIDATE_MS = 30_000;
 /** With these on the command line the file cannot say it as well, and a reload would forget a chain (docs/adr/0033). */
 const FLAGS = ['add-runtime', 'default-runtime', 'authorization-plugin'];
-/** Where plugins outside the engine's management are looked for (moby, pkg/plugins/discovery.go). */
-const UNMANAGED = ['/run/docker/plugins/NAME.sock', '/etc/docker/plugins/NAME.spec', '/etc/docker/plugins/NAME.json', '/usr/lib/docker/plugins/NAME.spec', '/usr/lib/docker/plugins/NAME.json'];
 
 /** @throws BirthmarkError `setup-failed` */
 export function checkFlags({ args, daemonJson }: Pick<EngineProcess, 'args' | 'daemonJson'>): void {
 	const found = FLAGS.find((name) => flag(args, name) !== undefined);
 	if (found !== undefined) throw new BirthmarkError('setup-failed', `the engine was started with --${found}; say it in ${daemonJson} instead, and restart the engine`);
-}
-
-/** An engine exits when it reloads a chain with a plugin that is not there. @throws BirthmarkError `setup-failed` */
-export function checkChain(chain: readonly string[], plugins: readonly InstalledPlugin[], isThere: (path: string) => boolean = existsSync): void {
-	for (const name of chain) {
-		const plugin = plugins.find((installed) => isNamed(installed.name, name));
-		if (plugin?.enabled || (!plugin && UNMANAGED.some((path) => isThere(path.replace('NAME', name))))) continue;
-		throw new BirthmarkError('setup-failed', `the engine would exit: its authorization chain names the plugin ${quote(name)}, which is ${plugin ? 'disabled' : 'not installed'}; ${plugin ? 'enable it' : 'install it, or take the name out of daemon.json,'} first`);
-	}
 }
 
 /** @param version of the engine @returns what is wrong with the text; undefined also where the engine cannot tell */
