@@ -34,7 +34,7 @@ export function newCommand(t: { teardown(clean: () => unknown): void }, ...alway
 	const home = temporaryFolder(t);
 	const run: Command = async (args, { input = '', env = {}, onStart } = {}) => {
 		const child = spawn(COMMAND, [...always, ...args], {
-			env: { PATH: process.env['PATH'], HOME: home, BIRTHMARK_HOME: home, DOCKER_HOST: 'unix:///nonexistent/docker.sock', ...env },
+			env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], HOME: home, BIRTHMARK_HOME: home, DOCKER_HOST: 'unix:///nonexistent/docker.sock', ...env },
 			stdio: ['pipe', 'pipe', 'pipe'],
 		});
 		t.teardown(() => child.kill('SIGKILL'));

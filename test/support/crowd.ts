@@ -5,7 +5,7 @@
 
 import { readFileSync, readdirSync } from 'node:fs';
 import type Docker from 'dockerode';
-import type { AuditRecord } from '#common/protocol/audit-chain.ts';
+import { auditRecords } from '../../cli/audit-log.ts';
 import { addIdentity } from '../../hook/provision.ts';
 import { pluginProcess } from './processes.ts';
 import { eventually, type World } from './world.ts';
@@ -91,8 +91,7 @@ export function leftOver(before: Kept, now: Kept): string[] {
 
 /** By the audit log, which tells of each a second later. */
 async function liveAuthorizations(world: World): Promise<string[]> {
-	const { stdout } = await world.birthmark(['audit', 'export']);
-	const records = stdout.trim().split('\n').map((line) => JSON.parse(line) as AuditRecord);
+	const records = await Array.fromAsync(auditRecords(world.ca, 0));
 	const ids = (action: string): Set<string> => new Set(records.filter((record) => record.action === action).map(({ subject }) => subject ?? ''));
 	return [...ids('authorization.create').difference(ids('authorization.end'))];
 }

@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,8 @@ import type { ExecutionContext } from 'ava';
 import Docker from 'dockerode';
 import type { Identity, IdentityList } from '#common/protocol/messages.ts';
 import type { PluginStatus } from '#common/protocol/plugin-status.ts';
+import type { CaClient } from '../../cli/ca-client.ts';
+import { listIdentities } from '../../cli/identities.ts';
 import { engineEnvironment } from '../../scripts/engines.ts';
 import { enginePaths, type EnginePaths } from '../../scripts/paths.ts';
 import { pluginStatus } from '../../scripts/set-up.ts';
@@ -69,6 +71,8 @@ export interface World extends Setting {
 	logs(container: Docker.Container, which?: { readonly stdout?: boolean; readonly stderr?: boolean }): Promise<string>;
 	/** The docker command line against this engine; plugins and swarms as somebody whom the policy lets control them. */
 	cli(args: readonly string[], input?: string): Promise<Ran>;
+	/** What the birthmark command reads of the CA, without starting it: stories ask many times. */
+	readonly ca: Pick<CaClient, 'json'>;
 	/** The birthmark command, over the CA's admin socket. */
 	birthmark(args: readonly string[], input?: string): Promise<Ran>;
 	identities(all?: boolean): Promise<readonly Identity[]>;
@@ -110,6 +114,12 @@ export function openWorld(setting = givenSetting()): World {
 			child.stdin?.on('error', () => {});
 			child.stdin?.end(input);
 		});
+
+	const askCa = async (method: string, path: string): Promise<{ status: number; text: string }> => {
+		// A connection each time: stories end the CA and start it again.
+		const [answer] = await once(request({ method, socketPath: adminSocket, path, agent: false }).end(), 'response') as [IncomingMessage];
+		return { status: answer.statusCode!, text: Buffer.concat(await answer.toArray() as Buffer[]).toString() };
+	};
 
 	const world: World = {
 		...setting,
@@ -161,18 +171,24 @@ export function openWorld(setting = givenSetting()): World {
 				withdraw();
 			}
 		},
+		ca: {
+			json: async <T>(method: string, path: string) => {
+				const { status, text } = await askCa(method, path);
+				if (status !== 200) throw new Error(`${method} ${path}: the CA answered ${status}: ${text}`);
+				return JSON.parse(text) as T;
+			},
+		},
 		birthmark: (args, input) => run(join(PROJECT, 'bin/birthmark'), args, { BIRTHMARK_CA_SOCKET: adminSocket, DOCKER_HOST: setting.host }, input),
-		identities: async (all = false) => {
-			const ran = await world.birthmark(['ls', '--json', ...(all ? ['--all'] : [])]);
-			if (ran.code !== 0) throw new Error(`birthmark ls: ${ran.stderr}`);
-			return (JSON.parse(ran.stdout) as IdentityList).identities;
+		identities: async (all = false) => (await listIdentities(world.ca, all)).filter(({ role }) => role === 'workload'),
+		identity: async (commonName) => {
+			if (!(await world.identities()).some((identity) => identity.commonName === commonName)) return undefined;
+			// Whoever waits for it asks often; what is looked at then is what the command shows.
+			const { code, stdout, stderr } = await world.birthmark(['ls', '--json']);
+			if (code !== 0) throw new Error(`birthmark ls: ${stderr}`);
+			return (JSON.parse(stdout) as IdentityList).identities.find((identity) => identity.commonName === commonName);
 		},
-		identity: async (commonName) => (await world.identities()).find((identity) => identity.commonName === commonName),
 		status: () => pluginStatus(setting.host),
-		metrics: async () => {
-			const [answer] = await once(get({ socketPath: adminSocket, path: '/v1/metrics', agent: false }), 'response') as [IncomingMessage];
-			return Buffer.concat(await answer.toArray() as Buffer[]).toString();
-		},
+		metrics: async () => (await askCa('GET', '/v1/metrics')).text,
 	};
 	return world;
 }
