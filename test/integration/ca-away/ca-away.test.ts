@@ -37,24 +37,14 @@ test('a container that was authorized waits at its start, and is born when the C
 	t.truthy(await eventually('the identity is live', () => world.identity(name)));
 });
 
-test('a start without the CA ends with a sentence after the grace time, and leaves nothing mounted', async (t) => {
+test('in an outage a start ends with a sentence after the grace time and leaves nothing mounted; renewal survives it, and nobody is alarmed', async (t) => {
 	t.teardown(startAgain);
-	const container = await world.create(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
-	await ca.stop({ t: 5 });
-	const refusal = await t.throwsAsync(container.start());
-	t.regex(refusal.message, /\[ca-unavailable\]/);
-	t.false((await container.inspect()).State.Running);
-	await startAgain();
-	await container.start();
-	t.true((await container.inspect()).State.Running);
-});
-
-test('renewal survives an outage shorter than the rest of the life, and nobody is alarmed', async (t) => {
-	t.teardown(startAgain);
+	const late = await world.create(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
 	const name = world.name();
 	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 60 }, { ...SLEEP, Env: ['BIRTHMARK_LOG=info'] });
 	const before = await eventually('the identity is live', () => world.identity(name));
 	await ca.kill();
+	const refused = t.throwsAsync(late.start());
 	const pem = (await world.exec(container, ['cat', `${DIRECTORY}/tls.crt`])).stdout;
 	// At 80 % of the life at the latest: a fifth of it is left for the CA to return.
 	const log = await eventually('a renewal has failed', async () => {
@@ -63,12 +53,16 @@ test('renewal survives an outage shorter than the rest of the life, and nobody i
 	}, 90);
 	t.notRegex(log, /"level":"(?:warn|error)"/);
 	t.is((await world.exec(container, ['cat', `${DIRECTORY}/tls.crt`])).stdout, pem, 'the old identity stays while the CA is away');
+	t.regex((await refused).message, /\[ca-unavailable\]/);
+	t.false((await late.inspect()).State.Running);
 	await startAgain();
 	const after = await eventually('it was renewed', async () => {
 		const identity = await world.identity(name);
 		return identity !== undefined && identity.renewals > 0 && identity;
 	}, 30);
 	t.not(after.serial, before.serial);
+	await late.start();
+	t.true((await late.inspect()).State.Running);
 });
 
 test('while the CA accepts connections and never answers, twenty starts wait for it and nothing else on the engine does', async (t) => {

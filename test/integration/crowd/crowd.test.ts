@@ -8,6 +8,8 @@ const world = openWorld();
 const COUNT = 50;
 /** More of them take longer to start on a slow machine than their tokens live here. */
 const PARALLEL = 8;
+/** Connections with the engine and the CA that are kept for the next call; one for each container would be more. */
+const KEPT_FILES = 3 * PARALLEL;
 
 test('fifty containers are created, started and removed at the same time: each has its certificate, and nothing is left of them', async (t) => {
 	t.timeout(600_000);
@@ -17,7 +19,6 @@ test('fifty containers are created, started and removed at the same time: each h
 	t.is(certified, COUNT);
 	await eventually('nothing is left of them', async () => {
 		const now = await kept(world);
-		// The engine may keep a few more connections than before.
-		return leftOver(before, now).length === 0 && now.fileDescriptors <= before.fileDescriptors + 4;
+		return leftOver(before, now).length === 0 && now.fileDescriptors <= before.fileDescriptors + KEPT_FILES;
 	}, 120);
 });

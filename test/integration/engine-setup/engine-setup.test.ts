@@ -47,7 +47,7 @@ test('an engine gets the runtime without a restart, keeps what it had, and loses
 		t.is(ran.code, 0, ran.stdout + ran.stderr);
 		return ran;
 	};
-	await docker(['run', '--detach', '--name', 'earlier', 'test/busybox', 'sleep', '600']);
+	await docker(['run', '--detach', '--name', 'earlier', '--stop-timeout', '1', 'test/busybox', 'sleep', '600']);
 	t.regex((await works('status')).stdout, /not set up/);
 
 	const dry = await works('setup', '--default', '--dry-run');
@@ -59,7 +59,7 @@ test('an engine gets the runtime without a restart, keeps what it had, and loses
 	await works('setup', '--default');
 	const { stdout } = await works('setup', '--default', '--json');
 	t.like(JSON.parse(stdout), { runtime: 'birthmark', outcome: 'unchanged', daemonJson: paths.daemonJson });
-	await docker(['run', '--detach', '--name', 'later', '--restart', 'always', 'test/busybox', 'sleep', '600']);
+	await docker(['run', '--detach', '--name', 'later', '--stop-timeout', '1', '--restart', 'always', 'test/busybox', 'sleep', '600']);
 	t.is(await runtimeOf('later'), 'birthmark');
 	t.is(await runtimeOf('earlier'), 'runc');
 	t.is((await docker(['exec', 'later', 'echo', 'it lives'])).stdout, 'it lives\n');
