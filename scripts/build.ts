@@ -9,6 +9,7 @@ import { unpackMissing } from './packages.ts';
 import { BUILD, TOOLS } from './paths.ts';
 import { buildRootFileSystem } from './root-fs.ts';
 import { runMain, Steps } from './steps.ts';
+import { makeTestFiles } from './test-images.ts';
 import { fetchServers } from '../test/support/server-images.ts';
 
 /** @returns the root file system that every image and the plugin begin with */
@@ -24,12 +25,13 @@ export async function buildAll(steps: Steps): Promise<string> {
 	return rootFileSystem;
 }
 
-/** What only the tests need: PostgreSQL, cfssl and the servers of the examples, which they start themselves (test/support). */
-async function buildForTests(steps: Steps): Promise<void> {
+/** What only the tests need: PostgreSQL, cfssl and the servers of the examples, which they start themselves (test/support), and small programs. */
+export async function buildForTests(steps: Steps): Promise<void> {
 	await steps.step('Fetching PostgreSQL, cfssl, nginx, HAProxy and Redis from the distribution\'s packages', async () => {
 		await unpackMissing(steps, ['postgresql'], TOOLS);
 		await unpackMissing(steps, ['golang-cfssl'], TOOLS);
 		await fetchServers(steps);
+		await makeTestFiles(steps);
 	});
 }
 

@@ -1,7 +1,7 @@
 /** The images, built without a registry. An image is built again only when what goes into it changed. */
 
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BUNDLES, CEDAR_CODE } from './bundle.ts';
 import { engineEnvironment } from './engines.ts';
@@ -21,11 +21,12 @@ export async function buildImages(steps: Steps, docker: Docker, baseRootFs: stri
 	const baseId = contentId(['base', rootFsVersion(baseRootFs), nodeVersion(), process.arch]);
 	let built = 0;
 	if (!(await imageExists(docker, `birthmark/base:${baseId}`))) {
-		const archive = join(BUILD, 'root-fs/base.tar');
-		await steps.run('tar', ['--create', '--file', archive, '--directory', baseRootFs, '--owner=0', '--group=0', '.']);
-		await docker(['import', archive, `birthmark/base:${baseId}`]);
+		await withContext(async (context) => {
+			const archive = join(context, 'base.tar');
+			await steps.run('tar', ['--create', '--file', archive, '--directory', baseRootFs, '--owner=0', '--group=0', '.']);
+			await docker(['import', archive, `birthmark/base:${baseId}`]);
+		});
 		await docker(['tag', `birthmark/base:${baseId}`, 'birthmark/base:latest']);
-		rmSync(archive);
 		built++;
 	}
 	const agentImage = join(BUILD, 'agent-image');
@@ -40,19 +41,29 @@ export async function buildImages(steps: Steps, docker: Docker, baseRootFs: stri
 		const id = contentId([baseId, readFileSync(dockerfile), stamp, ...image.files.map((file) => readFileSync(file))]);
 		const tag = `birthmark/${image.name}:${id}`;
 		if (!(await imageExists(docker, tag))) {
-			const context = join(BUILD, 'context', image.name);
-			rmSync(context, { recursive: true, force: true });
-			mkdirSync(context, { recursive: true });
-			for (const directory of image.directories) mkdirSync(join(context, directory));
-			for (const file of image.files) cpSync(file, join(context, file.split('/').at(-1)!));
-			if (image.node) linkOrCopy(nodeExecutable(), join(context, 'node'));
-			if (image.tree) cpSync(image.tree, join(context, 'birthmark'), { recursive: true });
-			await docker(['build', '--quiet', '--tag', tag, '--file', dockerfile, context]);
+			await withContext(async (context) => {
+				for (const directory of image.directories) mkdirSync(join(context, directory));
+				for (const file of image.files) cpSync(file, join(context, file.split('/').at(-1)!));
+				if (image.node) linkOrCopy(nodeExecutable(), join(context, 'node'));
+				if (image.tree) cpSync(image.tree, join(context, 'birthmark'), { recursive: true });
+				await docker(['build', '--quiet', '--tag', tag, '--file', dockerfile, context]);
+			});
 			built++;
 		}
 		await docker(['tag', tag, `birthmark/${image.name}:latest`]);
 	}
 	return { built, of: images.length + 1 };
+}
+
+/** A folder for what goes into an image; others may be building theirs. On the disk of the build, where files can be linked. */
+export async function withContext<T>(use: (context: string) => Promise<T>): Promise<T> {
+	mkdirSync(join(BUILD, 'context'), { recursive: true });
+	const context = mkdtempSync(join(BUILD, 'context/'));
+	try {
+		return await use(context);
+	} finally {
+		rmSync(context, { recursive: true, force: true });
+	}
 }
 
 /** Twelve hexadecimal digits that change when one of the parts does. */

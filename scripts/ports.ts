@@ -1,6 +1,7 @@
 /** TCP ports on the loopback interface. */
 
-import { createServer, type AddressInfo } from 'node:net';
+import { randomInt } from 'node:crypto';
+import { createServer } from 'node:net';
 
 export function portIsFree(port: number): Promise<boolean> {
 	return new Promise((resolve) => {
@@ -10,14 +11,14 @@ export function portIsFree(port: number): Promise<boolean> {
 	});
 }
 
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-	return new Promise((resolve, reject) => {
-		const server = createServer();
-		server.once('error', reject);
-		server.listen(0, '127.0.0.1', () => {
-			const { port } = server.address() as AddressInfo;
-			server.close(() => resolve(port));
-		});
-	});
+/** Below those that the kernel gives to whoever does not care: others listen and connect while nobody is at ours. */
+const FIRST = 20_000;
+const COUNT = 12_000;
+
+/** A port that was free a moment ago, and that nobody gets by chance, so that a server may go and come back. */
+export async function freePort(): Promise<number> {
+	for (;;) {
+		const port = FIRST + randomInt(COUNT);
+		if (await portIsFree(port)) return port;
+	}
 }

@@ -1,8 +1,8 @@
 /**
  * A Docker engine of our own beside whatever the machine has: own socket, data root, exec root, pid
  * file, bridge and daemon.json. It leaves the host's firewall and sysctls alone: containers reach
- * each other and published ports go through the engine's userland proxy, that is all. The one
- * exception is a rule for our bridges where another engine makes bridged traffic pass the firewall.
+ * each other and published ports go through the engine's userland proxy, that is all; but see
+ * engine-network.ts.
  */
 
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,6 +11,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'node:http';
 import { engineEnvironment } from './engines.ts';
+import { addressPools, makeBridge, removeBridges } from './engine-network.ts';
 import type { EnginePaths } from './paths.ts';
 import { StepError, type Steps } from './steps.ts';
 
@@ -44,6 +45,7 @@ function ownSettings(paths: EnginePaths): EngineSettings {
 		ip6tables: false,
 		'ip-forward': false,
 		'ip-masq': false,
+		'default-address-pools': addressPools(paths),
 		'log-opts': { 'max-size': '10m' },
 		...settingsForAll(),
 	};
@@ -76,7 +78,6 @@ export async function startEngine(steps: Steps, paths: EnginePaths, options: { s
 	prepareRunDirectory(paths);
 	await makeRunShared(steps, paths);
 	await makeBridge(steps, paths);
-	await admitBridgedTraffic(steps, paths);
 	writeDaemonJson(paths, readDaemonJson(paths)['authorization-plugins'] ?? [], options.settings);
 	// The root of a user namespace is a stranger on the host, and has to pass here to get to its containers.
 	if (readDaemonJson(paths)['userns-remap'] !== undefined) chmodSync(paths.state, 0o711);
@@ -130,9 +131,7 @@ export async function removeEngine(steps: Steps, paths: EnginePaths): Promise<vo
 	await stopEngine(paths);
 	await endLeftProcesses(paths);
 	await unmountAll(steps, paths);
-	const env = engineEnvironment();
-	for (const bridge of readdirSync('/sys/class/net').filter((name) => name.startsWith(paths.bridge))) await steps.run('ip', ['link', 'delete', bridge], { mayFail: true, env });
-	await steps.run('iptables', ['-D', ...bridgeRule(paths)], { mayFail: true, env });
+	await removeBridges(steps, paths);
 	rmSync(paths.shortRun, { force: true });
 	rmSync(paths.state, { recursive: true, force: true });
 }
@@ -160,38 +159,6 @@ async function makeRunShared(steps: Steps, paths: EnginePaths): Promise<void> {
 	if (mountsBelow(paths.run).includes(paths.run)) return;
 	await steps.run('mount', ['--bind', paths.run, paths.run]);
 	await steps.run('mount', ['--make-shared', paths.run]);
-}
-
-async function makeBridge(steps: Steps, paths: EnginePaths): Promise<void> {
-	if (existsSync(`/sys/class/net/${paths.bridge}`)) return;
-	const env = engineEnvironment();
-	await steps.run('ip', ['link', 'add', paths.bridge, 'type', 'bridge'], { env });
-	await steps.run('ip', ['address', 'add', `${freeSubnet()}.1/24`, 'dev', paths.bridge], { env });
-	await steps.run('ip', ['link', 'set', paths.bridge, 'up'], { env });
-}
-
-/** Another engine on this machine sets the policy DROP for what is forwarded, and bridged packets count as that. */
-async function admitBridgedTraffic(steps: Steps, paths: EnginePaths): Promise<void> {
-	const filtered = '/proc/sys/net/bridge/bridge-nf-call-iptables';
-	if (!existsSync(filtered) || readFileSync(filtered, 'utf8').trim() !== '1') return;
-	const env = engineEnvironment();
-	const there = await steps.run('iptables', ['-C', ...bridgeRule(paths)], { mayFail: true, env });
-	if (there.code !== 0) await steps.run('iptables', ['-I', ...bridgeRule(paths)], { env });
-}
-
-/** All bridges of this engine begin with the same letters; `+` stands for the rest. */
-function bridgeRule(paths: EnginePaths): string[] {
-	return ['FORWARD', '-i', `${paths.bridge}+`, '-o', `${paths.bridge}+`, '-j', 'ACCEPT'];
-}
-
-/** The first three numbers of a /24 in 10.211–10.254 that no route of this machine is for. */
-function freeSubnet(): string {
-	const taken = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1).map((line) => line.split('\t')[1]).filter((hex) => hex !== undefined && hex !== '00000000');
-	for (let second = 211; second < 255; second++) {
-		// The kernel prints the address in host byte order.
-		if (!taken.includes(`0000${second.toString(16)}0a`.toUpperCase())) return `10.${second}.0`;
-	}
-	throw new StepError('no free subnet in 10.211.0.0–10.254.0.0', 'remove unused bridges, or use BIRTHMARK_DOCKER_HOST=… with an engine of your own');
 }
 
 /** Shims, and the containers themselves, outlive an engine that was killed. */

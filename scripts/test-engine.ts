@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tmp from 'tmp';
 import { buildAll } from './build.ts';
+import { buildRootFileSystem } from './root-fs.ts';
 import { buildImages, dockerCommand, type Docker } from './images.ts';
 import { installRuntime } from './engine-runtime.ts';
 import { enginePaths, type EnginePaths } from './paths.ts';
@@ -22,7 +23,8 @@ export interface TestEngine {
 	readonly engineVersion: string;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** What ends a run before its time. */
+export const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Stories enter containers of the role `web-api`; those about refusals use `web`, with other images than the demo's. Names are left to the CA's allow list. */
 const TEST_POLICY = `@id("test-run")
@@ -50,17 +52,24 @@ const TOKEN_TTL_SECONDS = 20;
 
 export interface TestEngineOptions {
 	readonly tokenTtlSeconds?: number;
+	/** by {@link prepareTests}: several engines are set up side by side from what is built once */
+	readonly isBuilt?: boolean;
 }
 
 /** @param use gets the engine ready; when it returns or throws the engine is removed */
-export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) => Promise<T>, { tokenTtlSeconds = TOKEN_TTL_SECONDS }: TestEngineOptions = {}): Promise<T> {
+export async function withTestEngine<T>(steps: Steps, use: (engine: TestEngine) => Promise<T>, { tokenTtlSeconds = TOKEN_TTL_SECONDS, isBuilt = false }: TestEngineOptions = {}): Promise<T> {
 	const state = tmp.dirSync({ prefix: 'birthmark-test-', unsafeCleanup: true });
 	const paths = enginePaths(state.name);
-	const remove = (): Promise<void> => removeEngine(steps, paths);
-	const end = (): void => void remove().finally(() => process.exit(1));
-	for (const signal of SIGNALS) process.once(signal, end);
+	let removed: Promise<void> | undefined;
+	const remove = (): Promise<void> => (removed ??= removeEngine(steps, paths));
+	const end = (): void => {
+		// Once: an interrupted terminal tells everybody, and then whoever started us does too.
+		for (const signal of SIGNALS) process.off(signal, end).on(signal, () => {});
+		void remove().finally(() => process.exit(1));
+	};
+	for (const signal of SIGNALS) process.on(signal, end);
 	try {
-		const rootFileSystem = await buildAll(steps);
+		const rootFileSystem = isBuilt ? await buildRootFileSystem(steps) : await buildAll(steps);
 		const docker = dockerCommand(steps, paths.host);
 		await steps.step('Starting an engine of its own', async () => startEngine(steps, paths, { settings: await installRuntime(paths) }));
 		await steps.step('Building the images', async () => {

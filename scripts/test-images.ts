@@ -1,10 +1,10 @@
 /** Small images that the integration stories run: what containers of all kinds look like to the agent. */
 
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { unpackExactly, unpackMissing } from './packages.ts';
-import { BUILD, TOOLS } from './paths.ts';
-import type { Docker } from './images.ts';
+import { TOOLS } from './paths.ts';
+import { withContext, type Docker } from './images.ts';
 import type { Steps } from './steps.ts';
 import { buildTestPrograms, MUSL_LOADER } from './test-programs.ts';
 
@@ -23,23 +23,27 @@ const IMAGES = {
 } as const;
 const NAMES = Object.keys(IMAGES) as (keyof typeof IMAGES)[];
 
-/** @param images which; those with glibc begin with `birthmark/base`, which has to be there */
-export async function buildTestImages(steps: Steps, docker: Docker, images: readonly (keyof typeof IMAGES)[] = NAMES): Promise<void> {
+/** What goes into the images, by the name that it has there; fetched and compiled once. */
+export async function makeTestFiles(steps: Steps): Promise<Readonly<Record<string, string>>> {
 	await unpackMissing(steps, ['busybox-static'], TOOLS);
 	// Beside the static one, which has the same name.
 	const dynamic = join(TOOLS, 'busybox-glibc');
 	if (!existsSync(dynamic)) await unpackExactly(steps, ['busybox'], dynamic);
 	const programs = await buildTestPrograms(steps);
-	const context = join(BUILD, 'context/test');
-	rmSync(context, { recursive: true, force: true });
-	mkdirSync(context, { recursive: true });
-	const files = { 'busybox': join(TOOLS, 'bin/busybox'), 'busybox-glibc': join(dynamic, 'bin/busybox'), 'static': programs.static, 'musl': programs.musl, 'musl-loader': programs.muslLoader, 'glibc': programs.glibc };
-	for (const [name, file] of Object.entries(files)) {
-		copyFileSync(file, join(context, name));
-		chmodSync(join(context, name), 0o755);
-	}
-	for (const name of images) {
-		writeFileSync(join(context, `Dockerfile.${name}`), IMAGES[name]);
-		await docker(['build', '--quiet', '--tag', `test/${name}`, '--file', join(context, `Dockerfile.${name}`), context]);
-	}
+	return { 'busybox': join(TOOLS, 'bin/busybox'), 'busybox-glibc': join(dynamic, 'bin/busybox'), 'static': programs.static, 'musl': programs.musl, 'musl-loader': programs.muslLoader, 'glibc': programs.glibc };
+}
+
+/** @param images which; those with glibc begin with `birthmark/base`, which has to be there */
+export async function buildTestImages(steps: Steps, docker: Docker, images: readonly (keyof typeof IMAGES)[] = NAMES): Promise<void> {
+	const files = await makeTestFiles(steps);
+	await withContext(async (context) => {
+		for (const [name, file] of Object.entries(files)) {
+			copyFileSync(file, join(context, name));
+			chmodSync(join(context, name), 0o755);
+		}
+		for (const name of images) {
+			writeFileSync(join(context, `Dockerfile.${name}`), IMAGES[name]);
+			await docker(['build', '--quiet', '--tag', `test/${name}`, '--file', join(context, `Dockerfile.${name}`), context]);
+		}
+	});
 }

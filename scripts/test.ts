@@ -1,29 +1,30 @@
 /**
- * `make test`: the unit tests, then the integration stories on a private engine that is set up once
- * and removed whatever happens, then a core of them on newer engines. ENGINE names the engines
- * instead, one or several; then all the stories run on each.
+ * `make test`: the unit tests, the integration stories on a private engine that is set up once and
+ * removed whatever happens, and a core of them on newer engines; two of these at a time. ENGINE names
+ * the engines instead, one or several; then all the stories run on each.
  *
  *     test.ts [--integration [STORY]]
  */
 
-import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { abuseReport } from './abuse-report.ts';
+import { ava, type Count } from './ava.ts';
+import { buildAll, buildForTests } from './build.ts';
 import { chosenEngines, installEngine, newerEngines } from './engines.ts';
-import { failuresIn } from './failures.ts';
-import { BUILD, PROJECT } from './paths.ts';
-import { PLUGIN } from './plugin.ts';
-import { CA_CONTAINER, CA_VOLUME } from './set-up.ts';
+import { inLanes, namedLines } from './lanes.ts';
+import { BUILD } from './paths.ts';
+import { layOutPlugin } from './plugin.ts';
 import { runMain, StepError, Steps } from './steps.ts';
+import { SIGNALS } from './test-engine.ts';
 import { startPostgres } from '../test/support/postgres.ts';
-import { withTestEngine } from './test-engine.ts';
-import { whichTurns, type Turn } from './turns.ts';
+import { ABUSE_FILE, runTurn } from './turn.ts';
+import { nameOf, whichTurns, type Turn } from './turns.ts';
 
 const logFile = join(BUILD, 'logs/test.log');
-/** What became of each abuse, a line of JSON for each test. */
-const abuseFile = join(BUILD, 'logs/abuses.jsonl');
-const AVA = join(PROJECT, 'node_modules/.bin/ava');
+
+/** Stories wait more than they compute, unit tests compute more than they wait: side by side they fill a machine with two processors. */
+const LANES = 2;
 
 /** What these tests ask is asked of the CA, never of its file. */
 const ON_POSTGRES = [
@@ -33,90 +34,84 @@ const ON_POSTGRES = [
 	'test/unit/ca/bundle.test.ts',
 ];
 
-interface Count {
-	readonly passed: number;
-	readonly failed: number;
-	/** what is said about those that failed */
-	readonly failures: string;
+interface Outcome {
+	readonly count: Count;
+	/** a line for the end of the run */
+	readonly report?: string;
 }
+
+type Print = (chunk: string) => void;
+type Piece = (print: Print, signal: AbortSignal) => Promise<Outcome>;
 
 async function main(): Promise<void> {
 	const [flag, story] = process.argv.slice(2);
-	const counts: Count[] = [];
-	rmSync(abuseFile, { force: true });
-	const report: string[] = [];
-	const turns = whichTurns({ everything: flag !== '--integration', story, chosen: chosenEngines(), newer: newerEngines });
-	if (flag !== '--integration') counts.push(await ava([]), await onPostgres());
-	for (const turn of turns) {
+	const everything = flag !== '--integration';
+	const ending = new AbortController();
+	for (const signal of SIGNALS) process.once(signal, () => ending.abort());
+	rmSync(ABUSE_FILE, { force: true });
+	const steps = new Steps(logFile);
+	layOutPlugin(await buildAll(steps));
+	await buildForTests(steps);
+
+	const turns = whichTurns({ everything, story, chosen: chosenEngines(), newer: newerEngines });
+	const fetch = oneAtATime((engine: string) => steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)));
+	// The longest first, so that nobody waits for it alone at the end.
+	const [first, ...others] = turns.map((turn): [string, Piece] => [nameOf(turn), (print, signal) => stories(turn, fetch, print, signal)]);
+	const pieces: [string, Piece][] = [first!, ...(everything ? [['unit', unitTests], ['postgres', onPostgres]] as [string, Piece][] : []), ...others];
+	const outcomes = await inLanes(LANES, pieces.map(([name, piece]) => async (): Promise<Outcome> => {
+		if (ending.signal.aborted) return { count: NOTHING };
+		const lines = namedLines(name, (line) => process.stdout.write(line));
 		try {
-			const { count, engineVersion } = await integration(new Steps(logFile), turn);
-			counts.push(count);
-			report.push(`stories on engine ${engineVersion}: ${count.passed} passed, ${count.failed} failed`);
+			return await piece(pieces.length === 1 ? (chunk) => process.stdout.write(chunk) : lines.write, ending.signal);
 		} catch (error) {
-			const remedy = error instanceof StepError ? `; ${error.remedy}` : `; the details are in ${logFile}`;
-			report.push(`stories on ${turn.engine === '' ? 'the distribution\'s engine' : `engine ${turn.engine}`}: not run, ${(error as Error).message}${remedy}`);
-			// What the other engines show is worth knowing all the same.
-			if (!(error instanceof MissingEngine)) counts.push({ passed: 0, failed: 1, failures: '' });
+			// What the others show is worth knowing all the same.
+			return { count: { ...NOTHING, failed: 1 }, report: `${name}: not run, ${(error as Error).message}; ${error instanceof StepError ? error.remedy : `the details are in ${logFile}`}` };
+		} finally {
+			lines.end();
 		}
-	}
-	const sum = (pick: (count: Count) => number): number => counts.reduce((total, count) => total + pick(count), 0);
-	process.stdout.write(abuseReport(abuseFile));
-	process.stdout.write(counts.map(({ failures }) => failures).join(''));
-	process.stdout.write(`\n${report.join('\n')}\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
-	if (sum((count) => count.failed) > 0) process.exitCode = 1;
+	}));
+
+	const sum = (pick: (count: Count) => number): number => outcomes.reduce((total, { count }) => total + pick(count), 0);
+	process.stdout.write(abuseReport(ABUSE_FILE));
+	process.stdout.write(outcomes.map(({ count }) => count.failures).join(''));
+	const reports = [...outcomes.flatMap(({ report }) => report ?? []), ...(ending.signal.aborted ? ['ended before its time'] : [])];
+	process.stdout.write(`\n${reports.join('\n')}\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
+	if (sum((count) => count.failed) > 0 || ending.signal.aborted) process.exitCode = 1;
 }
 
+const NOTHING: Count = { passed: 0, failed: 0, failures: '' };
+
+const unitTests: Piece = async (print, signal) => ({ count: await ava([], print, { yields: true, signal }) });
+
 /** Whole CAs once more, each on a database of one PostgreSQL server: every kind of statement has to pass there too. */
-async function onPostgres(): Promise<Count> {
+const onPostgres: Piece = async (print, signal) => {
 	const server = await startPostgres();
 	try {
-		return await ava(ON_POSTGRES, { BIRTHMARK_TEST_SERVER: await server.newDatabase() });
+		return { count: await ava(ON_POSTGRES, print, { yields: true, signal, environment: { BIRTHMARK_TEST_SERVER: await server.newDatabase() } }) };
 	} finally {
 		await server.remove();
 	}
-}
+};
 
-/** An engine that nobody asked for, and that cannot be had. */
-class MissingEngine extends StepError {}
-
-async function integration(steps: Steps, { engine, stories, optional }: Turn): Promise<{ count: Count; engineVersion: string }> {
-	// Whatever starts an engine from here on starts this one, in the stories too.
-	process.env['ENGINE'] = engine;
-	if (engine !== '') {
-		await steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)).catch((error: unknown) => {
-			throw optional && error instanceof StepError ? new MissingEngine(error.message, error.remedy) : error;
-		});
+async function stories(turn: Turn, fetch: (engine: string) => Promise<void>, print: Print, signal: AbortSignal): Promise<Outcome> {
+	try {
+		if (turn.engine !== '') await fetch(turn.engine);
+	} catch (error) {
+		if (!turn.optional || !(error instanceof StepError)) throw error;
+		return { count: NOTHING, report: `${nameOf(turn)}: not run, ${error.message}; ${error.remedy}` };
 	}
-	return withTestEngine(steps, async ({ paths, docker, caUrl, engineVersion }) => {
-		// Asked for: an engine with user namespaces keeps its volumes elsewhere.
-		const volume = (await docker(['volume', 'inspect', '--format', '{{.Mountpoint}}', CA_VOLUME])).stdout.trim();
-		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN, engineVersion, adminSocket: join(volume, 'ca/admin.sock') };
-		const files = stories === undefined ? [] : [`test/integration/${stories}/**/*.test.ts`];
-		const count = await ava(['--config', 'test/integration.config.js', ...files], { BIRTHMARK_TEST: JSON.stringify(setting), BIRTHMARK_ABUSES: abuseFile, DOCKER_HOST: paths.host });
-		return { count, engineVersion };
-	});
+	const { count, engineVersion } = await runTurn(turn, print, signal);
+	return { count, report: `stories on engine ${engineVersion}: ${count.passed} passed, ${count.failed} failed` };
 }
 
-/** Runs ava with its own output on the terminal, and counts what its reporter says. */
-function ava(args: readonly string[], environment: Record<string, string> = {}): Promise<Count> {
-	return new Promise((resolve, reject) => {
-		// What was built is there, so a test that cannot find it is at fault, and not skipped.
-		const child = spawn(AVA, args, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, BIRTHMARK_REQUIRE_POSTGRES: '1', ...environment } });
-		let output = '';
-		child.stdout.on('data', (chunk: Buffer) => {
-			output += chunk.toString();
-			process.stdout.write(chunk);
-		});
-		child.on('error', reject);
-		child.on('close', (code) => {
-			const number = (pattern: RegExp): number => Number(output.match(pattern)?.[1] ?? 0);
-			// The summary leaves out how many passed when some failed.
-			const passed = output.match(/^\s*✔ /gm)?.length ?? 0;
-			const failed = number(/^\s*(\d+) tests? failed/m) + number(/^\s*(\d+) uncaught exceptions?/m) + number(/^\s*(\d+) unhandled rejections?/m);
-			// Whatever else ava is unhappy about (no tests found, a file that does not load) counts as one failure.
-			resolve({ passed, failed: failed > 0 || code === 0 ? failed : 1, failures: failuresIn(output) });
-		});
-	});
+/** For what does not bear company: apt lets nobody else at its lists. */
+function oneAtATime<A>(work: (argument: A) => Promise<void>): (argument: A) => Promise<void> {
+	let last = Promise.resolve();
+	return (argument) => {
+		const mine = last.then(() => work(argument));
+		last = mine.catch(() => {});
+		return mine;
+	};
 }
 
 runMain(main, () => logFile);

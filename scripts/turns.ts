@@ -1,4 +1,4 @@
-/** Which stories `make test` runs on which engines, one engine after the other. */
+/** Which stories `make test` runs on which engines. */
 
 /** What a newer engine could break: the road of every call, of the volume, and of the chain. */
 export const CORE = '{abuses,container-death,engine-limits,engine-restart,engine-setup,enrol,image,mount-propagation,named-volume,plugin-crash,restart-policy,runtime,runtime-default,secrets,unlabelled-container,wrong-name}';
@@ -11,6 +11,9 @@ export interface Turn {
 	/** nobody asked for it by name: where its packages cannot be had, that is told and no failure */
 	readonly optional: boolean;
 }
+
+/** For the lines of its output and the name of its log. */
+export const nameOf = ({ engine }: Turn): string => `engine${engine && `-${engine}`}`;
 
 export interface Wish {
 	/** everything that there is, rather than only the stories on the distribution's own engine */

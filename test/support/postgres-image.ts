@@ -6,10 +6,10 @@
  * beside it `openssl` for what tests look at.
  */
 
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Docker } from '../../scripts/images.ts';
-import { BUILD, TOOLS } from '../../scripts/paths.ts';
+import { withContext, type Docker } from '../../scripts/images.ts';
+import { TOOLS } from '../../scripts/paths.ts';
 import type { Steps } from '../../scripts/steps.ts';
 import { postgresPrograms } from './postgres.ts';
 import { copyPrograms, findProgram } from './program-files.ts';
@@ -54,20 +54,20 @@ export async function buildPostgresImage(steps: Steps, docker: Docker, tag: stri
 	// …/usr/lib/postgresql/15/bin: the server finds its files by their place relative to its own.
 	const [, machine, installation] = /^(.*)(\/usr\/lib\/postgresql\/[^/]+)\/bin$/.exec(programs) as unknown as [string, string, string];
 	const share = installation.replace('/lib/', '/share/');
-	const context = join(BUILD, 'context/postgres');
-	const root = join(context, 'root');
-	rmSync(context, { recursive: true, force: true });
-	for (const directory of [`${installation}/bin`, `${installation}/lib`, 'lib', 'etc', 'usr/share/zoneinfo']) mkdirSync(join(root, directory), { recursive: true });
-	mkdirSync(join(context, 'own/tmp'), { recursive: true });
-	mkdirSync(join(context, 'own/var/lib/postgresql/data'), { recursive: true, mode: 0o700 });
+	await withContext(async (context) => {
+		const root = join(context, 'root');
+		for (const directory of [`${installation}/bin`, `${installation}/lib`, 'lib', 'etc', 'usr/share/zoneinfo']) mkdirSync(join(root, directory), { recursive: true });
+		mkdirSync(join(context, 'own/tmp'), { recursive: true });
+		mkdirSync(join(context, 'own/var/lib/postgresql/data'), { recursive: true, mode: 0o700 });
 
-	const files = [...['postgres', 'initdb', 'psql'].map((name) => `bin/${name}`), ...MODULES.map((name) => `lib/${name}`)].map((name) => `${installation}/${name}`);
-	await copyPrograms(steps, root, new Map([...files.map((file) => [machine + file, file] as const), [findProgram('openssl', TOOLS), 'usr/bin/openssl']]), TOOLS);
-	cpSync(machine + share, join(root, share), { recursive: true, dereference: true, filter: (path) => !['man', 'contrib'].includes(basename(path)) });
-	writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\npostgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh\n');
-	writeFileSync(join(root, 'etc/group'), 'root:x:0:\npostgres:x:999:\n');
-	writeFileSync(join(root, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');
-	writeFileSync(join(root, 'entrypoint'), ENTRYPOINT);
-	writeFileSync(join(context, 'Dockerfile'), DOCKERFILE(`${installation}/bin`));
-	await docker(['build', '--quiet', '--tag', tag, context]);
+		const files = [...['postgres', 'initdb', 'psql'].map((name) => `bin/${name}`), ...MODULES.map((name) => `lib/${name}`)].map((name) => `${installation}/${name}`);
+		await copyPrograms(steps, root, new Map([...files.map((file) => [machine + file, file] as const), [findProgram('openssl', TOOLS), 'usr/bin/openssl']]), TOOLS);
+		cpSync(machine + share, join(root, share), { recursive: true, dereference: true, filter: (path) => !['man', 'contrib'].includes(basename(path)) });
+		writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\npostgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh\n');
+		writeFileSync(join(root, 'etc/group'), 'root:x:0:\npostgres:x:999:\n');
+		writeFileSync(join(root, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');
+		writeFileSync(join(root, 'entrypoint'), ENTRYPOINT);
+		writeFileSync(join(context, 'Dockerfile'), DOCKERFILE(`${installation}/bin`));
+		await docker(['build', '--quiet', '--tag', tag, context]);
+	});
 }

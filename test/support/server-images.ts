@@ -3,9 +3,9 @@
  * as the examples need it: the same tags, users, commands, stop signals and places of configuration.
  */
 
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Docker } from '../../scripts/images.ts';
+import { withContext, type Docker } from '../../scripts/images.ts';
 import { unpackMissing } from '../../scripts/packages.ts';
 import { BUILD } from '../../scripts/paths.ts';
 import type { Steps } from '../../scripts/steps.ts';
@@ -64,19 +64,19 @@ export async function fetchServers(steps: Steps): Promise<void> {
 /** @param docker of an engine that has `test/busybox` */
 export async function buildServerImages(steps: Steps, docker: Docker): Promise<void> {
 	await fetchServers(steps);
-	const context = join(BUILD, 'context/servers');
-	const root = join(context, 'root');
-	rmSync(context, { recursive: true, force: true });
-	for (const directory of ['data', 'root/etc', 'root/tmp', 'root/run']) mkdirSync(join(context, directory), { recursive: true });
-	chmodSync(join(root, 'tmp'), 0o1777);
-	await copyPrograms(steps, root, new Map(PROGRAMS.map((name) => [findProgram(name, TOOLS), `usr/bin/${name}`])), TOOLS);
-	writeFileSync(join(root, 'etc/passwd'), PASSWD);
-	writeFileSync(join(root, 'etc/group'), GROUP);
-	writeFileSync(join(root, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');
-	writeFileSync(join(root, 'haproxy-entrypoint'), HAPROXY_ENTRYPOINT);
-	for (const [tag, dockerfile] of Object.entries(IMAGES)) {
-		const file = join(context, `Dockerfile.${basename(tag).replace(':', '-')}`);
-		writeFileSync(file, dockerfile);
-		await docker(['build', '--quiet', '--tag', tag, '--file', file, context]);
-	}
+	await withContext(async (context) => {
+		const root = join(context, 'root');
+		for (const directory of ['data', 'root/etc', 'root/tmp', 'root/run']) mkdirSync(join(context, directory), { recursive: true });
+		chmodSync(join(root, 'tmp'), 0o1777);
+		await copyPrograms(steps, root, new Map(PROGRAMS.map((name) => [findProgram(name, TOOLS), `usr/bin/${name}`])), TOOLS);
+		writeFileSync(join(root, 'etc/passwd'), PASSWD);
+		writeFileSync(join(root, 'etc/group'), GROUP);
+		writeFileSync(join(root, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nhosts: files dns\n');
+		writeFileSync(join(root, 'haproxy-entrypoint'), HAPROXY_ENTRYPOINT);
+		for (const [tag, dockerfile] of Object.entries(IMAGES)) {
+			const file = join(context, `Dockerfile.${basename(tag).replace(':', '-')}`);
+			writeFileSync(file, dockerfile);
+			await docker(['build', '--quiet', '--tag', tag, '--file', file, context]);
+		}
+	});
 }

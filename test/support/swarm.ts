@@ -1,5 +1,7 @@
 /** A swarm of the one engine under test. */
 
+import { createHash } from 'node:crypto';
+import type { EnginePaths } from '../../scripts/paths.ts';
 import { freePort } from '../../scripts/ports.ts';
 import { eventually, type World } from './world.ts';
 
@@ -13,7 +15,13 @@ export async function docker(world: World, ...args: readonly string[]): Promise<
 export async function makeSwarm(world: World): Promise<void> {
 	// The swarm makes this network by itself, with a bridge whose name another engine on this machine may have taken.
 	await docker(world, 'network', 'create', '--opt', `com.docker.network.bridge.name=${world.paths.bridge}-gw`, '--opt', 'com.docker.network.bridge.enable_ip_masquerade=false', 'docker_gwbridge');
-	await docker(world, 'swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', `127.0.0.1:${await freePort()}`);
+	const address = loopbackOf(world.paths);
+	await docker(world, 'swarm', 'init', '--advertise-addr', address, '--listen-addr', `${address}:2377`, '--data-path-port', String(await freePort()));
+}
+
+/** An address for each engine: managers gossip at a port that cannot be chosen, and another engine may be in a swarm of its own. */
+export function loopbackOf({ state }: EnginePaths): string {
+	return ['127', ...createHash('sha256').update(state).digest().subarray(0, 3).map((byte) => 1 + byte % 254)].join('.');
 }
 
 export async function leaveSwarm(world: World): Promise<void> {

@@ -8,8 +8,8 @@ import { pluginProcess } from '../../support/processes.ts';
 import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
-/** Of this story alone, so that its agents are known by it. */
-const USER = 23_451;
+/** Of this process alone, so that its agents are known by it. */
+const USER = 20_000 + process.pid % 10_000;
 const READS_ITS_FILES = `/busybox ls -a ${DIRECTORY}; /busybox cat ${DIRECTORY}/tls.crt; exec /busybox sleep 600`;
 const SCRATCH = { Image: 'test/scratch', Entrypoint: ['/busybox', 'sh', '-c'], Cmd: [READS_ITS_FILES], User: `${USER}:${USER}`, HostConfig: { NetworkMode: 'none', ReadonlyRootfs: true, CapDrop: ['ALL'] } };
 

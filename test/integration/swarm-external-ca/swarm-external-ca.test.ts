@@ -13,6 +13,7 @@ import { enginePaths, type EnginePaths } from '../../../scripts/paths.ts';
 import { removeEngine, startEngine } from '../../../scripts/private-engine.ts';
 import { Steps, type RunResult } from '../../../scripts/steps.ts';
 import { startCa, temporaryFolder } from '../../support/ca.ts';
+import { loopbackOf } from '../../support/swarm.ts';
 import { eventually } from '../../support/world.ts';
 
 /** Rotation takes seconds; the command would wait for ever for a CA that does not answer. */
@@ -51,7 +52,8 @@ async function startSwarmEngine(t: ExecutionContext): Promise<SwarmEngine> {
 
 test('a swarm\'s nodes get their certificates from this CA', async (t) => {
 	const manager = await startSwarmEngine(t);
-	await manager.output('swarm', 'init', '--advertise-addr', '127.0.0.1', '--listen-addr', '127.0.0.1:2377', '--availability', 'drain');
+	const listens = loopbackOf(manager.paths);
+	await manager.output('swarm', 'init', '--advertise-addr', listens, '--listen-addr', `${listens}:2377`, '--availability', 'drain');
 	const [cluster, node] = (await manager.output('info', '--format', '{{.Swarm.Cluster.ID}} {{.Swarm.NodeID}}')).split(' ') as [string, string];
 	const folder = temporaryFolder(t);
 	const clientCaFile = join(folder, 'swarm-root.pem');
@@ -77,7 +79,8 @@ test('a swarm\'s nodes get their certificates from this CA', async (t) => {
 
 	const worker = await startSwarmEngine(t);
 	const token = await manager.output('swarm', 'join-token', '--quiet', 'worker');
-	await worker.output('swarm', 'join', '--token', token, '--advertise-addr', '127.0.0.2', '--listen-addr', '127.0.0.2:2377', '127.0.0.1:2377');
+	const joins = loopbackOf(worker.paths);
+	await worker.output('swarm', 'join', '--token', token, '--advertise-addr', joins, '--listen-addr', `${joins}:2377`, `${listens}:2377`);
 	await eventually('the worker has its certificate', async () => existsSync(join(worker.paths.data, 'swarm/certificates/swarm-node.crt')), 30);
 	const [joined] = worker.certificates();
 	t.true(isOurs(joined!), 'the manager asked with the certificate that it had from here');

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
+import { addressPools } from '../../../scripts/engine-network.ts';
 import { enginePaths, type EnginePaths } from '../../../scripts/paths.ts';
 import { writeDaemonJson } from '../../../scripts/private-engine.ts';
 
@@ -17,7 +18,7 @@ test('a private engine has everything of its own, and leaves firewall and forwar
 	writeDaemonJson(engine, []);
 	t.deepEqual(read(engine), {
 		hosts: [engine.host], 'data-root': engine.data, 'exec-root': `${engine.shortRun}/exec`, pidfile: engine.pidFile, bridge: engine.bridge,
-		iptables: false, ip6tables: false, 'ip-forward': false, 'ip-masq': false, 'log-opts': { 'max-size': '10m' }, 'authorization-plugins': [],
+		iptables: false, ip6tables: false, 'ip-forward': false, 'ip-masq': false, 'default-address-pools': addressPools(engine), 'log-opts': { 'max-size': '10m' }, 'authorization-plugins': [],
 	});
 });
 
