@@ -61,7 +61,7 @@ export interface CreateBody {
 const NEVER_AT_TOP = [
 	'binds', 'mounts', 'volumesfrom', 'volumedriver', 'tmpfs', 'privileged', 'pidmode', 'ipcmode', 'utsmode', 'usernsmode', 'cgroupnsmode',
 	'networkmode', 'capadd', 'capdrop', 'capabilities', 'securityopt', 'devices', 'devicecgrouprules', 'devicerequests', 'cgroupparent',
-	'cgroup', 'runtime', 'groupadd', 'links', 'sysctls', 'maskedpaths', 'readonlypaths', 'isolation',
+	'cgroup', 'runtime', 'groupadd', 'links', 'sysctls', 'maskedpaths', 'readonlypaths', 'isolation', 'annotations',
 ];
 
 /** An empty list of paths of /proc to hide hides none. */

@@ -5,7 +5,7 @@
  * docs/adr/0024. Binds are in host-zones.ts, namespaces of other containers in joins.ts.
  */
 
-import { asList, asString, isSet, structFields, type Fields } from './go-struct.ts';
+import { asList, asString, isSet, mapEntries, structFields, type Fields } from './go-struct.ts';
 
 /** Capabilities with which a process gets past its namespaces; those of `--cap-add` beside them stay inside. */
 const CAPABILITIES: readonly string[] = [
@@ -22,6 +22,20 @@ const CAPABILITIES: readonly string[] = [
 /** Character devices that programs work with and that reach nobody else; directories stand for what is in them. */
 const ORDINARY_DEVICES: readonly string[] = ['/dev/null', '/dev/zero', '/dev/full', '/dev/random', '/dev/urandom', '/dev/fuse', '/dev/net/tun', '/dev/kvm', '/dev/dri', '/dev/snd'];
 
+/**
+ * Annotations (API 1.43 and later) by which the program that makes containers is told what to do on the host:
+ * those that runc itself calls potentially unsafe (`runc features`), and other programs' own. With a dot at
+ * the end it is how their names begin.
+ */
+const ANNOTATIONS: readonly string[] = [
+	'org.systemd.property.', // the container's unit: devices, control group
+	'org.criu.config', // a file of the host that names programs to run
+	'bundle', // where the container's configuration lies
+	'run.oci.', // crun
+	'io.katacontainers.',
+	'dev.gvisor.',
+];
+
 /** @returns the powers of a container by its HostConfig alone, in order, none twice */
 export function hostConfigPowers(host: Fields): string[] {
 	const powers = [
@@ -35,6 +49,7 @@ export function hostConfigPowers(host: Fields): string[] {
 		...(isSet(host.get('devicecgrouprules')) ? ['device-rules'] : []),
 		...requestedDevices(host),
 		...(isSet(host.get('cgroupparent')) ? ['cgroup-parent'] : []),
+		...annotationPowers(host),
 	];
 	return [...new Set(powers)];
 }
@@ -83,6 +98,12 @@ function requestedDevices(host: Fields): string[] {
 		const capabilities = asList(request.get('capabilities'), 'Capabilities').flatMap((all) => asList(all, 'Capabilities').map((one) => asString(one, 'Capabilities')));
 		return [`device-driver:${driver || capabilities.join('+')}`];
 	});
+}
+
+function annotationPowers(host: Fields): string[] {
+	return [...mapEntries(host.get('annotations'), 'HostConfig.Annotations').keys()]
+		.filter((name) => ANNOTATIONS.some((meant) => (meant.endsWith('.') ? name.startsWith(meant) : name === meant)))
+		.map((name) => `annotation:${name}`);
 }
 
 function strings(fields: Fields, name: string): string[] {

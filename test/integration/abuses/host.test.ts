@@ -45,6 +45,10 @@ abuse(54, 'a container asks for devices or for the control group of others', ref
 	await scene.refusesCreate(t, { HostConfig: { CgroupParent: '/docker' } });
 });
 
+abuse(54, 'a container tells the program that makes it what to do on the host', refused('identity-isolated'), async (t, scene) => {
+	for (const name of ['org.systemd.property.DeviceAllow', 'org.criu.config', 'bundle', 'run.oci.seccomp_bpf_data']) await scene.refusesCreate(t, { HostConfig: { Annotations: { [name]: '' } } });
+});
+
 abuse(54, 'what a rule permits one container, it permits no other', refused('identity-isolated'), async (t, scene) => {
 	const name = scene.world.name('proxy');
 	addRules(t, scene.world, `@id("test-proxy") permit (principal == Caller::"local", action == Action::"reach-host", resource) when { resource.name == "${name}" && ["engine-socket"].containsAll(resource.powers) };`);

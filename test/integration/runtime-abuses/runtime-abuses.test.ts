@@ -91,7 +91,8 @@ test('a volume called like it gives nobody anything, and takes nothing away', as
 });
 
 test('nothing else is mounted where the identity goes, whoever brings it', async (t) => {
-	for (const host of [{ Tmpfs: { [DIRECTORY]: '' } }, { Binds: ['somewhere:/run/birthmark/bin'] }, { Mounts: [{ Type: 'tmpfs', Target: '/run/x/../birthmark/' }] }]) {
+	const ofImage = { Type: 'image', Source: 'test/busybox', Target: `${DIRECTORY}/bin` };
+	for (const host of [{ Tmpfs: { [DIRECTORY]: '' } }, { Binds: ['somewhere:/run/birthmark/bin'] }, { Mounts: [{ Type: 'tmpfs', Target: '/run/x/../birthmark/' }] }, { Mounts: [ofImage] }]) {
 		await refusesCreate(t, { Labels: OWN, HostConfig: { Runtime: RUNTIME, ...host } }, 'mount-illegal');
 	}
 	await refusesCreate(t, { Labels: OWN, Volumes: { [`${DIRECTORY}/bin`]: {} }, HostConfig: { Runtime: RUNTIME } }, 'mount-illegal');
@@ -132,7 +133,8 @@ test('a runtime is named where the engine reads it, once', async (t) => {
 	await refusesCreate(t, { Labels: OWN, Runtime: RUNTIME }, 'engine-request-ambiguous');
 	await refusesCreate(t, { Labels: OWN, HostConfig: { Runtime: RUNTIME, runtime: 'runc' } }, 'engine-request-ambiguous');
 	await refusesCreate(t, { Labels: OWN, hostconfig: { runtime: 'runc' } }, 'mount-missing');
-	await refusesCreate(t, { Labels: OWN, HostConfig: { Runtime: 'none-such' } }, 'mount-missing');
+	// Newer engines take these as well, without a line in daemon.json.
+	for (const runtime of ['none-such', 'io.containerd.runc.v2', 'io.containerd.birthmark.v2']) await refusesCreate(t, { Labels: OWN, HostConfig: { Runtime: runtime } }, 'mount-missing');
 });
 
 test('an update or another name leaves its runtime and its identity as they are', async (t) => {

@@ -111,6 +111,7 @@ const REFUSED: readonly (readonly [sentence: string, request: EngineCall, code: 
 	['a create with labels in two spellings', create('{"Labels":{"birthmark.cn":"a"},"LABELS":null}'), 'engine-request-ambiguous'],
 	['a create with a key that folds to ASCII', create('{"Labelſ":{"birthmark.cn":"a"}}'), 'engine-request-ambiguous'],
 	['a create with binds outside HostConfig', create({ Binds: ['/run/birthmark:/x'] }), 'engine-request-ambiguous', /HostConfig/],
+	['a create with annotations outside HostConfig', create({ Annotations: { 'org.criu.config': '/x' } }), 'engine-request-ambiguous'],
 	['a create with a volume driver outside HostConfig', create({ VolumeDriver: 'birthmark' }), 'engine-request-ambiguous'],
 	['a create with JSON after its JSON', create('{}{"Labels":{}}'), 'engine-request-ambiguous'],
 	['a create in an old version of the API', create(labelled, '/v1.23/containers/create'), 'identity-isolated', /1\.24/],

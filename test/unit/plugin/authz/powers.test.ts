@@ -29,6 +29,8 @@ const GIVES: readonly (readonly [option: string, hostConfig: object, powers: rea
 	['a CDI driver without devices', { DeviceRequests: [{ Driver: 'cdi' }] }, ['device-driver:cdi']],
 	['--gpus all', { DeviceRequests: [{ Driver: '', Count: -1, Capabilities: [['gpu']] }] }, ['device-driver:gpu']],
 	['--cgroup-parent', { CgroupParent: '/docker/other' }, ['cgroup-parent']],
+	['a property of its unit', { Annotations: { 'org.systemd.property.DeviceAllow': "[('/dev/sda', 'rwm')]", 'com.example.note': 'x' } }, ['annotation:org.systemd.property.DeviceAllow']],
+	['other annotations that a runtime obeys', { annotations: { 'org.criu.config': '/x', bundle: '/x', 'run.oci.seccomp_bpf_data': '' } }, ['annotation:org.criu.config', 'annotation:bundle', 'annotation:run.oci.seccomp_bpf_data']],
 	['more than one thing', { Privileged: true, PidMode: 'host', CapAdd: ['BPF'] }, ['privileged', 'cap-bpf', 'pid-host']],
 	['other letters', { privileged: true, PIDMODE: 'host' }, ['privileged', 'pid-host']],
 ];
@@ -45,6 +47,7 @@ test('what the command line sends by default gives none', (t) => {
 	t.deepEqual(powersOf(plain), []);
 	const ordinary = { CapAdd: ['NET_ADMIN', 'SYS_NICE'], CapDrop: ['ALL'], IpcMode: 'shareable', NetworkMode: 'host', UTSMode: 'host', SecurityOpt: ['no-new-privileges', 'no-new-privileges:true', 'seccomp=builtin', 'apparmor=docker-default', 'label=level:s0:c1'] };
 	t.deepEqual(powersOf(ordinary), []);
+	t.deepEqual(powersOf({ Annotations: { 'com.example.note': 'x', 'org.criu.config.other': 'x', 'org.systemd.property': 'x', bundled: 'x' } }), []);
 	t.deepEqual(powersOf({ Devices: ['/dev/fuse', '/dev/net/tun', '/dev/dri/card0', '/dev/snd'].map((PathOnHost) => ({ PathOnHost })) }), []);
 });
 
