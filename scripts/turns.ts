@@ -1,7 +1,7 @@
 /** Which stories `make test` runs on which engines. */
 
 /** What a newer engine could break: the road of every call, of the volume, and of the chain. */
-export const CORE = '{abuses,container-death,engine-limits,engine-restart,engine-setup,enrol,image,mount-propagation,named-volume,plugin-crash,restart-policy,runtime,runtime-default,secrets,unlabelled-container,wrong-name}';
+export const CORE = '{abuses,compose-scale,container-death,engine-limits,engine-restart,engine-setup,enrol,image,mount-propagation,named-volume,plugin-crash,restart-policy,runtime,runtime-abuses,runtime-default,runtime-restart,secrets,unlabelled-container,wrong-name}';
 
 export interface Turn {
 	/** as in ENGINE; empty for the distribution's own */

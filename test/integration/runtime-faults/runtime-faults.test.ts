@@ -1,11 +1,11 @@
-/** Identities by label alone, while plugin, CA and engine come and go: closed for who has a label, open for all others. */
+/** Identities by label alone, while plugin and CA come and go: closed for who has a label, open for all others. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { createRecordsCopy } from '../../../plugin/guard/records-copy.ts';
 import { dockerCommand } from '../../../scripts/images.ts';
-import { reloadEngine, startEngine, stopEngine } from '../../../scripts/private-engine.ts';
+import { reloadEngine } from '../../../scripts/private-engine.ts';
 import { startCa, until, waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { alive, bornAgain, byLabel, isRevoked, startByLabel } from '../../support/by-label.ts';
@@ -120,17 +120,3 @@ test('while the plugin is disabled what has a label does not start, and everythi
 	t.is((await world.identity(name))?.serial, serial, 'the running container kept its identity');
 	t.is((await world.exec(running, [AGENT, 'renew'])).code, 0);
 });
-
-for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-	test(`after ${signal} to the engine a container under restart: always is born again`, async (t) => {
-		const name = world.name();
-		await startByLabel(world, t, name, ALWAYS);
-		const before = await alive(world, name);
-		await stopEngine(world.paths, signal);
-		await startEngine(steps, world.paths);
-		await waitUntilEnforced(world.host, 60);
-		const after = await bornAgain(world, name, before);
-		t.is(after.authorizationId, before.authorizationId);
-		await isRevoked(world, before, 90);
-	});
-}
