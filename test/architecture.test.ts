@@ -23,7 +23,7 @@ const OWNERS: Record<string, readonly string[]> = {
 	'testcontainers': ['hook/testcontainers.ts'],
 	'birthmark/client': ['demo/'],
 	'node:ffi': ['plugin/volume/mount-calls.ts'],
-	'node:sqlite': ['ca/store/', 'plugin/records'],
+	'node:sqlite': ['ca/store/', 'plugin/records', 'common/runtime/lock.ts'],
 };
 
 /** The CA flows one way. */

@@ -10,11 +10,12 @@ import type { Context } from '../context.ts';
 import { connectEngine, type EngineForSetup } from '../docker.ts';
 import { createDaemonFile } from '../engine/daemon-file.ts';
 import { checkFlags, validateDaemonJson } from '../engine/engine-check.ts';
-import { findEngineProcess } from '#common/runtime/engine-process.ts';
+import { findEngineProcess, type EngineProcess } from '#common/runtime/engine-process.ts';
 import { engineSocket } from '../engine/engine-socket.ts';
 import { createRuntimeFiles } from '../engine/runtime-files.ts';
 import { runtimeFindings } from '../engine/runtime-findings.ts';
 import { settingsFor } from '../engine/runtime-settings.ts';
+import { whileLocked } from '../engine/setup-lock.ts';
 import { createNotesFile } from '../engine/setup-notes.ts';
 import { planSetup, runSetup, runUndo, type SetupDeps } from '../engine/setup.ts';
 import { changedLines } from '../engine/text-diff.ts';
@@ -45,6 +46,12 @@ interface SetupOptions extends EngineOptions {
 	readonly wait: number;
 }
 
+interface Opened {
+	readonly deps: SetupDeps;
+	readonly process: EngineProcess;
+	readonly engine: EngineForSetup;
+}
+
 export function addEngine(program: Command, context: Context): void {
 	const engine = program.command('engine').description('the engine of this host');
 	const add = (name: string, description: string): Command => engine.command(name).description(description)
@@ -63,16 +70,22 @@ export function addEngine(program: Command, context: Context): void {
 		.option('--runtime <path>', 'the runtime behind it (default: the engine\'s default runtime)')
 		.option('--program <path>', 'birthmark-runtime as it was built', BUILT)
 		.option('--dry-run', 'show what would change, and change nothing')
-		.action((options: SetupOptions) => setup(context, options));
+		.action(async (options: SetupOptions) => {
+			const opened = await open(context, options);
+			const work = (): Promise<void> => setup(context, options, opened);
+			await (options.dryRun ? work() : whileLocked(opened.deps.daemonFile.path, work));
+		});
 	withPlaces(add('undo', 'take away what setup added, and nothing else; as root'))
 		.option('--force', 'also while there are containers that were created with it: they cannot be started then')
-		.action((options: SetupOptions) => undo(context, options));
+		.action(async (options: SetupOptions) => {
+			const opened = await open(context, options);
+			await whileLocked(opened.deps.daemonFile.path, () => undo(context, options, opened));
+		});
 	add('status', 'is birthmark-runtime set up, and does it fit').action((options: EngineOptions) => status(context, options));
 }
 
-async function setup(context: Context, options: SetupOptions): Promise<void> {
+async function setup(context: Context, options: SetupOptions, { deps, process, engine }: Opened): Promise<void> {
 	const { name, isDefault, plugin } = { name: options.name, isDefault: options.default === true, plugin: options.authorization ? options.plugin : undefined };
-	const { deps, process, engine } = await open(context, options);
 	checkFlags(process);
 	const installed = (await engine.plugins()).find((candidate) => isNamed(candidate.name, options.plugin));
 	const wanted = { name, program: deps.files.program, isDefault, ...(plugin !== undefined && { plugin }) };
@@ -92,11 +105,10 @@ async function setup(context: Context, options: SetupOptions): Promise<void> {
 	context.output.line(outcome === 'unchanged' ? 'everything was in place' : `in force: docker run ${isDefault ? '' : `--runtime ${name} `}--label birthmark.cn=NAME IMAGE`);
 }
 
-async function undo(context: Context, { force = false, ...options }: SetupOptions): Promise<void> {
-	const { deps } = await open(context, options);
-	const outcome = await runUndo(deps, options.name, force);
-	if (context.wantsJson()) return context.output.json({ runtime: options.name, daemonJson: deps.daemonFile.path, outcome });
-	context.output.line(outcome === 'unchanged' ? 'there was nothing to undo' : `the engine has no runtime ${options.name} any more`);
+async function undo(context: Context, { force = false, name }: SetupOptions, { deps }: Opened): Promise<void> {
+	const outcome = await runUndo(deps, name, force);
+	if (context.wantsJson()) return context.output.json({ runtime: name, daemonJson: deps.daemonFile.path, outcome });
+	context.output.line(outcome === 'unchanged' ? 'there was nothing to undo' : `the engine has no runtime ${name} any more`);
 }
 
 async function status(context: Context, { host, plugin: name }: EngineOptions): Promise<void> {
@@ -109,7 +121,7 @@ async function status(context: Context, { host, plugin: name }: EngineOptions): 
 	if (!healthy) process.exitCode = ExitCode.unhealthy;
 }
 
-async function open(context: Context, { host, directory: given, daemonJson, program, wait }: Omit<SetupOptions, 'force'>): Promise<{ deps: SetupDeps; process: ReturnType<typeof findEngineProcess>; engine: EngineForSetup }> {
+async function open(context: Context, { host, directory: given, daemonJson, program, wait }: SetupOptions): Promise<Opened> {
 	if (process.getuid?.() !== 0) throw new BirthmarkError('forbidden', 'only root on the engine\'s host can set it up; run it with sudo');
 	const [directory, socket] = [resolve(given), engineSocket(host)];
 	const running = findEngineProcess(socket);

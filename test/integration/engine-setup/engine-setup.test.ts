@@ -10,8 +10,10 @@ import { enginePaths } from '../../../scripts/paths.ts';
 import { removeEngine, startEngine, stopEngine } from '../../../scripts/private-engine.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { buildTestImages } from '../../../scripts/test-images.ts';
+import { whileLocked } from '../../../cli/engine/setup-lock.ts';
+import { followReloads } from '../../../plugin/engine-reloads.ts';
 import { newCommand } from '../../support/command.ts';
-import { openWorld } from '../../support/world.ts';
+import { eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
 
@@ -38,6 +40,15 @@ async function ownEngine(t: ExecutionContext) {
 	};
 }
 
+/** As the plugin hears of them. @returns how many came */
+function reloadsOf(t: ExecutionContext, socketPath: string): () => number {
+	const closing = new AbortController();
+	t.teardown(() => closing.abort());
+	let reloads = 0;
+	void followReloads({ socketPath, headers: {} }, { onBegin: () => undefined, onReload: () => void reloads++ }, closing.signal).catch(() => undefined);
+	return () => reloads;
+}
+
 test('an engine gets the runtime without a restart, keeps what it had, and loses it again', async (t) => {
 	t.timeout(300_000);
 	const { paths, steps, docker, directory, engine, runtimeOf } = await ownEngine(t);
@@ -54,7 +65,13 @@ test('an engine gets the runtime without a restart, keeps what it had, and loses
 	t.regex(dry.stdout, /\+ .*"default-runtime": "birthmark"/);
 	t.is(readFileSync(paths.daemonJson, 'utf8'), before);
 
+	const both = await whileLocked(paths.daemonJson, () => engine('setup'));
+	t.is(both.code, 1);
+	t.regex(both.stderr, /another birthmark command is changing .*daemon\.json; nothing was changed.*\[setup-failed\]/);
+	t.is(readFileSync(paths.daemonJson, 'utf8'), before);
+	const reloads = reloadsOf(t, paths.socket);
 	await works('setup');
+	await eventually('the engine tells that it has reloaded', async () => reloads() > 0);
 	t.is((await docker(['run', '--rm', '--runtime', 'birthmark', 'test/busybox', 'echo', 'it runs'])).stdout, 'it runs\n');
 	await works('setup', '--default');
 	const { stdout } = await works('setup', '--default', '--json');
