@@ -22,6 +22,7 @@ import { createOwnCalls } from './authz/own-calls.ts';
 import { isPermitted } from './authz/permit.ts';
 import { createRememberedImages } from './authz/remembered-images.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
+import { runtimePaths } from './authz/runtimes.ts';
 import { passesRequest, passesResponse } from './authz/unconcerned.ts';
 import { createCaClient } from './ca-client.ts';
 import { readConfig, type PluginConfig } from './config.ts';
@@ -190,7 +191,7 @@ const authorizer: AuthorizerDeps = {
 	records,
 	ownerOf: createImageUsers(imageFiles),
 	onHost: createIdMapping({ engine, hostRoot }),
-	hostZones: createHostZones({ self, hostRoot, policyPath: config.POLICY_FILE }),
+	hostZones: createHostZones({ self, hostRoot, policyPath: config.POLICY_FILE, runtimePaths: async () => runtimePaths(await runtimes.known()) }),
 	ourPlugins: async () => [await self()],
 	onProof: enforcement.saw,
 	onContainersRemoved: sweep.wake,

@@ -16,6 +16,8 @@ export interface HostZonesDeps {
 	readonly hostRoot: string;
 	/** as people name it on the host: whoever writes it decides what is permitted */
 	readonly policyPath: string;
+	/** what the engine runs as root for each container, wherever somebody has put it @throws BirthmarkError `engine-unavailable` */
+	readonly runtimePaths: () => Promise<readonly string[]>;
 }
 
 export interface HostZones {
@@ -55,8 +57,9 @@ const ZONES: readonly Zone[] = [
 	},
 ];
 
-export function createHostZones({ self, hostRoot, policyPath }: HostZonesDeps): HostZones {
+export function createHostZones({ self, hostRoot, policyPath, runtimePaths }: HostZonesDeps): HostZones {
 	let zones: Promise<readonly Zone[]> | undefined;
+	let runtimes: readonly string[] | undefined;
 
 	/** Links in the paths of zones are the host's own: they are followed once. */
 	function known(): Promise<readonly Zone[]> {
@@ -75,6 +78,16 @@ export function createHostZones({ self, hostRoot, policyPath }: HostZonesDeps): 
 			{ power: 'engine-config', paths: [policyPath] },
 		];
 		return Promise.all([...ZONES, ...own].map(async (zone) => ({ ...zone, paths: await spellings(zone.paths) })));
+	}
+
+	/** An engine that does not answer for the moment has those that it had. */
+	async function runtimeZone(): Promise<Zone> {
+		try {
+			runtimes = await runtimePaths();
+		} catch (error) {
+			if (runtimes === undefined) throw error;
+		}
+		return { power: 'host-programs', ifWritable: true, paths: await spellings(runtimes) };
 	}
 
 	/** Each path as it is written, and as the host's links lead. */
@@ -97,7 +110,7 @@ export function createHostZones({ self, hostRoot, policyPath }: HostZonesDeps): 
 			// The whole host is one power, not a list of all of them.
 			if (candidates.includes('/')) return ['host-root'];
 			const powers = new Set<string>();
-			for (const { power, paths, ifWritable } of await known()) {
+			for (const { power, paths, ifWritable } of [...(await known()), ...(isWritable ? [await runtimeZone()] : [])]) {
 				if (ifWritable && !isWritable) continue;
 				if (candidates.some((candidate) => paths.some((place) => overlaps(candidate, place)))) powers.add(power);
 			}

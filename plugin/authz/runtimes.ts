@@ -3,6 +3,7 @@
  * engine writes the runtime of a container down when it creates it, and keeps to it from then on.
  */
 
+import { posix } from 'node:path';
 import { ourRuntimes } from '#common/protocol/engine-runtimes.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { EngineInfo } from '../docker.ts';
@@ -11,6 +12,15 @@ import type { EngineInfo } from '../docker.ts';
 export function isOurRuntime(info: EngineInfo, runtime: string): boolean {
 	const { names, isDefault } = ourRuntimes(info);
 	return runtime === '' ? isDefault : names.includes(runtime);
+}
+
+/** Programs that the engine runs as root for containers; with ours what lies beside it: its settings, and what root's undo goes by. */
+export function runtimePaths(info: EngineInfo): string[] {
+	const { names } = ourRuntimes(info);
+	return Object.entries(info.Runtimes ?? {}).flatMap(([name, { path = '' }]) => {
+		if (!posix.isAbsolute(path)) return [];
+		return names.includes(name) ? [path, `${path}.conf`, posix.join(posix.dirname(path), 'engine-setup.json')] : [path];
+	});
 }
 
 /** What a user adds to have it, or does first. */

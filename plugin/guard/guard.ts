@@ -15,6 +15,7 @@ import { authorizeRequest, authorizeResponse } from '../authz/authorizer.ts';
 import { createHostZones } from '../authz/host-zones.ts';
 import type { OwnCalls } from '../authz/own-calls.ts';
 import type { AuthorizerDeps } from '../authz/rule.ts';
+import { runtimePaths } from '../authz/runtimes.ts';
 import { passesRequest, passesResponse } from '../authz/unconcerned.ts';
 import type { Engine } from '../docker.ts';
 import { startEnforcement } from '../enforcement.ts';
@@ -96,7 +97,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 	const authorizer: AuthorizerDeps = {
 		...deps.shared,
 		self: prepare,
-		hostZones: createHostZones({ self: main, hostRoot: deps.hostRoot, policyPath: deps.policyPath }),
+		hostZones: createHostZones({ self: main, hostRoot: deps.hostRoot, policyPath: deps.policyPath, runtimePaths: async () => runtimePaths(await deps.shared.runtimes.known()) }),
 		ourPlugins: () => Promise.all([main(), guard()]),
 		ca: { authorize: async () => upgrading() },
 		ownerOf: async () => upgrading(),

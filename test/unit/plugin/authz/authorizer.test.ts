@@ -73,7 +73,7 @@ function world(mapped = 0) {
 		policy,
 		environment: () => 'test',
 		lookup: createContainerLookup({ engine }),
-		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
+		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar', runtimePaths: async () => [] }),
 		ourPlugins: async () => [await self()],
 		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
 		onProof: (nonce) => proofs.push(nonce) === 1,

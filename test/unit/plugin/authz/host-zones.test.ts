@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
 
-function zones(t: ExecutionContext, links: Readonly<Record<string, string>> = {}) {
+function zones(t: ExecutionContext, links: Readonly<Record<string, string>> = {}, runtimePaths: () => Promise<readonly string[]> = async () => []) {
 	const hostRoot = mkdtempSync(join(tmpdir(), 'birthmark-zones-'));
 	t.teardown(() => rmSync(hostRoot, { recursive: true }));
 	for (const [name, target] of Object.entries({ '/var/run': '/run', '/bin': 'usr/bin', ...links })) {
@@ -14,6 +14,7 @@ function zones(t: ExecutionContext, links: Readonly<Record<string, string>> = {}
 	return createHostZones({
 		hostRoot,
 		policyPath: '/srv/policy.cedar',
+		runtimePaths,
 		self: async () => ({ name: 'birthmark:latest', protectedPaths: ['/data/docker/plugins', '/run/birthmark'], dataRoot: '/data/docker', runPaths: ['/run/docker.sock'] }),
 	});
 }
@@ -55,6 +56,27 @@ test('what root runs on the host gives power to who may write it', async (t) => 
 		t.deepEqual(await powersOf(path, true), ['host-programs'], path);
 		t.deepEqual(await powersOf(path, false), [], path);
 	}
+});
+
+test('so does what the engine runs for containers, wherever somebody has put it', async (t) => {
+	let runtimes: readonly string[] | Error = ['/opt/birthmark/birthmark-runtime', '/opt/kata/bin/kata-runtime'];
+	const { powersOf } = zones(t, { '/opt/link': '/opt/birthmark' }, () => (runtimes instanceof Error ? Promise.reject(runtimes) : Promise.resolve(runtimes)));
+	for (const path of ['/opt', '/opt/birthmark', '/opt/birthmark/birthmark-runtime', '/opt/link', '/opt/kata', '/opt/kata/bin/kata-runtime']) {
+		t.deepEqual(await powersOf(path, true), ['host-programs'], path);
+		t.deepEqual(await powersOf(path, false), [], path);
+	}
+	for (const path of ['/opt/kata/bin/other', '/opt/birthmark/other', '/opt/app']) t.deepEqual(await powersOf(path, true), [], path);
+	runtimes = ['/srv/runtime'];
+	t.deepEqual([await powersOf('/opt/birthmark', true), await powersOf('/srv/runtime/x', true)], [[], ['host-programs']], 'the engine has reloaded');
+	runtimes = new Error('away');
+	t.deepEqual(await powersOf('/srv/runtime', true), ['host-programs'], 'those that it had');
+});
+
+test('while nobody knows what the engine runs, nobody binds anything writable', async (t) => {
+	const { powersOf } = zones(t, {}, () => Promise.reject(new Error('away')));
+	await t.throwsAsync(powersOf('/home/me', true), { message: 'away' });
+	t.deepEqual(await powersOf('/home/me', false), []);
+	t.deepEqual(await powersOf('volume', true), []);
 });
 
 test('ordinary directories give none', async (t) => {

@@ -40,7 +40,7 @@ function world() {
 		policy: judge,
 		environment: () => 'test',
 		lookup: createContainerLookup({ engine }),
-		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar' }),
+		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar', runtimePaths: async () => [] }),
 		ourPlugins: async () => [await self()],
 		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
 		onProof: () => true,

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { ourRuntimes } from '#common/protocol/engine-runtimes.ts';
-import { isOurRuntime, runtimeOption } from '../../../../plugin/authz/runtimes.ts';
+import { isOurRuntime, runtimeOption, runtimePaths } from '../../../../plugin/authz/runtimes.ts';
 import type { EngineInfo } from '../../../../plugin/docker.ts';
 
 const info = (Runtimes: Readonly<Record<string, { readonly path?: string }>> | null, DefaultRuntime = 'runc'): EngineInfo => ({ Name: 'h', DockerRootDir: '/', Runtimes, DefaultRuntime });
@@ -21,6 +21,12 @@ test('a container that names none has the default', (t) => {
 	t.false(isOurRuntime(info(BOTH), ''));
 	t.true(isOurRuntime(info(BOTH, 'birthmark'), ''));
 	t.deepEqual(ourRuntimes(info(BOTH, 'birthmark')), { names: ['birthmark'], isDefault: true });
+});
+
+test('what the engine runs lies at absolute paths, and beside ours is what belongs to it', (t) => {
+	const ours = ['birthmark-runtime', 'birthmark-runtime.conf', 'engine-setup.json'].map((name) => `/usr/local/lib/birthmark/${name}`);
+	t.deepEqual(runtimePaths(info({ ...BOTH, kata: { path: '/opt/kata/bin/kata-runtime' }, shim: {} })), [...ours, '/opt/kata/bin/kata-runtime']);
+	t.deepEqual(runtimePaths(info(null)), []);
 });
 
 test('the remedy names the runtime that is there', (t) => {
