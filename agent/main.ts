@@ -69,6 +69,7 @@ async function run(line: CommandLine): Promise<number> {
 			return keepIdentity({ ...options, signal: AbortSignal.any([signal, endOfInput()]) }, { ...deps, publication: { ...deps.publication, seenAt: IDENTITY_DIRECTORY }, onReady: () => void process.stdout.write('ready\n') });
 		case 'once':
 			await enrol({ ...options, signal }, deps);
+			if (settings.reload !== undefined || settings.port !== undefined) logger.warn('birthmark.reload and birthmark.port are for "birthmark-agent exec", which stays: nobody tells this application of its next certificate');
 			return ExitCode.ok;
 		case 'renew': {
 			requireDirectory(directory);

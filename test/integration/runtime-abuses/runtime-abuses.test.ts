@@ -1,10 +1,11 @@
 /** What the catalogue of abuses tries with volumes, tried with a container whose identity no volume carries. */
 
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { RUNTIME } from '../../../scripts/engine-runtime.ts';
 import { byLabel, startByLabel } from '../../support/by-label.ts';
+import { ourRuntime } from '../../support/runtimes.ts';
 import { exchangeRaw, json, message } from '../../support/raw-http.ts';
 import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
@@ -127,6 +128,15 @@ test('a mount that lies on the place by way of a link lies below the identity', 
 
 test('privileged containers get no identity this way either', async (t) => {
 	for (const host of [{ Privileged: true }, { CapAdd: ['SYS_ADMIN'] }]) await refusesCreate(t, { Labels: OWN, HostConfig: { Runtime: RUNTIME, ...host } }, 'container-too-powerful');
+});
+
+test('what the engine runs in front of its runtime is written by nobody, wherever it lies; the same file is read by anybody', async (t) => {
+	const program = ourRuntime(world);
+	for (const path of [program, `${program}.conf`, dirname(program)]) {
+		const refused = await world.cli(['create', '--volume', `${path}:/x`, 'test/busybox', 'true']);
+		t.regex(refused.stderr, /with host-programs it could reach.*\[identity-isolated\]/, path);
+	}
+	await world.plain(t, { Image: 'test/busybox', Cmd: ['true'], HostConfig: { Binds: [`${program}:/x:ro`] } });
 });
 
 test('a runtime is named where the engine reads it, once', async (t) => {

@@ -59,6 +59,16 @@ test('what a stranger in the CA\'s place says cannot pass for anything but one l
 	t.regex(stderr, /^birthmark: gone\?\[2J birthmark: all is well \[ok\]\?\?\?x{1,5000} \[token-expired\]\n$/);
 });
 
+test('once says that nobody does what a label asks of the agent in front of an application', async (t) => {
+	for (const [settings, stderr] of [[{ reload: 'signal:HUP' }, /nobody tells this application of its next certificate/], [{ port: '8443' }, /nobody tells/], [{ keyMode: '0640' }, /^$/]] as const) {
+		const { directory, start, network } = await prepare(t);
+		writeFileSync(join(directory, 'agent.json'), JSON.stringify({ version: 1, settings }));
+		const ended = await start('once', ...network).ended;
+		t.is(ended.code, 0, ended.stderr);
+		t.regex(ended.stderr, stderr);
+	}
+});
+
 test('SIGTERM reaches the application, whose answer counts', async (t) => {
 	const { start, network } = await prepare(t);
 	const { child, printed, ended } = start('exec', ...network, '--', 'sh', '-c', 'trap "echo bye; exit 5" TERM; echo ready; while :; do sleep 0.05; done');
