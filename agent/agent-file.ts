@@ -16,7 +16,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 
 const isText = (value: unknown) => typeof value === 'string';
 /** Every setting, and whether a value can be one of it. */
-const SETTINGS: Readonly<Record<keyof AgentSettings, (value: unknown) => boolean>> = { formats: isText, keyMode: isText, owner: isText, reload: isText, port: isText };
+const SETTINGS: Readonly<Record<keyof AgentSettings, (value: unknown) => boolean>> = { formats: isText, keyMode: isText, owner: isText, reload: isText, reloadOn: isText, port: isText };
 
 export function agentFilePath(directory: string): string {
 	return join(directory, VolumeFile.agentConfig);

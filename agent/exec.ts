@@ -4,6 +4,7 @@ import { enrol, type EnrolDeps, type EnrolOptions } from './enrol.ts';
 import { probe } from './probe.ts';
 import { watchPublications } from './publications.ts';
 import { reapOrphans } from './reap.ts';
+import { followRevocationList } from './revocation-list.ts';
 import { keepReloaded, type Reloading, type ReloadDeps } from './reload.ts';
 import { keepRenewed, type RenewalLoopDeps } from './renewal-loop.ts';
 import type { Children } from './run-command.ts';
@@ -26,6 +27,8 @@ export async function execWithIdentity({ reloading, ...options }: ExecOptions, c
 	const { signals, logger } = deps;
 	const { leaf } = await enrol({ ...options, signal: signals.interruption }, deps);
 	logger.info('identity in place', { serial: leaf.serial });
+	// Before the application reads it.
+	const list = reloading?.reload && !reloading.ignoresLists ? followRevocationList(options.directory, { ...deps, now: () => performance.now() }) : undefined;
 	const application = await startApplication(command);
 	signals.forwardTo((signal) => void application.signal(signal));
 	const children = keepReaped(application, deps);
@@ -35,14 +38,16 @@ export async function execWithIdentity({ reloading, ...options }: ExecOptions, c
 		if (!ended.signal.aborted) logger.error(message, { error });
 	};
 	const publications = reloading && watchPublications(options.directory, logger);
-	const reload = reloading && publications && keepReloaded(reloading, ended.signal, { ...deps, publications, probe, tell: (how, signal) => tell(how, signal, { application, children }) })
+	const reload = reloading && publications && keepReloaded(reloading, ended.signal, { ...deps, publications, ...(list && { list }), probe, tell: (how, signal) => tell(how, signal, { application, children }) })
 		.catch(failed('the application will not be told of new certificates any more'));
-	const renewal = keepRenewed(options.directory, ended.signal, { ...deps, ...(publications && { onPublished: publications.look }) })
+	const look = (): void => (publications?.look(), list?.look());
+	const renewal = keepRenewed(options.directory, ended.signal, { ...deps, onPublished: look })
 		.catch(failed('renewal ended unexpectedly: the certificate in use ends at its date'));
 	const code = await application.exited;
 	ended.abort();
 	await Promise.all([renewal, reload]);
 	publications?.close();
+	list?.close();
 	return code;
 }
 

@@ -1,24 +1,28 @@
 /**
  * After each publication the application is told, and then looked at: does it serve the new certificate?
  * If not it is told again, with growing pauses, for as long as there is no newer one. What came of it goes into
- * the log and to the CA. Nothing else depends on it: neither renewal nor the application's life.
+ * the log and to the CA. The same is done, now and then at most, when another revocation list is there. Nothing
+ * else depends on it: neither renewal nor the application's life.
  */
 
 import type { AgentSettings } from '#common/protocol/agent-file.ts';
 import { BirthmarkError, errorCode, type ErrorCode } from '#common/protocol/errors.ts';
 import type { ReloadReport } from '#common/protocol/messages.ts';
-import { parseReload, parseServedAddress, type Reload, type ServedAddress } from '#common/protocol/reload.ts';
+import { parseReload, parseReloadOccasion, parseServedAddress, type Reload, type ServedAddress } from '#common/protocol/reload.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { CaClient } from './ca-client.ts';
 import type { Identity } from './identity.ts';
 import type { Finding } from './probe.ts';
 import type { Publications } from './publications.ts';
-import type { Sleep } from './sleep.ts';
+import type { ApplicationList } from './revocation-list.ts';
+import { untilAborted, type Sleep } from './sleep.ts';
 
 /** What the labels want; at least one of the two. */
 export interface Reloading {
 	readonly reload?: Reload;
 	readonly served?: ServedAddress;
+	/** revocation lists are nothing to this application */
+	readonly ignoresLists?: true;
 }
 
 export interface ReloadDeps {
@@ -27,6 +31,8 @@ export interface ReloadDeps {
 	readonly tell: (reload: Reload, signal: AbortSignal) => Promise<string | undefined>;
 	readonly probe: (served: ServedAddress, identity: Identity, signal: AbortSignal) => Promise<Finding>;
 	readonly publications: Pick<Publications, 'current'>;
+	/** of an application that is told of revocations */
+	readonly list?: Pick<ApplicationList, 'due' | 'reading'>;
 	/** 0 ≤ x < 1 */
 	readonly random: () => number;
 	readonly sleep: Sleep;
@@ -43,14 +49,18 @@ const LONGEST_PAUSE_MS = 600_000;
 const PASSING: readonly ErrorCode[] = ['ca-unavailable', 'ca-protocol', 'source-shut-out'];
 
 /** @returns undefined when the labels want neither. @throws BirthmarkError `config-invalid` */
-export function reloadingFrom({ reload, port }: AgentSettings): Reloading | undefined {
+export function reloadingFrom({ reload, reloadOn, port }: AgentSettings): Reloading | undefined {
 	if (reload === undefined && port === undefined) return undefined;
 	const refuse = (why: string) => new BirthmarkError('config-invalid', `what the plugin says of the reload is not understood (${why}): agent and plugin do not fit together`);
 	return {
 		...(reload !== undefined && { reload: parseReload(reload, refuse) }),
+		...(reloadOn !== undefined && parseReloadOccasion(reloadOn, refuse) === 'certificate' && { ignoresLists: true }),
 		...(port !== undefined && { served: parseServedAddress(port, refuse) }),
 	};
 }
+
+/** Why an application is told, or only looked at: it begins with what is there. */
+type Occasion = 'birth' | 'publication' | 'list';
 
 /**
  * Begins with the identity that is there, with which the application is started. Returns when the signal is aborted.
@@ -58,22 +68,29 @@ export function reloadingFrom({ reload, port }: AgentSettings): Reloading | unde
  * @throws Error that is none of the expected ones
  */
 export async function keepReloaded(reloading: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<void> {
-	for (let isBirth = true; !signal.aborted; isBirth = false) {
+	const { list } = deps;
+	// A newer certificate does not cut off half-way what is done about this one.
+	const tell: ReloadDeps['tell'] = (reload) => (list?.reading(), deps.tell(reload, signal));
+	const ca = rememberingCa(deps.ca);
+	for (let occasion: Occasion = 'birth'; !signal.aborted; ) {
 		const { identity, superseded } = deps.publications.current();
 		const until = AbortSignal.any([signal, superseded]);
-		// A newer certificate does not cut off half-way what is done about this one.
-		const tell: ReloadDeps['tell'] = (reload) => deps.tell(reload, signal);
 		try {
-			if (identity) await settle(identity, isBirth, reloading, until, { ...deps, tell });
-			await aborted(until);
+			if (identity) await settle(identity, occasion, reloading, until, { ...deps, tell, ca });
+			await (list ? list.due(until) : untilAborted(until));
+			occasion = until.aborted ? 'publication' : 'list';
 		} catch (error) {
 			if (!until.aborted) throw error;
+			occasion = 'publication';
 		}
 	}
 }
 
+type SettleDeps = Omit<ReloadDeps, 'ca'> & { readonly ca: RememberingCa };
+
 /** Resolves when the application serves this identity, as far as anybody can tell, and the CA knows. */
-async function settle(identity: Identity, isBirth: boolean, reloading: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<void> {
+async function settle(identity: Identity, occasion: Occasion, reloading: Reloading, signal: AbortSignal, deps: SettleDeps): Promise<void> {
+	const isBirth = occasion === 'birth';
 	// It has read its first certificate by itself.
 	if (isBirth && !reloading.served) return;
 	const { serial } = identity.leaf;
@@ -82,29 +99,43 @@ async function settle(identity: Identity, isBirth: boolean, reloading: Reloading
 	for (let attempts = 1, pause = FIRST_PAUSE_MS; ; attempts++, pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
 		// Nobody is told before he has begun.
 		const isTold = !isBirth || (attempts > 1 && finding?.outcome !== 'not-listening');
-		if (finding?.outcome !== 'verified') finding = await bring(identity, isTold ? reloading : untold, signal, deps);
+		if (finding?.outcome !== 'verified') finding = await bring(identity, occasion, isTold ? reloading : untold, signal, deps);
 		const { outcome, sentence, servedSerial } = finding;
 		const isGood = outcome === 'verified' || outcome === 'unchecked';
 		const wait = jitter(pause, deps);
-		if (isGood) deps.logger.info('the application has the certificate', { serial, reason: outcome, count: attempts });
-		else deps.logger.warn(`the application does not serve the certificate: ${sentence}`, { serial, reason: outcome, count: attempts, seconds: Math.round(wait / 1000) });
-		await report(identity, { outcome, attempts, ...(servedSerial !== undefined && { servedSerial }) }, isGood, signal, deps);
+		const what = occasion === 'list' ? 'was told of another revocation list' : 'has the certificate';
+		const fault = occasion === 'list' && outcome === 'reload-failed' ? 'was not told of another revocation list' : 'does not serve the certificate';
+		if (isGood) deps.logger.info(`the application ${what}`, { serial, reason: outcome, count: attempts });
+		else deps.logger.warn(`the application ${fault}: ${sentence}`, { serial, reason: outcome, count: attempts, seconds: Math.round(wait / 1000) });
+		// The CA knows as much, and all containers of a fleet are told of a revocation at once.
+		const isNews = occasion !== 'list' || attempts > 1 || !deps.ca.knows(identity, outcome);
+		if (isNews) await report(identity, { outcome, attempts, ...(servedSerial !== undefined && { servedSerial }) }, isGood, signal, deps);
 		if (isGood) return;
-		await deps.sleep(wait, signal);
+		await pauseBeforeNext(wait, isBirth && finding.outcome === 'not-listening', signal, deps);
 	}
 }
 
+/** A list that changes meanwhile ends the pause: the application is told in any case. */
+async function pauseBeforeNext(milliseconds: number, isUnborn: boolean, signal: AbortSignal, { sleep, list }: SettleDeps): Promise<void> {
+	if (!list || isUnborn) return sleep(milliseconds, signal);
+	const ended = new AbortController();
+	const until = AbortSignal.any([signal, ended.signal]);
+	await Promise.race([sleep(milliseconds, until), list.due(until)]).finally(() => ended.abort());
+}
+
 /** Tells the application, and looks for a while. */
-async function bring(identity: Identity, { reload, served }: Reloading, signal: AbortSignal, deps: ReloadDeps): Promise<Finding> {
+async function bring(identity: Identity, occasion: Occasion, { reload, served }: Reloading, signal: AbortSignal, deps: SettleDeps): Promise<Finding> {
 	const refusal = reload && (await deps.tell(reload, signal));
 	signal.throwIfAborted();
 	if (!served) return refusal === undefined ? { outcome: 'unchecked', sentence: 'nobody looks' } : { outcome: 'reload-failed', sentence: refusal };
 	const finding = await lookWhile(({ outcome }) => outcome !== 'verified', refusal !== undefined ? [] : reload ? LOOKS_MS.told : LOOKS_MS.untold, identity, served, signal, deps);
-	return refusal !== undefined && finding.outcome !== 'verified' ? { ...finding, outcome: 'reload-failed', sentence: refusal } : finding;
+	// That it serves its certificate is no sign that it has read a list.
+	const isInVain = refusal !== undefined && (finding.outcome !== 'verified' || occasion === 'list');
+	return isInVain ? { ...finding, outcome: 'reload-failed', sentence: refusal } : finding;
 }
 
 /** Looks, and again after each pause for as long as there is this to see. */
-async function lookWhile(isSeen: (finding: Finding) => boolean, pauses: readonly number[], identity: Identity, served: ServedAddress, signal: AbortSignal, deps: ReloadDeps): Promise<Finding> {
+async function lookWhile(isSeen: (finding: Finding) => boolean, pauses: readonly number[], identity: Identity, served: ServedAddress, signal: AbortSignal, deps: SettleDeps): Promise<Finding> {
 	let finding = await deps.probe(served, identity, signal);
 	for (const pause of pauses) {
 		if (!isSeen(finding)) break;
@@ -115,7 +146,7 @@ async function lookWhile(isSeen: (finding: Finding) => boolean, pauses: readonly
 }
 
 /** @param isLast nothing else will be said of this certificate, so that it is worth to wait for the CA */
-async function report(identity: Identity, said: ReloadReport, isLast: boolean, signal: AbortSignal, deps: ReloadDeps): Promise<void> {
+async function report(identity: Identity, said: ReloadReport, isLast: boolean, signal: AbortSignal, deps: SettleDeps): Promise<void> {
 	for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
 		try {
 			return await deps.ca.report(identity, said, signal);
@@ -132,9 +163,20 @@ function jitter(milliseconds: number, { random }: Pick<ReloadDeps, 'random'>): n
 	return milliseconds / 2 + (random() * milliseconds) / 2;
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-	return new Promise((resolve) => {
-		if (signal.aborted) resolve();
-		else signal.addEventListener('abort', () => resolve(), { once: true });
-	});
+/** The CA, and what it was told last. */
+interface RememberingCa {
+	report(identity: Identity, said: ReloadReport, signal: AbortSignal): Promise<void>;
+	knows(identity: Identity, outcome: ReloadReport['outcome']): boolean;
+}
+
+function rememberingCa(ca: Pick<CaClient, 'report'>): RememberingCa {
+	let last: string | undefined;
+	const about = ({ leaf }: Identity, outcome: ReloadReport['outcome']): string => `${leaf.serial} ${outcome}`;
+	return {
+		async report(identity, said, signal) {
+			await ca.report(identity, said, signal);
+			last = about(identity, said.outcome);
+		},
+		knows: (identity, outcome) => last === about(identity, outcome),
+	};
 }

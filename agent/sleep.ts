@@ -14,6 +14,14 @@ export const systemSleep: Sleep = async (milliseconds, signal) => {
 	}
 };
 
+/** Resolves when the signal is aborted, and at once when it is already. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve();
+		else signal.addEventListener('abort', () => resolve(), { once: true });
+	});
+}
+
 /** Timers stand still while a machine is suspended; the wall clock is looked at this often. */
 const LONGEST_STEP_MS = 60_000;
 

@@ -7,6 +7,7 @@ import type { AgentMode } from '#common/protocol/agent-file.ts';
 import type { WorkloadProfile } from '#common/protocol/messages.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
 import type { Format } from '#common/protocol/publication.ts';
+import type { ReloadOccasion } from '#common/protocol/reload.ts';
 
 /** The identity that a container is to be born with. */
 export interface ContainerIdentity {
@@ -38,6 +39,8 @@ export interface ContainerIdentity {
 	readonly agentMode?: AgentMode;
 	/** how the application takes up a new certificate: `signal:HUP`, `exec:nginx -s reload`, `http://127.0.0.1:8080/reload` */
 	readonly reload?: string;
+	/** `any` (default): when somebody was revoked, too; `certificate`: for a new certificate or trust bundle only */
+	readonly reloadOn?: ReloadOccasion;
 	/** where it serves it, to be looked at afterwards: `8443`, `postgres:5432` */
 	readonly port?: number | string;
 }
@@ -47,7 +50,7 @@ export interface ContainerIdentity {
  * @throws BirthmarkError `name-illegal`
  */
 export function identityLabels(identity: ContainerIdentity): Record<string, string> {
-	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, keyMode, formats, sizeBytes, inodes, caWay, agentMode, reload, port } = identity;
+	const { commonName, organizationalUnit, dnsNames = [], profile, lifetimeSeconds, uid, gid, directoryMode, keyMode, formats, sizeBytes, inodes, caWay, agentMode, reload, reloadOn, port } = identity;
 	const labels: Record<string, string | undefined> = {
 		'birthmark.cn': checkName('common name', commonName),
 		'birthmark.ou': organizationalUnit === undefined ? undefined : checkName('role', organizationalUnit),
@@ -64,6 +67,7 @@ export function identityLabels(identity: ContainerIdentity): Record<string, stri
 		'birthmark.ca': caWay,
 		'birthmark.agent': agentMode,
 		'birthmark.reload': reload,
+		'birthmark.reload-on': reloadOn,
 		'birthmark.port': port?.toString(),
 	};
 	return Object.fromEntries(Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== undefined));

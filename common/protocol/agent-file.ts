@@ -25,6 +25,8 @@ export interface AgentSettings {
 	readonly owner?: string;
 	/** how the application takes up a new certificate, see `reload.ts` */
 	readonly reload?: string;
+	/** for which changes, see `reload.ts` */
+	readonly reloadOn?: string;
 	/** where it serves it, see `reload.ts` */
 	readonly port?: string;
 }

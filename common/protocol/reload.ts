@@ -1,6 +1,7 @@
 /**
- * How an application takes up a new certificate, and where it shows which one it serves: the labels
- * `birthmark.reload` and `birthmark.port`, which reach the agent in `agent.json` as they were written.
+ * How an application takes up a new certificate, when else it is told, and where it shows which one it
+ * serves: the labels `birthmark.reload`, `birthmark.reload-on` and `birthmark.port`, which reach the agent in
+ * `agent.json` as they were written.
  * Plugin and agent read them by these same functions.
  */
 
@@ -16,6 +17,10 @@ export type Reload =
 	| { readonly way: 'exec'; readonly command: readonly [string, ...string[]] }
 	/** `POST` to the container itself */
 	| { readonly way: 'http'; readonly to: LocalAddress; readonly path: string };
+
+/** `any`: also for another revocation list; `certificate`: for another certificate or trust bundle only. */
+export const RELOAD_OCCASIONS = ['any', 'certificate'] as const;
+export type ReloadOccasion = (typeof RELOAD_OCCASIONS)[number];
 
 /** As the connection options of node:net name it. */
 export type LocalAddress = { readonly host: '127.0.0.1' | '::1'; readonly port: number } | { readonly socketPath: string };
@@ -59,6 +64,16 @@ export function parseReload(text: string, refuse: (why: string) => Error): Reloa
 		case 'http': return { way, ...parseLocalUrl(text, refuse) };
 		default: throw refuse('use signal:HUP, exec:PROGRAM ARGUMENTS or http://127.0.0.1:PORT/PATH');
 	}
+}
+
+/**
+ * @param text value of `birthmark.reload-on`
+ * @param refuse makes an error of a reason, half a sentence
+ */
+export function parseReloadOccasion(text: string, refuse: (why: string) => Error): ReloadOccasion {
+	const occasion = RELOAD_OCCASIONS.find((known) => known === text);
+	if (occasion === undefined) throw refuse(`use ${RELOAD_OCCASIONS.join(' or ')}`);
+	return occasion;
 }
 
 /**

@@ -9,12 +9,12 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote, roleOf } from '#common/protocol/names.ts';
 import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
 import { MAX_ID, parseFormats, parseKeyMode } from '#common/protocol/publication.ts';
-import { parseReload, parseServedAddress } from '#common/protocol/reload.ts';
+import { parseReload, parseReloadOccasion, parseServedAddress } from '#common/protocol/reload.ts';
 import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 export const COMMON_NAME_LABEL = 'birthmark.cn';
-const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.key-mode', 'birthmark.formats', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.port'] as const;
+const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.key-mode', 'birthmark.formats', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.reload-on', 'birthmark.port'] as const;
 type Label = (typeof LABELS)[number];
 
 const MAX_DNS_NAMES = 16;
@@ -133,15 +133,18 @@ function parsePublicationSettings(get: (name: Label) => string | undefined): Pic
 }
 
 /** The same for what the application does with a new certificate. */
-function parseReloadSettings(get: (name: Label) => string | undefined): Pick<AgentSettings, 'reload' | 'port'> {
+function parseReloadSettings(get: (name: Label) => string | undefined): Pick<AgentSettings, 'reload' | 'reloadOn' | 'port'> {
 	const reload = get('birthmark.reload');
+	const reloadOn = get('birthmark.reload-on');
 	const port = get('birthmark.port');
 	if (reload !== undefined) parseReload(reload, (why) => illegal('birthmark.reload', reload, why));
+	if (reloadOn !== undefined) parseReloadOccasion(reloadOn, (why) => illegal('birthmark.reload-on', reloadOn, why));
+	if (reloadOn !== undefined && reload === undefined) throw illegal('birthmark.reload-on', reloadOn, 'it says when birthmark.reload is done, which is missing');
 	if (port !== undefined) parseServedAddress(port, (why) => illegal('birthmark.port', port, why));
 	if (port !== undefined && get('birthmark.profile') === 'client') throw illegal('birthmark.port', port, 'a certificate of the profile client is not for servers');
 	const label = reload !== undefined ? 'birthmark.reload' : 'birthmark.port';
 	if ((reload ?? port) !== undefined && get('birthmark.agent') === 'node') throw illegal(label, (reload ?? port)!, 'with birthmark.agent=node nothing of ours runs in the container that could do it');
-	return { ...(reload !== undefined && { reload }), ...(port !== undefined && { port }) };
+	return { ...(reload !== undefined && { reload }), ...(reloadOn !== undefined && { reloadOn }), ...(port !== undefined && { port }) };
 }
 
 /** @throws BirthmarkError `label-missing`, `name-illegal` */

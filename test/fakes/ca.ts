@@ -287,9 +287,9 @@ function wholeSeconds(milliseconds: number): Date {
 	return new Date(Math.floor(milliseconds / 1000) * 1000);
 }
 
-/** The CRLs of root and intermediate, PEM, as the plugin puts them on the volume. */
-export function revocationLists(pki: FakePki, revokedSerials: readonly string[] = []): string {
-	const now = wholeSeconds(Date.now());
+/** The CRLs of root and intermediate, PEM, as the plugin puts them on the volume; good for a day. */
+export function revocationLists(pki: FakePki, revokedSerials: readonly string[] = [], madeAt = Date.now()): string {
+	const now = wholeSeconds(madeAt);
 	const dates = { thisUpdate: now, nextUpdate: new Date(now.getTime() + DAY_MS) };
 	const entries = revokedSerials.map((serial) => ({ serial, revokedAt: now, reason: 'cessationOfOperation' as const }));
 	const lists = [

@@ -16,7 +16,7 @@ import { AGENT, DIRECTORY, eventually, openWorld } from '../../support/world.ts'
 
 const world = openWorld();
 
-const NGINX_CONF = `
+const nginxConf = (more = ''): string => `
 user nginx;
 pid /tmp/nginx.pid;
 events {}
@@ -28,11 +28,14 @@ http {
 		ssl_certificate_key ${DIRECTORY}/identity.pem;
 		ssl_client_certificate ${DIRECTORY}/ca.crt;
 		ssl_verify_client on;
+		${more}
 		return 200 hello;
 	}
 }
 `;
-const NGINX = { Image: 'nginx:1.28', Entrypoint: ['sh', '-c'], Cmd: ['printf %s "$CONF" > /tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g "daemon off;"'], Env: [`CONF=${NGINX_CONF}`] };
+const nginx = (conf = nginxConf()) => ({ Image: 'nginx:1.28', Entrypoint: ['sh', '-c'], Cmd: ['printf %s "$CONF" > /tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g "daemon off;"'], Env: [`CONF=${conf}`] });
+/** A resumed session would skip the look at the list. */
+const CHECKS_LIST = `ssl_crl ${DIRECTORY}/crl.pem; ssl_verify_depth 3; ssl_session_cache off; ssl_session_tickets off;`;
 /** Who comes with the identity of the container is shown this one's serial number. */
 const WHAT_IS_SERVED = `openssl s_client -connect 127.0.0.1:8443 -cert ${DIRECTORY}/identity.pem -key ${DIRECTORY}/identity.pem < /dev/null 2> /dev/null | openssl x509 -noout -serial`;
 
@@ -72,27 +75,55 @@ async function start(t: ExecutionContext, labels: { reload: string; lifetimeSeco
 
 test('nginx is signalled after each renewal, serves the new certificate, and the CA knows', async (t) => {
 	t.timeout(180_000);
-	const nginx = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 12 }, NGINX);
-	const first = await nginx.until('it serves its first certificate', nginx.isVerified);
-	const later = await nginx.until('it serves a later one', (identity) => identity.renewals > first.renewals && nginx.isVerified(identity), 120);
+	const server = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 12 }, nginx());
+	const first = await server.until('it serves its first certificate', server.isVerified);
+	const later = await server.until('it serves a later one', (identity) => identity.renewals > first.renewals && server.isVerified(identity), 120);
 	t.like(later.reload, { verifiedSerial: later.serial });
-	const { stdout } = await world.exec(nginx.container, ['sh', '-c', WHAT_IS_SERVED]);
+	const { stdout } = await world.exec(server.container, ['sh', '-c', WHAT_IS_SERVED]);
 	const served = /^serial=([0-9A-F]+)$/m.exec(stdout)?.[1]?.toLowerCase();
-	const { identities } = JSON.parse((await world.birthmark(['show', nginx.name, '--json'])).stdout) as { identities: readonly Identity[] };
+	const { identities } = JSON.parse((await world.birthmark(['show', server.name, '--json'])).stdout) as { identities: readonly Identity[] };
 	t.true(identities.some(({ serial, renewals }) => serial === served && renewals >= later.renewals), `it serves ${served}`);
-	t.regex((await world.birthmark(['ls'])).stdout, new RegExp(`^${nginx.name} .* (?:verified|pending)$`, 'm'));
+	t.regex((await world.birthmark(['ls'])).stdout, new RegExp(`^${server.name} .* (?:verified|pending)$`, 'm'));
 });
 
 test('a command is run in the container, and what it leaves behind is reaped', async (t) => {
 	t.timeout(180_000);
-	const nginx = await start(t, { reload: 'exec:["sh","-c","(sleep 0.1 &); nginx -c /tmp/nginx.conf -s reload"]' }, NGINX);
-	const first = await nginx.until('it serves its first certificate', nginx.isVerified);
-	await nginx.renew();
-	await nginx.until('it serves the next one', (identity) => identity.serial !== first.serial && nginx.isVerified(identity));
+	const server = await start(t, { reload: 'exec:["sh","-c","(sleep 0.1 &); nginx -c /tmp/nginx.conf -s reload"]' }, nginx());
+	const first = await server.until('it serves its first certificate', server.isVerified);
+	await server.renew();
+	await server.until('it serves the next one', (identity) => identity.serial !== first.serial && server.isVerified(identity));
 	await eventually('no process is left unreaped', async () => {
-		const { stdout } = await world.exec(nginx.container, ['ps', '-o', 'stat,args']);
+		const { stdout } = await world.exec(server.container, ['ps', '-o', 'stat,args']);
 		return !/^Z|sleep/m.test(stdout);
 	});
+});
+
+test('nginx refuses a client that was revoked a moment ago, without a renewal, and goes on serving others', async (t) => {
+	t.timeout(180_000);
+	const network = await world.network(t);
+	const HostConfig = { NetworkMode: network.id };
+	const server = await start(t, { reload: 'signal:HUP' }, { ...nginx(nginxConf(CHECKS_LIST)), HostConfig });
+	const { serial } = await server.until('it serves its certificate', server.isVerified);
+	const { NetworkSettings } = await server.container.inspect();
+	const { IPAddress } = Object.values(NetworkSettings.Networks)[0]!;
+	const call = `curl --silent --show-error --cacert ${DIRECTORY}/ca.crt --cert ${DIRECTORY}/identity.pem --resolve ${server.name}:8443:${IPAddress} https://${server.name}:8443/`;
+	const client = async (command: string) => {
+		const commonName = world.name();
+		const container = await world.start(t, { commonName, organizationalUnit: 'web-api' }, { Image: 'nginx:1.28', Entrypoint: ['sh', '-c'], Cmd: [command], HostConfig });
+		await eventually('the client has an identity', async () => (await world.exec(container, ['test', '-e', `${DIRECTORY}/identity.pem`])).code === 0);
+		return { commonName, container, answer: async () => (await world.exec(container, ['sh', '-c', call])).stdout };
+	};
+	const other = await client(`while sleep 0.2; do ${call}; echo; done`);
+	const revoked = await client('exec sleep 600');
+	t.is(await revoked.answer(), 'hello');
+
+	t.is((await world.birthmark(['revoke', '--cn', revoked.commonName])).code, 0);
+	await eventually('it is refused', async () => (await revoked.answer()).includes('The SSL certificate error'));
+	t.like(await world.identity(server.name), { serial, renewals: 0, reload: { outcome: 'verified' } });
+	const answered = async (): Promise<string[]> => (await world.logs(other.container)).split('\n').filter((line) => line !== '');
+	const before = (await answered()).length;
+	await eventually('the other client is answered', async () => (await answered()).length > before + 2);
+	t.deepEqual([...new Set(await answered())], ['hello']);
 });
 
 test('an application that goes on serving the old certificate is seen by everybody, and told again until it obeys', async (t) => {

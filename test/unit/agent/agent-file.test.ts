@@ -8,8 +8,8 @@ import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
 test('what labels ask of the agent is in agent.json', (t) => {
 	const directory = tmpfsDirectory(t);
-	writeFileSync(join(directory, 'agent.json'), '{"version":1,"ca":{"way":"relay"},"settings":{"reload":"signal:HUP","port":"8443"}}');
-	t.deepEqual(readSettings(directory), { reload: 'signal:HUP', port: '8443' });
+	writeFileSync(join(directory, 'agent.json'), '{"version":1,"ca":{"way":"relay"},"settings":{"reload":"signal:HUP","reloadOn":"certificate","port":"8443"}}');
+	t.deepEqual(readSettings(directory), { reload: 'signal:HUP', reloadOn: 'certificate', port: '8443' });
 });
 
 test('an older plugin asks for nothing, and neither does none', (t) => {

@@ -1,5 +1,6 @@
 /** What is told, looked at and reported, and when; time is what the agent sleeps. */
 
+import { once } from 'node:events';
 import test from 'ava';
 import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import type { ReloadOutcome, ReloadReport } from '#common/protocol/messages.ts';
@@ -21,6 +22,10 @@ interface Script {
 	readonly turns?: number;
 	/** of the CA, at each report */
 	readonly deaf?: readonly (ErrorCode | undefined)[];
+	/** it is told of revocation lists */
+	readonly followsLists?: boolean;
+	/** pauses of five seconds and more end by nothing but a signal */
+	readonly hangs?: boolean;
 }
 
 /**
@@ -28,7 +33,7 @@ interface Script {
  *
  * @returns what happened, in its order, with the seconds at which it did
  */
-async function run(reloading: Reloading, births: readonly string[], stop: (events: readonly string[]) => boolean, { found = ['verified'], refused = [], turns = 0, deaf = [] }: Script = {}) {
+async function run(reloading: Reloading, births: readonly string[], stop: (events: readonly string[]) => boolean, { found = ['verified'], refused = [], turns = 0, deaf = [], followsLists = false, hangs = false }: Script = {}) {
 	const events: string[] = [];
 	const warnings: string[] = [];
 	const reports: ReloadReport[] = [];
@@ -52,11 +57,23 @@ async function run(reloading: Reloading, births: readonly string[], stop: (event
 		superseded = new AbortController();
 		before.abort();
 	};
+	let another = Promise.withResolvers<void>();
+	/** Another revocation list is there. */
+	const relist = () => {
+		another.resolve();
+		another = Promise.withResolvers<void>();
+	};
+	const list = {
+		due: (signal: AbortSignal) => Promise.race([another.promise, once(signal, 'abort').then(() => Promise.reject(signal.reason as Error))]),
+		reading: () => happened('reads'),
+	};
 	const ended = keepReloaded(reloading, end.signal, {
 		publications: { current: () => ({ identity: identity(current), superseded: superseded.signal }) },
 		random: () => 1,
+		...(followsLists && { list }),
 		async sleep(milliseconds, signal) {
 			if (signal.aborted) throw signal.reason;
+			if (hangs && milliseconds >= 5000) await once(signal, 'abort');
 			ms += milliseconds;
 			await new Promise(setImmediate);
 			if (signal.aborted) throw signal.reason;
@@ -85,7 +102,7 @@ async function run(reloading: Reloading, births: readonly string[], stop: (event
 		},
 		logger: { info: () => {}, warn: (message) => void warnings.push(message) },
 	});
-	return { events, warnings, reports, rotate, end, ended };
+	return { events, warnings, reports, rotate, relist, end, ended };
 
 	function t_is(one: unknown, other: unknown): void {
 		if (one !== other) throw new TypeError('another one was asked for');
@@ -106,6 +123,9 @@ async function quiet(events: readonly string[]): Promise<void> {
 test('labels that want nothing want nothing', (t) => {
 	t.is(reloadingFrom({}), undefined);
 	t.deepEqual(reloadingFrom({ reload: 'signal:HUP', port: '8443' }), BOTH);
+	t.deepEqual(reloadingFrom({ reload: 'signal:HUP', reloadOn: 'any' }), { reload: HUP });
+	t.deepEqual(reloadingFrom({ reload: 'signal:HUP', reloadOn: 'certificate' }), { reload: HUP, ignoresLists: true });
+	t.like(t.throws(() => reloadingFrom({ reload: 'signal:HUP', reloadOn: 'full moon' }), { instanceOf: BirthmarkError }), { code: 'config-invalid' });
 	t.like(t.throws(() => reloadingFrom({ reload: 'pigeon' }), { instanceOf: BirthmarkError }), { code: 'config-invalid' });
 	t.like(t.throws(() => reloadingFrom({ port: 'https' }), { instanceOf: BirthmarkError }), { code: 'config-invalid' });
 });
@@ -270,6 +290,58 @@ test('a CA that refuses to be told is not asked again', async (t) => {
 	const { events, ended, end } = await run(BOTH, ['1'], () => false, { deaf: ['certificate-revoked'] });
 	await quiet(events);
 	t.deepEqual(events, ['0 verified 1', '0 report verified']);
+	end.abort();
+	await ended;
+});
+
+test('for another revocation list the application is told and looked at as well, and the CA hears nothing that it knows', async (t) => {
+	const { events, reports, relist, ended, end } = await run(BOTH, ['1'], () => false, { followsLists: true, found: ['verified', 'verified', 'mismatch', 'verified'] });
+	await quiet(events);
+	relist();
+	await quiet(events);
+	relist();
+	await quiet(events);
+	t.deepEqual(events, ['0 verified 1', '0 report verified', '0 reads', '0 tell 1', '0 verified 1', '0 reads', '0 tell 1', '0 mismatch 1', '0 verified 1']);
+	t.is(reports.length, 1);
+	end.abort();
+	await ended;
+});
+
+test('one that cannot be told of a revocation list is told again, though it serves its certificate, and the CA knows', async (t) => {
+	const { events, reports, warnings, relist, ended, end } = await run(BOTH, ['1'], () => false, { followsLists: true, refused: ['it ignores SIGHUP', 'it ignores SIGHUP'] });
+	await quiet(events);
+	relist();
+	while (reports.length < 4) await tick();
+	t.deepEqual(reports.slice(1), [{ outcome: 'reload-failed', attempts: 1 }, { outcome: 'reload-failed', attempts: 2 }, { outcome: 'verified', attempts: 3 }]);
+	t.deepEqual(events.filter((event) => event.includes('tell')), ['0 tell 1', '5 tell 1', '15 tell 1']);
+	t.is(warnings[0], 'the application was not told of another revocation list: it ignores SIGHUP');
+	end.abort();
+	await ended;
+});
+
+test('a revocation list that changes does not wait until an application serves its certificate', async (t) => {
+	const { events, relist, rotate, ended, end } = await run(BOTH, ['1', '2'], () => false, { followsLists: true, found: ['verified', 'mismatch'], hangs: true });
+	await quiet(events);
+	rotate();
+	await quiet(events);
+	const before = count(events, 'tell');
+	relist();
+	await quiet(events);
+	t.is(before, 1);
+	t.is(count(events, 'tell'), 2);
+	end.abort();
+	await ended;
+});
+
+test('nobody is told of revocations before he listens, or without a certificate that was published anew', async (t) => {
+	const { events, relist, rotate, ended, end } = await run(BOTH, ['1', '2'], () => false, { followsLists: true, found: ['not-listening'], hangs: true });
+	await quiet(events);
+	relist();
+	await quiet(events);
+	t.is(count(events, 'tell'), 0);
+	rotate();
+	await quiet(events);
+	t.is(count(events, 'tell'), 1);
 	end.abort();
 	await ended;
 });

@@ -11,6 +11,8 @@ import { holds } from '../../../support/property.ts';
 interface Example {
 	readonly legal: readonly string[];
 	readonly illegal: readonly (readonly [value: string, sentence: RegExp])[];
+	/** what it means nothing without */
+	readonly beside?: Readonly<Record<string, string>>;
 }
 
 const EXAMPLES: Readonly<Record<string, Example>> = {
@@ -29,6 +31,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
 	'birthmark.ca': { legal: ['relay', 'network'], illegal: [['', /relay or network/], ['Relay', /relay or network/]] },
 	'birthmark.agent': { legal: ['exec', 'none', 'node'], illegal: [['', /exec, none, node/], ['yes', /exec, none, node/]] },
 	'birthmark.reload': { legal: ['signal:HUP', 'exec:nginx -s reload', 'http://127.0.0.1:8080/reload'], illegal: [['', /signal:/], ['signal:KILL', /signal/i], ['nginx', /signal:/]] },
+	'birthmark.reload-on': { legal: ['any', 'certificate'], illegal: [['', /any or certificate/], ['crl', /any or certificate/]], beside: { 'birthmark.reload': 'signal:HUP' } },
 	'birthmark.port': { legal: ['8443', '8443/api.example', 'postgres:5432'], illegal: [['', /8443/], ['0', /port/i], ['https', /8443/]] },
 };
 const AUTO = { commonName: 'shop-api-1' };
@@ -41,14 +44,14 @@ test('each label of the documentation has examples here', (t) => {
 	t.deepEqual(Object.keys(EXAMPLES).sort(), DOCUMENTED.toSorted());
 });
 
-for (const [label, { legal, illegal }] of Object.entries(EXAMPLES)) {
+for (const [label, { legal, illegal, beside }] of Object.entries(EXAMPLES)) {
 	test(`${label} takes ${legal.join(' and ')}`, (t) => {
-		for (const value of legal) t.notThrows(() => parse({ [label]: value }), value);
+		for (const value of legal) t.notThrows(() => parse({ ...beside, [label]: value }), value);
 	});
 
 	test(`${label} refuses anything else in a sentence that names it and says what to do`, (t) => {
 		for (const [value, sentence] of illegal) {
-			const error = t.throws(() => parse({ [label]: value }), { instanceOf: BirthmarkError }, value);
+			const error = t.throws(() => parse({ ...beside, [label]: value }), { instanceOf: BirthmarkError }, value);
 			t.true((['label-illegal', 'name-illegal'] satisfies ErrorCode[] as string[]).includes(error.code), error.code);
 			t.regex(error.message, sentence);
 			t.regex(error.message, new RegExp(error.code === 'label-illegal' ? `the label ${RegExp.escape(label)}=` : 'the (?:common name|role|DNS name) "'));
@@ -60,7 +63,7 @@ test('whatever a label says, it is taken or refused in one bounded sentence', (t
 	const value = fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 200 }), fc.constantFrom(...Object.values(EXAMPLES).flatMap(({ legal }) => legal)));
 	holds(t, 2000, fc.property(fc.constantFrom(...DOCUMENTED), value, (label, text) => {
 		try {
-			ok(parse({ [label]: text }));
+			ok(parse({ ...EXAMPLES[label]?.beside, [label]: text }));
 		} catch (error) {
 			ok(error instanceof BirthmarkError, String(error));
 			match(error.message, /^[^\n\r\u001b]{10,600}$/);

@@ -31,8 +31,8 @@ test('auto takes the name and the role that somebody vouches for, and labels tha
 
 test('every label is read', (t) => {
 	t.deepEqual(
-		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.key-mode': '0640', 'birthmark.formats': 'haproxy,der', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload' }),
-		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: { formats: 'haproxy,der', keyMode: '0640', reload: 'exec:nginx -s reload' } },
+		parse({ ...named, 'birthmark.dns': 'api.example.com, api,api', 'birthmark.profile': 'client', 'birthmark.ttl': '15m', 'birthmark.uid': '1000', 'birthmark.gid': '0', 'birthmark.mode': '750', 'birthmark.key-mode': '0640', 'birthmark.formats': 'haproxy,der', 'birthmark.size': '512k', 'birthmark.inodes': '64', 'birthmark.ca': 'network', 'birthmark.agent': 'none', 'birthmark.reload': 'exec:nginx -s reload', 'birthmark.reload-on': 'certificate' }),
+		{ names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: ['api.example.com', 'api'] }, profile: 'client', lifetimeSeconds: 900, uid: 1000, gid: 0, mode: 0o750, sizeBytes: 512 * 1024, inodes: 64, caWay: 'network', agentMode: 'none', settings: { formats: 'haproxy,der', keyMode: '0640', reload: 'exec:nginx -s reload', reloadOn: 'certificate' } },
 	);
 });
 
@@ -71,6 +71,8 @@ const refused: readonly (readonly [what: string, labels: Record<string, string>,
 	['a mode that lets all write', { ...named, 'birthmark.mode': '0707' }, 'label-illegal', /only the owner/],
 	['a mode that lets the group write', { ...named, 'birthmark.mode': '0770' }, 'label-illegal', /only the owner/],
 	['a signal that is none for a reload', { ...named, 'birthmark.reload': 'signal:KILL' }, 'label-illegal', /birthmark\.reload="signal:KILL" is not accepted: use one of the signals/],
+	['an occasion that is none for a reload', { ...named, 'birthmark.reload': 'signal:HUP', 'birthmark.reload-on': 'never' }, 'label-illegal', /birthmark\.reload-on="never" is not accepted: use any or certificate/],
+	['an occasion without a reload', { ...named, 'birthmark.reload-on': 'any' }, 'label-illegal', /birthmark\.reload is done, which is missing/],
 	['a port that is none', { ...named, 'birthmark.port': 'https' }, 'label-illegal', /birthmark\.port="https" is not accepted: use a port/],
 	['a port of a client', { ...named, 'birthmark.port': '8443', 'birthmark.profile': 'client' }, 'label-illegal', /not for servers/],
 	['a reload where no agent is', { ...named, 'birthmark.reload': 'signal:HUP', 'birthmark.agent': 'node' }, 'label-illegal', /birthmark\.agent=node/],
