@@ -1,8 +1,8 @@
 /**
  * What makes the agent harmless on the node: it runs beside a container, as that container's user, on a
- * directory that the container may write to. Links that are put there must lead nowhere else, so the
- * directory becomes the root of everything that this process can name (chroot(2)); then it gives up
- * being root, unless the container's user is root, too.
+ * directory that the container may write to. Links that are put there must lead nowhere else, so the directory
+ * becomes the root of everything that this process can name (chroot(2)). And it has no capability, also as root,
+ * which it has given up before its runtime began (start/confine.c).
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
@@ -22,7 +22,7 @@ export function confineToWorkingDirectory({ uid, gid }: Ids): void {
 	const native = loadNative();
 	if (native === undefined) throw unusable('only the compiled agent can confine itself');
 	try {
-		native.confine(uid, gid);
+		native.confine();
 	} catch (cause) {
 		throw unusable(cause instanceof Error && 'code' in cause ? `${String(cause.code)}: ${cause.message}` : String(cause));
 	}

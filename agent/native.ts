@@ -7,8 +7,8 @@ export interface Native {
 	endedChild(): number;
 	/** Waits for it, which returns at once when it has ended. */
 	reap(pid: number): void;
-	/** The working directory becomes the root, this user the only one. @throws Error whose `code` is the call that failed */
-	confine(uid: number, gid: number): void;
+	/** The working directory becomes the root, the user of the command line the only one (start/confine.c). @throws Error whose `code` is the call that failed */
+	confine(): void;
 	/** SIGIO comes once, after the next rename within this directory or into it, or new name in it, if it is open then (fcntl(2), F_NOTIFY). @throws Error whose `code` is `fcntl` */
 	noticeRename(directoryFd: number): void;
 }

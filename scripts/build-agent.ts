@@ -34,7 +34,8 @@ export interface Platform {
 
 const FOLDERS = { 'agent/bin': '/run/birthmark/bin', 'agent-image/bin': '/opt/birthmark/bin' } as const;
 const ENTRY = join(PROJECT, 'agent/main.ts');
-const START = ['start.c', 'calls.c'].map((name) => join(PROJECT, 'agent/start', name));
+const START = ['start.c', 'calls.c', 'confine.c'].map((name) => join(PROJECT, 'agent/start', name));
+const START_HEADER = join(PROJECT, 'agent/start/confine.h');
 const START_LIBRARY = 'libbirthmark-start.so';
 const EXECUTABLE = 'birthmark-agent';
 /** Bytecode starts in 8 ms instead of 20. An application's own .env and bunfig.toml are none of the agent's business. */
@@ -103,7 +104,7 @@ async function thisPlatform(steps: Steps): Promise<Platform> {
 async function contentStamp(steps: Steps, { target, runtime, libraries }: Platform): Promise<string> {
 	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
 	const hash = createHash('sha256').update(target).update(bundle.stdout).update(String(statSync(runtime).size));
-	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), ...START, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
+	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), ...START, START_HEADER, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
 	return hash.digest('hex');
 }
 

@@ -6,15 +6,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "confine.h"
 
 /* Of node_api.h, as much as is used; the executable exports these. */
 typedef struct napi_env__ *napi_env;
@@ -33,14 +33,10 @@ static napi_value fail(napi_env env, const char *what) {
 	return NULL;
 }
 
-static bool numbers(napi_env env, napi_callback_info info, size_t expected, uint32_t *result) {
-	napi_value arguments[2];
-	size_t count = expected;
-	if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) != 0 || count < expected) return false;
-	for (size_t index = 0; index < expected; index++) {
-		if (napi_get_value_uint32(env, arguments[index], &result[index]) != 0) return false;
-	}
-	return true;
+static bool number(napi_env env, napi_callback_info info, uint32_t *result) {
+	napi_value argument;
+	size_t count = 1;
+	return napi_get_cb_info(env, info, &count, &argument, NULL, NULL) == 0 && count >= 1 && napi_get_value_uint32(env, argument, result) == 0;
 }
 
 /* endedChild(): the id of a child that has ended and that nobody has waited for, 0 when there is none. */
@@ -57,33 +53,22 @@ static napi_value endedChild(napi_env env, napi_callback_info info) {
 /* reap(pid) */
 static napi_value reap(napi_env env, napi_callback_info info) {
 	uint32_t pid;
-	if (numbers(env, info, 1, &pid)) waitpid((pid_t)pid, NULL, WNOHANG);
+	if (number(env, info, &pid)) waitpid((pid_t)pid, NULL, WNOHANG);
 	return NULL;
 }
 
-/*
- * confine(uid, gid): makes the working directory the root of everything that can be named, and gives up
- * whatever rights the user does not have, in all threads. Throws with the name of the call that failed.
- */
+/* confine(): makes the working directory the root of everything that can be named, the user of the command line the only one. Throws with the name of the call that failed. */
 static napi_value confine(napi_env env, napi_callback_info info) {
-	uint32_t user[2];
-	errno = EINVAL;
-	if (!numbers(env, info, 2, user)) return fail(env, "arguments");
-	if (chroot(".") != 0 || chdir("/") != 0) return fail(env, "chroot");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(env, "prctl");
-	if (setgroups(0, NULL) != 0) return fail(env, "setgroups");
-	if (setresgid(user[1], user[1], user[1]) != 0) return fail(env, "setgid");
-	if (setresuid(user[0], user[0], user[0]) != 0) return fail(env, "setuid");
-	/* Whatever keeps this process busy: none outlives the plugin. A change of the user would undo it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return fail(env, "prctl");
-	return NULL;
+	(void)info;
+	const char *call;
+	return confineToWorkingDirectory(&call) ? NULL : fail(env, call);
 }
 
 /* noticeRename(directory): SIGIO comes once, after the next rename within the directory of this descriptor or into it. Throws without. */
 static napi_value noticeRename(napi_env env, napi_callback_info info) {
 	uint32_t directory;
 	errno = EINVAL;
-	if (!numbers(env, info, 1, &directory)) return fail(env, "arguments");
+	if (!number(env, info, &directory)) return fail(env, "arguments");
 	if (fcntl((int)directory, F_NOTIFY, DN_RENAME | DN_CREATE) != 0) return fail(env, "fcntl");
 	return NULL;
 }

@@ -60,6 +60,18 @@ test.serial('a static program from scratch, without network, finds its identity 
 	t.deepEqual(agents(), []);
 });
 
+test.serial('of a container whose user is root the agent is root without a capability, in none of its threads', async (t) => {
+	const before = agents(0);
+	await world.start(t, { commonName: world.name(), organizationalUnit: 'web-api', agentMode: 'node' }, { ...SCRATCH, User: '' });
+	const [agent] = agents(0).filter((pid) => !before.includes(pid));
+	t.truthy(agent);
+	for (const thread of readdirSync(`/proc/${agent}/task`)) {
+		const status = readFileSync(`/proc/${agent}/task/${thread}/status`, 'utf8');
+		t.deepEqual([...status.matchAll(/^Cap(?:Inh|Prm|Eff|Bnd|Amb):\t(.*)$/gm)].map(([, set]) => set), Array.from({ length: 5 }, () => '0'.repeat(16)));
+		t.regex(status, /^NoNewPrivs:\t1$/m);
+	}
+});
+
 test.serial('by the label alone, without a mount, it is the same', async (t) => {
 	const name = world.name();
 	const labels = { 'birthmark.cn': name, 'birthmark.ou': 'web-api', 'birthmark.agent': 'node' };

@@ -20,11 +20,12 @@ import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 const build = fileURLToPath(new URL('../../../build/agent', import.meta.url));
 const canRun = existsSync(build) && process.getuid!() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
 const test = canRun ? anyTest : anyTest.skip;
-const MOUNT = 'mount -t tmpfs tmpfs /run && mkdir /run/birthmark && mount --bind "$1" /run/birthmark && shift && exec env -i "$@"';
+/** As in the plugin: behind a link, in a root file system through which nobody but root can walk. */
+const MOUNT = 'mount -t tmpfs -o mode=0700 tmpfs /run && mkdir /run/birthmark /run/agent && mount --bind "$1/bin" /run/agent && ln -s /run/agent /run/birthmark/bin && shift && exec env -i "$@"';
 const [UID, GID] = [12_345, 12_346];
 
-/** A CA, a container's directory with a token of api01 in it, and a relay. */
-async function world(t: ExecutionContext) {
+/** A CA, the directory of a container of this user with a token of api01 in it, and a relay. */
+async function world(t: ExecutionContext, [uid, gid] = [UID, GID]) {
 	const ca = await startCa(t);
 	const node = await ca.join('host1');
 	const { id } = await ca.authorize(node, { commonName: 'api01' });
@@ -34,19 +35,28 @@ async function world(t: ExecutionContext) {
 	const relay = await openRelay({ targets: () => [{ host: '127.0.0.1', port: ca.port }], pool: createRelayPool(), logger: silentLogger }, directory);
 	t.teardown(() => relay.close());
 	writeFileSync(join(directory, 'agent.json'), JSON.stringify({ version: 1, ca: { way: 'relay' } }));
-	const give = (token: string): Promise<void> => writeVolumeFile(directory, 'token', token, 0o400, { uid: UID, gid: GID });
+	const give = (token: string): Promise<void> => writeVolumeFile(directory, 'token', token, 0o400, { uid, gid });
 	await give(await ca.mint(node, id));
-	chownSync(directory, UID, GID);
+	chownSync(directory, uid, gid);
 	// As the directories of the plugin: nobody but root gets through by a path.
 	chmodSync(outside, 0o700);
 	return { ca, node, directory, outside };
 }
 
 /** In a mount namespace in which it lies where its loader is looked for. */
-function keep(t: ExecutionContext, cwd: string): ChildProcess & { readonly stdout: NodeJS.ReadableStream; readonly stderr: NodeJS.ReadableStream } {
-	const child = spawn('unshare', ['--mount', 'sh', '-c', MOUNT, 'sh', build, AGENT_PATH, 'keep', '--as', `${UID}:${GID}`], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+function keep(t: ExecutionContext, cwd: string, user = `${UID}:${GID}`): ChildProcess & { readonly stdout: NodeJS.ReadableStream; readonly stderr: NodeJS.ReadableStream } {
+	const child = spawn('unshare', ['--mount', 'sh', '-c', MOUNT, 'sh', build, AGENT_PATH, 'keep', '--as', user], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
 	t.teardown(() => child.kill('SIGKILL'));
 	return child;
+}
+
+/** What its threads may do, all together. */
+function rightsOf(pid: number) {
+	const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'));
+	const values = (name: string) => threads.map((status) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)![1]!);
+	const same = (name: string): string => [...new Set(values(name).flatMap((value) => value.split('\t')))].join();
+	const capabilities = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].flatMap(values).reduce((all, set) => all | BigInt(`0x${set}`), 0n);
+	return { uid: Number(same('Uid')), gid: Number(same('Gid')), groups: same('Groups').trim(), capabilities, noNewPrivileges: same('NoNewPrivs') };
 }
 
 test('the agent of a container without one enrols as the user of that container, renews on demand and ends with the plugin', async (t) => {
@@ -56,10 +66,7 @@ test('the agent of a container without one enrols as the user of that container,
 	const first = readIdentity(directory)!.leaf;
 	t.regex(first.subject, /CN=api01/);
 	t.like(statSync(join(directory, 'tls.key')), { uid: UID, gid: GID });
-	const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-	t.regex(status, new RegExp(`^Uid:\\s+${UID}\\s+${UID}\\s+${UID}\\s+${UID}$`, 'm'));
-	t.regex(status, /^Groups:\s*$/m);
-	t.regex(status, /^CapEff:\s+0{16}$/m);
+	t.deepEqual(rightsOf(child.pid!), { uid: UID, gid: GID, groups: '', capabilities: 0n, noNewPrivileges: '1' });
 	t.is(statSync(`/proc/${child.pid}/root`).ino, statSync(directory).ino, 'its root is the directory of the container');
 
 	const watcher = watch(directory);
@@ -69,6 +76,29 @@ test('the agent of a container without one enrols as the user of that container,
 	t.deepEqual(readdirSync(outside), ['volume']);
 	child.stdin!.end();
 	await once(child, 'exit');
+});
+
+test('of a container whose user is root it is root without a single capability, in none of its threads', async (t) => {
+	const { directory } = await world(t, [0, 0]);
+	const child = keep(t, directory, '0:0');
+	t.is(String((await once(child.stdout, 'data'))[0]), 'ready\n');
+	t.deepEqual(rightsOf(child.pid!), { uid: 0, gid: 0, groups: '', capabilities: 0n, noNewPrivileges: '1' });
+	t.is(statSync(`/proc/${child.pid}/root`).ino, statSync(directory).ino);
+	t.is(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8'), '', 'whoever confined it is gone');
+});
+
+test('whoever may not give up rights, or is told of no user that there is, keeps no identity', async (t) => {
+	const { directory } = await world(t);
+	for (const [command, why] of [[['setpriv', '--bounding-set', '-setpcap', build], /capbset: Operation not permitted/], [[], /arguments: Invalid argument/]] as const) {
+		const user = command.length > 0 ? `${UID}:${GID}` : '4294967295:0';
+		const child = spawn('unshare', ['--mount', 'sh', '-c', MOUNT, 'sh', build, ...command.slice(0, -1), AGENT_PATH, 'keep', '--as', user], { cwd: directory, stdio: ['pipe', 'pipe', 'pipe'] });
+		t.teardown(() => child.kill('SIGKILL'));
+		const lines: string[] = [];
+		createInterface({ input: child.stderr }).on('line', (line) => lines.push(line));
+		t.deepEqual((await once(child, 'close'))[0], 78);
+		t.regex(lines.at(-1)!, /^birthmark: the agent could not be confined to the identity directory .* \[directory-unusable\]$/);
+		t.regex(lines.at(-1)!, why);
+	}
 });
 
 test('links that a container puts into its directory lead the agent nowhere else', async (t) => {
