@@ -166,8 +166,8 @@ const volumes: IdentityVolumes = new IdentityVolumes({
 	newStartId: () => randomBytes(16).toString('hex'),
 	logger,
 });
-const revocationLists = startRevocationLists({ ca, isWanted: () => volumes.mountedCount() > 0, onChange: (text) => volumes.writeRevocationList(text), logger });
-const renewalDemands = watchRenewalDemands({ ca, isWanted: () => volumes.mountedCount() > 0, onDemand: (demand) => volumes.demandRenewal(demand), logger });
+const revocationLists = startRevocationLists({ ca, isWanted: () => volumes.mountedCount() > 0, onChange: (text) => void volumes.writeRevocationList(text), logger });
+const renewalDemands = watchRenewalDemands({ ca, isWanted: () => volumes.mountedCount() > 0, onDemand: (demand) => void volumes.demandRenewal(demand), logger });
 const outbox = startOutbox({ records, ca, onDelivered: revocationLists.wake, logger });
 const sweep = startSweep({ records, engine, volumes, now: () => performance.now(), logger });
 const membership = startMembership({

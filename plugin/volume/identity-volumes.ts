@@ -14,6 +14,7 @@ import type { IdentityRecord, Records } from '../records.ts';
 import { agentFileOf } from './agent-file.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import type { Keepers } from './keepers.ts';
+import { createNotices, type Notices } from './notices.ts';
 import type { Relay } from './relay.ts';
 import { createStartTokens, type StartTokens } from './start-tokens.ts';
 import type { Tmpfs } from './tmpfs.ts';
@@ -48,6 +49,9 @@ export interface IdentityVolumesDeps {
 	readonly logger: Logger;
 }
 
+/** The engine waits two minutes for a mount and leaves what comes later behind. From its question on, of which a token may take all but the last. */
+const START_MS = 115_000;
+const AFTER_TOKEN_MS = 15_000;
 /** The runtime says when a start is over; it may be killed before. Until then a container may still be in the making. */
 const RUNTIME_SETTLE_MS = 60_000;
 /** By which the records know that the runtime has what a volume would be mounted for. */
@@ -67,11 +71,13 @@ export class IdentityVolumes {
 	readonly #now: () => number;
 	readonly #lock = createKeyedLock();
 	readonly #tokens: StartTokens;
+	readonly #notices: Notices;
 
 	constructor(deps: IdentityVolumesDeps) {
 		this.#deps = deps;
 		this.#now = deps.now ?? (() => performance.now());
 		this.#tokens = createStartTokens({ ...deps, prove: () => this.#prove() });
+		this.#notices = createNotices({ lock: this.#lock, isMounted: (volume) => this.#mounted.has(volume), path: (volume) => deps.tmpfs.path(volume), logger: deps.logger });
 	}
 
 	/**
@@ -84,11 +90,12 @@ export class IdentityVolumes {
 	 */
 	mount(volume: string, mountId: string): Promise<string> {
 		const { records, tmpfs } = this.#deps;
+		const deadline = this.#now() + START_MS;
 		return this.#lock(volume, async () => {
 			const identity = records.identity(volume);
 			const isRunning = identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) ? await this.#isRunning(identity) : false;
 			if (isRunning) records.hold(volume, mountId);
-			else await this.#begin({ volume, delivery: 'volume' }, mountId, isRunning === null ? null : await this.#prove());
+			else await this.#begin({ volume, delivery: 'volume' }, mountId, isRunning === null ? null : await this.#prove(), deadline);
 			return tmpfs.path(volume);
 		});
 	}
@@ -100,8 +107,9 @@ export class IdentityVolumes {
 	 * @throws BirthmarkError with everything undone
 	 */
 	startByRuntime(containerId: string): Promise<StartedIdentity> {
+		const deadline = this.#now() + START_MS;
 		return this.#lock(containerId, async () => {
-			const started = await this.#begin({ volume: containerId, delivery: 'runtime' }, RUNTIME_HOLD, await this.#prove());
+			const started = await this.#begin({ volume: containerId, delivery: 'runtime' }, RUNTIME_HOLD, await this.#prove(), deadline);
 			this.#givenAt.set(containerId, this.#now());
 			return started;
 		});
@@ -216,27 +224,15 @@ export class IdentityVolumes {
 		return this.#tokens.waitingCount();
 	}
 
-	/** Replaces the revocation list in every mounted volume; a full or spoilt volume is its container's own loss. */
-	async writeRevocationList(text: string): Promise<void> {
-		const { tmpfs, logger } = this.#deps;
-		const write = async (volume: string): Promise<void> => {
-			if (this.#mounted.has(volume)) await writeVolumeFile(tmpfs.path(volume), VolumeFile.revocationList, text, 0o444);
-		};
-		// Under the lock: what is written after the unmount would lie on the disk.
-		const writes = [...this.#mounted].map((volume) =>
-			this.#lock(volume, () => write(volume)).catch((error: unknown) => logger.debug('the revocation list could not be written', { volume, error })),
-		);
-		await Promise.all(writes);
+	/** Replaces the revocation list in every mounted volume. Never rejects. */
+	writeRevocationList(text: string): Promise<void> {
+		return this.#notices.revocationList(this.#mounted, text);
 	}
 
-	/** Tells the agent which certificate it is to renew now; one that cannot be told hears of it from the CA. */
-	async demandRenewal({ authorizationId, serial }: NodeDemands['demands'][number]): Promise<void> {
-		const { records, tmpfs, logger } = this.#deps;
-		const volume = records.identities().find((identity) => identity.authorizationId === authorizationId)?.volume;
-		if (volume === undefined) return;
-		await this.#lock(volume, async () => {
-			if (this.#mounted.has(volume)) await writeVolumeFile(tmpfs.path(volume), VolumeFile.rotate, `${serial}\n`, 0o444);
-		}).catch((error: unknown) => logger.warn('an agent could not be told to renew', { volume, authorizationId, serial, error }));
+	/** Tells the agent which certificate it is to renew now. Never rejects. */
+	async demandRenewal(demand: NodeDemands['demands'][number]): Promise<void> {
+		const volume = this.#deps.records.identities().find(({ authorizationId }) => authorizationId === demand.authorizationId)?.volume;
+		if (volume !== undefined) await this.#notices.renewal(volume, demand);
 	}
 
 	/** Stops relaying and renewing; mounts stay for the containers that run. */
@@ -270,7 +266,7 @@ export class IdentityVolumes {
 	}
 
 	/** @param proof null while the engine starts */
-	async #begin(holder: Holder, mountId: string, proof: true | null): Promise<StartedIdentity> {
+	async #begin(holder: Holder, mountId: string, proof: true | null, deadline: number): Promise<StartedIdentity> {
 		const { records, bindTask } = this.#deps;
 		const { volume, delivery } = holder;
 		let identity = records.identity(volume);
@@ -279,10 +275,10 @@ export class IdentityVolumes {
 		if (identity?.delivery !== delivery) throw neverAuthorized(delivery);
 		// The engine itself starts and cannot tell whose it is; what it starts has run before, so it had its turn.
 		if (proof !== null) identity = await whoStarts({ ...this.#deps, forget: (containerId) => this.#forget(volume, containerId) }, identity);
-		return { ...identity, startId: await this.#start(identity, mountId) };
+		return { ...identity, startId: await this.#start(identity, mountId, deadline) };
 	}
 
-	async #start(identity: IdentityRecord, mountId: string): Promise<string> {
+	async #start(identity: IdentityRecord, mountId: string, deadline: number): Promise<string> {
 		const { records, tmpfs, ca, keepers, revocationList, trustBundle, caUrls, newStartId, onEnded, logger } = this.#deps;
 		const { volume, authorizationId, commonName, caWay, agentMode } = identity;
 		const startId = newStartId();
@@ -290,7 +286,7 @@ export class IdentityVolumes {
 		onEnded();
 		try {
 			await this.#tearDown(volume);
-			const token = await this.#tokens.ask(identity, startId);
+			const token = await this.#tokens.ask(identity, startId, deadline - AFTER_TOKEN_MS - this.#now());
 			await tmpfs.mount(volume, identity);
 			this.#mounted.add(volume);
 			if (caWay === 'relay') await this.#openRelay(volume);
@@ -300,7 +296,7 @@ export class IdentityVolumes {
 			// Read only now: a list that changes from here on is written into every mounted volume.
 			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);
 			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
-			if (agentMode === 'node') await keepers.start(identity, directory);
+			if (agentMode === 'node') await keepers.start(identity, directory, deadline - this.#now());
 			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
 			return startId;
 		} catch (error) {

@@ -22,6 +22,7 @@ export const AGENT = join(IDENTITY_DIRECTORY, VolumeFile.agentDirectory, 'birthm
 /** How long it may try to reach the CA at the birth, and until it must have said that the identity is there. */
 const ENROL_SECONDS = 20;
 const READY_MS = 30_000;
+const LAST_WORDS_MS = 5_000;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 300_000;
 const SENTENCE = /^birthmark: (.*) \[([a-z-]+)\]$/;
@@ -57,9 +58,10 @@ export interface Keepers {
 	 * Resolves when the identity is in place, and is kept renewed from then on.
 	 *
 	 * @param directory the container's tmpfs, with a token in it
+	 * @param withinMs how long the engine goes on waiting
 	 * @throws BirthmarkError what the agent says; nothing runs then
 	 */
-	start(identity: Kept, directory: string): Promise<void>;
+	start(identity: Kept, directory: string, withinMs: number): Promise<void>;
 	/** Takes up an identity that is there, or is to be tried for again and again. */
 	resume(identity: Kept, directory: string): void;
 	/** Resolves when nothing runs any more for this volume. */
@@ -70,10 +72,10 @@ export interface Keepers {
 export function createKeepers({ logger, agent = AGENT, readyMs = READY_MS, firstRetryMs = FIRST_RETRY_MS }: KeepersDeps): Keepers {
 	const kept = new Map<string, Entry>();
 
-	function begin({ volume, commonName, uid, gid }: Kept, directory: string): Run {
+	function begin({ volume, commonName, uid, gid }: Kept, directory: string, enrolSeconds = ENROL_SECONDS): Run {
 		let child: ChildProcessWithoutNullStreams;
 		try {
-			child = startProcess(agent, ['keep', '--as', `${uid}:${gid}`, '--timeout', String(ENROL_SECONDS)], directory);
+			child = startProcess(agent, ['keep', '--as', `${uid}:${gid}`, '--timeout', String(enrolSeconds)], directory);
 		} catch (error) {
 			return neverRan(error);
 		}
@@ -121,11 +123,13 @@ export function createKeepers({ logger, agent = AGENT, readyMs = READY_MS, first
 	};
 
 	return {
-		async start(identity, directory) {
+		async start(identity, directory, withinMs) {
 			await stop(identity.volume);
-			const run = begin(identity, directory);
+			const limitMs = Math.min(readyMs, withinMs);
+			// What it says at its own end tells more.
+			const run = begin(identity, directory, Math.max(1, Math.min(ENROL_SECONDS, Math.floor((limitMs - LAST_WORDS_MS) / 1000))));
 			const waiting = new AbortController();
-			const late = sleep(readyMs, false, { signal: waiting.signal }).catch(() => false);
+			const late = sleep(limitMs, false, { signal: waiting.signal }).catch(() => false);
 			const isReady = await Promise.race([run.ready, run.ended.then(() => false), late]).finally(() => waiting.abort());
 			if (isReady) return watch(identity, directory, run);
 			await run.end();

@@ -18,8 +18,8 @@ export interface RenewalDemandsDeps {
 	readonly ca: { renewalDemands(after: number, waitSeconds: number): Promise<NodeDemands> };
 	/** are there volumes to write to? */
 	readonly isWanted: () => boolean;
-	/** The certificate of this serial number is to be renewed now. */
-	readonly onDemand: (demand: NodeDemands['demands'][number]) => Promise<void>;
+	/** The certificate of this serial number is to be renewed now. Not waited for: an agent that cannot be told now must not hold up the others. */
+	readonly onDemand: (demand: NodeDemands['demands'][number]) => void;
 	readonly logger: Pick<Logger, 'debug' | 'info'>;
 	readonly intervalMs?: number;
 }
@@ -44,7 +44,7 @@ export function watchRenewalDemands({ ca, isWanted, onDemand, logger, intervalMs
 			if (demands.length > 0) logger.info('renewal demanded', { count: demands.length });
 			for (let start = 0; start < demands.length && !closed; start += TOLD_AT_ONCE) {
 				if (start > 0) await sleep(intervalMs);
-				await Promise.all(demands.slice(start, start + TOLD_AT_ONCE).map(onDemand));
+				demands.slice(start, start + TOLD_AT_ONCE).forEach(onDemand);
 			}
 			after = number;
 			retryMs = intervalMs;

@@ -10,7 +10,8 @@ export interface RevocationListsDeps {
 	readonly ca: { revocationList(etag?: string): Promise<RevocationList | undefined> };
 	/** are there volumes to write to? */
 	readonly isWanted: () => boolean;
-	readonly onChange: (text: string) => Promise<void>;
+	/** not waited for: one volume that cannot be written now must not keep the next list from the others */
+	readonly onChange: (text: string) => void;
 	readonly logger: Pick<Logger, 'debug'>;
 }
 
@@ -38,7 +39,7 @@ export function startRevocationLists({ ca, isWanted, onChange, logger }: Revocat
 		const newest = await ca.revocationList(known?.etag);
 		if (!newest || newest.text === known?.text) return;
 		known = newest;
-		await onChange(newest.text);
+		onChange(newest.text);
 	}
 
 	function again(): void {

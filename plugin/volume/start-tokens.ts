@@ -21,8 +21,12 @@ export interface StartTokensDeps {
 }
 
 export interface StartTokens {
-	/** Waits for a CA that is away until the grace is over; then its revocation list is known as well. @throws BirthmarkError */
-	ask(identity: IdentityRecord, startId: string): Promise<string>;
+	/**
+	 * Waits for a CA that is away until the grace is over, `withinMs` at most; then its revocation list is known as well.
+	 *
+	 * @throws BirthmarkError
+	 */
+	ask(identity: IdentityRecord, startId: string, withinMs: number): Promise<string>;
 	/** How many starts wait for a CA that is away. */
 	waitingCount(): number;
 }
@@ -40,9 +44,9 @@ export function createStartTokens({ records, ca, revocationList, prove, startGra
 	}
 
 	return {
-		async ask(identity, startId) {
+		async ask(identity, startId, withinMs) {
 			if (waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
-			const deadline = performance.now() + startGraceMs;
+			const deadline = performance.now() + Math.min(startGraceMs, withinMs);
 			try {
 				for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
 					try {

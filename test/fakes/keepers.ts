@@ -7,8 +7,11 @@ export class FakeKeepers implements Keepers {
 	readonly running = new Set<string>();
 	/** what is thrown instead of the next start */
 	failure: Error | undefined;
+	/** how long the last start had */
+	withinMs: number | undefined;
 
-	async start({ volume }: Parameters<Keepers['start']>[0]): Promise<void> {
+	async start(...[{ volume }, , withinMs]: Parameters<Keepers['start']>): Promise<void> {
+		this.withinMs = withinMs;
 		const { failure } = this;
 		this.failure = undefined;
 		if (failure) throw failure;

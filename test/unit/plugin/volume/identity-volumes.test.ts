@@ -127,6 +127,31 @@ test('a start ends when the agent that the node runs gets no identity', async (t
 	t.is(records.identity(VOLUME)?.startId, undefined);
 });
 
+test('a start that had to wait leaves its agent what is left of the two minutes in which the engine wants an answer', async (t) => {
+	let ms = 0;
+	const it = world(t, { startGraceMs: 100_000, now: () => ms });
+	it.records.removeVolume(VOLUME);
+	it.records.addIdentity({ ...IDENTITY, agentMode: 'node' });
+	const mint = it.ca.mintToken.bind(it.ca);
+	it.ca.mintToken = (id, request) => {
+		ms += 100_000;
+		return mint(id, request);
+	};
+	await it.volumes.mount(VOLUME, 'm1');
+	t.is(it.keepers.withinMs, 15_000);
+});
+
+test('a start that came to its turn late does not wait for the CA longer than the engine does for it', async (t) => {
+	let ms = 0;
+	const { volumes, ca } = world(t, {
+		startGraceMs: 3_600_000,
+		now: () => ms,
+		enforcement: { prove: async () => ((ms += 101_000), true), problem: () => undefined, engineAnswered: () => true },
+	});
+	ca.failure = new BirthmarkError('ca-unavailable');
+	await t.throwsAsync(volumes.mount(VOLUME, 'm1'), { code: 'ca-unavailable' });
+});
+
 test('after a restart of the plugin the agents that the node runs are started again, and no others', async (t) => {
 	const it = world(t);
 	await it.volumes.mount(VOLUME, 'm1');

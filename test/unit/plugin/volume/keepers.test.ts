@@ -46,7 +46,7 @@ const STAYS = 'echo ready; exec cat';
 
 test('the agent is started as the user of the container, in its directory, and is ready before the start goes on', async (t) => {
 	const { keepers, directory, runs, pids } = world(t, STAYS);
-	await keepers.start(IDENTITY, directory);
+	await keepers.start(IDENTITY, directory, 60_000);
 	t.regex(runs()[0]!, /^\d+ keep --as 1000:1001 --timeout \d+$/);
 	t.true(isAlive(pids()[0]!));
 	await keepers.stop(IDENTITY.volume);
@@ -56,32 +56,45 @@ test('the agent is started as the user of the container, in its directory, and i
 test('it has nothing of the environment of the plugin', async (t) => {
 	process.env['JOIN_TOKEN_OF_TEST'] = 'secret';
 	const { keepers, directory } = world(t, `env > environment; ${STAYS}`);
-	await keepers.start(IDENTITY, directory);
+	await keepers.start(IDENTITY, directory, 60_000);
 	t.notRegex(readFileSync(join(directory, 'environment'), 'utf8'), /secret/);
 });
 
 test('an agent that gets no identity ends the start with its own sentence and code', async (t) => {
 	const { keepers, directory, runs } = world(t, 'echo "birthmark: the token is past its time [token-expired]" >&2; exit 77');
-	await t.throwsAsync(keepers.start(IDENTITY, directory), { code: 'token-expired', message: /the token is past its time/ });
+	await t.throwsAsync(keepers.start(IDENTITY, directory, 60_000), { code: 'token-expired', message: /the token is past its time/ });
 	await setImmediate();
 	t.is(runs().length, 1);
 });
 
 test('an agent that says nothing in time is ended', async (t) => {
 	const { keepers, directory, pids } = world(t, 'exec cat', { readyMs: 50 });
-	await t.throwsAsync(keepers.start(IDENTITY, directory), { code: 'mount-failed' });
+	await t.throwsAsync(keepers.start(IDENTITY, directory, 60_000), { code: 'mount-failed' });
 	t.false(pids().some(isAlive));
+});
+
+test('an agent ends before the engine goes on without it, and has said why', async (t) => {
+	const { keepers, directory, runs } = world(t, STAYS);
+	const timeouts: (string | undefined)[] = [];
+	for (const withinMs of [60_000, 12_500, 3_000]) {
+		await keepers.start(IDENTITY, directory, withinMs);
+		timeouts.push(/--timeout (\d+)$/.exec(runs().at(-1)!)?.[1]);
+	}
+	t.deepEqual(timeouts, ['20', '7', '1']);
+	const silent = world(t, 'exec cat');
+	await t.throwsAsync(silent.keepers.start(IDENTITY, silent.directory, 50), { code: 'mount-failed' });
+	t.false(silent.pids().some(isAlive));
 });
 
 test('a plugin without an agent says so', async (t) => {
 	const { directory } = world(t, '');
 	const keepers = createKeepers({ logger: { info: () => undefined, warn: () => undefined }, agent: '/nonexistent/agent' });
-	await t.throwsAsync(keepers.start(IDENTITY, directory), { code: 'mount-failed', message: /ENOENT/ });
+	await t.throwsAsync(keepers.start(IDENTITY, directory, 60_000), { code: 'mount-failed', message: /ENOENT/ });
 });
 
 test('one that dies is started again', async (t) => {
 	const { keepers, directory, pids, started, warned } = world(t, STAYS);
-	await keepers.start(IDENTITY, directory);
+	await keepers.start(IDENTITY, directory, 60_000);
 	process.kill(pids()[0]!, 'SIGKILL');
 	await started(2);
 	t.regex(warned[0]!.message, /started again/);
@@ -105,14 +118,14 @@ test('one that never comes far is tried again more and more seldom, until it is 
 
 test('another start of the same volume ends the one before', async (t) => {
 	const { keepers, directory, pids } = world(t, STAYS);
-	await keepers.start(IDENTITY, directory);
-	await keepers.start(IDENTITY, directory);
+	await keepers.start(IDENTITY, directory, 60_000);
+	await keepers.start(IDENTITY, directory, 60_000);
 	t.deepEqual(pids().map(isAlive), [false, true]);
 });
 
 test('what it logs is in the log of the plugin', async (t) => {
 	const { keepers, directory, warned } = world(t, `echo '{"level":"warn","message":"renewal failed"}' >&2; ${STAYS}`);
-	await keepers.start(IDENTITY, directory);
+	await keepers.start(IDENTITY, directory, 60_000);
 	await keepers.stop(IDENTITY.volume);
 	t.is(warned[0]!.fields?.reason, 'renewal failed');
 });
@@ -129,7 +142,7 @@ test('a plugin that has no descriptors left says so, tries again, and does not e
 		const keepers = createKeepers({ logger: { info() {}, warn: (message, { reason }) => failed.resolve(reason) }, agent: ${JSON.stringify(join(directory, 'agent.sh'))}, firstRetryMs: 5 });
 		console.log('begins');
 		try { for (;;) held.push(openSync('/dev/null')); } catch {}
-		const [code] = await Promise.all([keepers.start(identity, '/').catch((error) => error.code), keepers.resume(identity, '/')]);
+		const [code] = await Promise.all([keepers.start(identity, '/', 60_000).catch((error) => error.code), keepers.resume(identity, '/')]);
 		const reason = await failed.promise;
 		await keepers.close();
 		held.forEach(closeSync);

@@ -4,7 +4,7 @@ import type { NodeDemands } from '#common/protocol/renewal-demands.ts';
 import { watchRenewalDemands } from '../../../../plugin/volume/renewal-demands.ts';
 
 /** A CA that gives the scripted answers and then holds every request. */
-function world(t: { teardown(clean: () => void): void }, script: Array<NodeDemands | BirthmarkError>, options: { isWanted?: () => boolean } = {}) {
+function world(t: { teardown(clean: () => void): void }, script: Array<NodeDemands | BirthmarkError>, options: { isWanted?: () => boolean; onDemand?: (demand: NodeDemands['demands'][number]) => void } = {}) {
 	const asked: number[] = [];
 	const told: string[] = [];
 	const { promise: atTheEnd, resolve } = Promise.withResolvers<void>();
@@ -18,7 +18,7 @@ function world(t: { teardown(clean: () => void): void }, script: Array<NodeDeman
 			return new Promise<never>(() => undefined);
 		},
 	};
-	const watch = watchRenewalDemands({ ca, isWanted: () => true, onDemand: async ({ serial }) => void told.push(serial), logger: { debug: () => undefined, info: () => undefined }, intervalMs: 1, ...options });
+	const watch = watchRenewalDemands({ ca, isWanted: () => true, onDemand: ({ serial }) => void told.push(serial), logger: { debug: () => undefined, info: () => undefined }, intervalMs: 1, ...options });
 	t.teardown(() => watch.close());
 	return { asked, told, atTheEnd };
 }
@@ -35,6 +35,19 @@ test('of very many each is told', async (t) => {
 	const { told, atTheEnd } = world(t, [{ number: 4, demands }]);
 	await atTheEnd;
 	t.deepEqual(told, demands.map(({ serial }) => serial));
+});
+
+test('whoever cannot be told now keeps nobody else from being told, and no next demand', async (t) => {
+	const told: string[] = [];
+	const demands = Array.from({ length: 150 }, (_, index) => ({ serial: String(index), authorizationId: String(index) }));
+	const { atTheEnd } = world(t, [{ number: 4, demands }, { number: 5, demands: [{ serial: 'aa', authorizationId: '1' }] }], {
+		onDemand: async ({ serial }) => {
+			told.push(serial);
+			await new Promise(() => undefined);
+		},
+	});
+	await atTheEnd;
+	t.deepEqual(told, [...demands.map(({ serial }) => serial), 'aa']);
 });
 
 test('a CA that is away is asked again, and nothing is lost meanwhile', async (t) => {

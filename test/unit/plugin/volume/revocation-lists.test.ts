@@ -5,7 +5,7 @@ import type { RevocationList } from '../../../../plugin/ca-client.ts';
 import { startRevocationLists } from '../../../../plugin/volume/revocation-lists.ts';
 
 /** A CA that serves `list` until it is changed. */
-function world(t: ExecutionContext) {
+function world(t: ExecutionContext, onChange: (text: string) => void = () => undefined) {
 	const state: { list: RevocationList; away: boolean } = { list: { text: 'one', etag: '"1"' }, away: false };
 	const asked: (string | undefined)[] = [];
 	const written: string[] = [];
@@ -19,9 +19,10 @@ function world(t: ExecutionContext) {
 			},
 		},
 		isWanted: () => false,
-		onChange: async (text) => {
+		onChange: (text) => {
 			written.push(text);
 			onWrite();
+			onChange(text);
 		},
 		logger: silentLogger,
 	});
@@ -45,6 +46,16 @@ test('a revocation is looked for at once and written', async (t) => {
 	await write;
 	t.deepEqual(written, ['one', 'two']);
 	t.is(await lists.current(), 'two');
+});
+
+test('a list that takes for ever to be written keeps no other back', async (t) => {
+	const { lists, state, written, nextWrite } = world(t, () => new Promise(() => undefined));
+	t.is(await lists.current(), 'one');
+	state.list = { text: 'two', etag: '"2"' };
+	const write = nextWrite();
+	lists.wake();
+	await write;
+	t.deepEqual(written, ['one', 'two']);
 });
 
 test('a CA that never answered is an error, one that is away later is not', async (t) => {
