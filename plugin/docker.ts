@@ -23,6 +23,8 @@ const MAX_BYTES = 16 * 1024 * 1024;
 const NO_MANAGER = 503;
 /** Lays out a file system. */
 const CREATE_DEADLINE_MS = 20_000;
+/** Some kilobytes each. */
+const SEEN_IMAGES = 100;
 /** Headers and padding of an archive of one file. */
 const ARCHIVE_BYTES = 16 * 1024;
 
@@ -76,9 +78,14 @@ export interface FileInContainer {
 }
 /** A part of what `docker inspect` shows. */
 export interface EngineContainerDetails {
-	readonly Config: { readonly OpenStdin: boolean };
+	readonly Id: string;
+	/** its own one, with a leading slash */
+	readonly Name: string;
+	/** the id of its image */
+	readonly Image: string;
+	readonly Config: { readonly OpenStdin: boolean; readonly Labels?: Readonly<Record<string, string>> | null };
 	readonly HostConfig: { readonly Runtime?: string; readonly PidMode?: string; readonly IpcMode?: string; readonly NetworkMode?: string; readonly Cgroup?: string };
-	readonly Mounts: readonly { readonly Type: string; readonly Name?: string; readonly Source?: string; readonly RW?: boolean }[] | null;
+	readonly Mounts: readonly { readonly Type: string; readonly Name?: string; readonly Source?: string; readonly Destination: string; readonly Driver?: string; readonly RW?: boolean }[] | null;
 }
 export interface EngineVolume {
 	readonly Driver: string;
@@ -117,6 +124,16 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		return (await get<EngineContainer[]>(`/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`, undefined, BUSY_DEADLINE_MS))!;
 	}
 
+	const seenImages = new Map<string, EngineImage>();
+	async function image(reference: string): Promise<EngineImage | undefined> {
+		const found = await get<EngineImage>(`/images/${reference.split('/').map(encodeURIComponent).join('/')}/json`, 404, BUSY_DEADLINE_MS);
+		if (!found) return undefined;
+		seenImages.delete(found.Id);
+		seenImages.set(found.Id, found);
+		if (seenImages.size > SEEN_IMAGES) seenImages.delete(seenImages.keys().next().value!);
+		return found;
+	}
+
 	return {
 		/** @param headers beside the plugin's own @returns the status @throws BirthmarkError `engine-unavailable` when the API does not answer */
 		async ping(headers: Record<string, string>, deadlineMs: number): Promise<number> {
@@ -130,9 +147,9 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 			return (await get<EnginePlugin[]>('/plugins'))!;
 		},
 		/** @returns undefined when the engine has no such image */
-		image(reference: string): Promise<EngineImage | undefined> {
-			return get<EngineImage>(`/images/${reference.split('/').map(encodeURIComponent).join('/')}/json`, 404, BUSY_DEADLINE_MS);
-		},
+		image,
+		/** By its id, under which the same is there for good: one that was looked at a moment ago is not asked for again. */
+		imageById: async (id: string): Promise<EngineImage | undefined> => seenImages.get(id) ?? image(id),
 		containers,
 		/** All containers, running or not, that have the volume; the engine's filter takes destinations for volumes as well. */
 		async containersOf(volume: string): Promise<EngineContainer[]> {
@@ -188,10 +205,12 @@ export function createEngine(socketPath: string, ownHeaders: Readonly<Record<str
 		/**
 		 * Waits for the lock of the container, so never while a volume of it is mounted or unmounted.
 		 *
-		 * @param reference by id, name or prefix of the id @returns undefined when there is none
+		 * @param reference by id, name or prefix of the id
+		 * @param isNew nobody holds its lock: what takes long is an engine that makes many
+		 * @returns undefined when there is none
 		 */
-		inspect(reference: string): Promise<EngineContainerDetails | undefined> {
-			return get<EngineContainerDetails>(`/containers/${encodeURIComponent(reference)}/json`, 404);
+		inspect(reference: string, isNew = false): Promise<EngineContainerDetails | undefined> {
+			return get<EngineContainerDetails>(`/containers/${encodeURIComponent(reference)}/json`, 404, isNew ? BUSY_DEADLINE_MS : DEADLINE_MS);
 		},
 		/** @returns the id of the container; undefined when there is no such exec */
 		async containerOfExec(execId: string): Promise<string | undefined> {

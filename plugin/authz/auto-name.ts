@@ -36,12 +36,13 @@ export async function autoNamesOf({ engine }: AutoNameDeps, name: string, labels
 }
 
 /**
- * The same when it is there, by the name that the engine really gave it.
+ * The same when it is there.
  *
+ * @param real the name that the engine gave it
  * @throws BirthmarkError `identity-isolated` for a container that was renamed in between
  */
-export async function autoNamesOfNew(deps: AutoNameDeps, call: EngineCall, container: EngineContainer, labels: ReadonlyMap<string, string>): Promise<AutoNames | undefined> {
-	const [asked, real] = [nameAskedFor(call), ownName(container)];
+export async function autoNamesOfNew(deps: AutoNameDeps, call: EngineCall, real: string, labels: ReadonlyMap<string, string>): Promise<AutoNames | undefined> {
+	const asked = nameAskedFor(call);
 	if (labels.get(COMMON_NAME_LABEL) === AUTO_NAME && asked !== '' && asked !== real) {
 		throw new BirthmarkError('identity-isolated', `the container is called ${quote(real)} and not ${quote(asked)}, by which its identity was decided; create it again`);
 	}

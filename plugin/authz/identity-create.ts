@@ -19,7 +19,7 @@ import type { Judge } from '../policy/judge.ts';
 import { haveSameNames, type Records } from '../records.ts';
 import { namesUs, type Self } from '../self.ts';
 import { authorizeRequestOf, giveBirth, rootByName, type BirthDeps } from './birth.ts';
-import { autoNamesOf, autoNamesOfNew, nameAskedFor, ownName } from './auto-name.ts';
+import { autoNamesOf, autoNamesOfNew, nameAskedFor } from './auto-name.ts';
 import type { CreateBody } from './create-body.ts';
 import { isWithin } from './host-paths.ts';
 import { checkIdentityMount, checkReservedPlace, identityMounts, mountMissing } from './identity-mount.ts';
@@ -37,8 +37,10 @@ export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
 	readonly self: () => Promise<Self>;
 	readonly engine: {
 		image(reference: string): Promise<EngineImage | undefined>;
+		/** of a container that exists: what it was when it was last looked at */
+		imageById(id: string): Promise<EngineImage | undefined>;
 		containers(filters: Record<string, readonly string[]>): Promise<readonly EngineContainer[]>;
-		inspect(reference: string): Promise<EngineContainerDetails | undefined>;
+		inspect(reference: string, isNew?: boolean): Promise<EngineContainerDetails | undefined>;
 	};
 	readonly records: BirthDeps['records'] & Pick<Records, 'hasVolume' | 'identitiesOf'>;
 	readonly runtimes: EngineRuntimes;
@@ -102,30 +104,30 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	// Not looked at before if the image, with the labels, came only in between.
 	checkPrivileges(body);
 	if (isByVolume) checkIdentityMount(self, body, isOurs);
-	const [container] = await deps.engine.containers({ id: [containerId] });
+	const container = await deps.engine.inspect(containerId, true);
 	if (container?.Id !== containerId) throw new BirthmarkError('engine-unavailable', 'the engine does not show the new container');
 	// One that nobody asked for, from another container or the image, is no mount of its own.
 	const mount = isByVolume ? container.Mounts?.find((candidate) => candidate.Destination === IDENTITY_DIRECTORY && namesUs(self, candidate.Driver ?? '')) : undefined;
 	if (isByVolume && !mount?.Name) throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
 	// The labels that it really has: the image may be another one than that of the decision before.
-	const labels = new Map(Object.entries(container.Labels ?? {}));
+	const labels = new Map(Object.entries(container.Config.Labels ?? {}));
 	refuseSwarmLabels(labels);
-	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, container, labels));
+	const containerName = container.Name.slice(1);
+	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, containerName, labels));
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
-	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: await runtimeOf(deps, containerId) }, identity, deps.runtimes.known);
+	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: container.HostConfig.Runtime ?? '' }, identity, deps.runtimes.known);
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
 	if (inside) throw new BirthmarkError('mount-illegal', `another volume, perhaps the image's own, is mounted at ${quote(inside.Destination)}, where the identity is; use an image without`);
-	const image = await deps.engine.image(container.ImageID);
+	const image = await deps.engine.imageById(container.Image);
 	if (!image) throw new BirthmarkError('engine-unavailable', 'the engine no longer has the image of the new container');
 	const ownership = await ownershipOf(deps, identity, body.user, image, body.usernsMode);
-	const containerName = ownName(container);
 	// Decided on before, perhaps by rules that have changed.
 	await checkRun(deps, call, identity, body, image, containerName, containerId);
 	const asked = { ...authorizeRequestOf(identity, body.image, image.Id), containerId, ...(containerName !== '' && { containerName }) };
 	const { names, sizeBytes, inodes, caWay, agentMode = defaultAgentMode(delivery) } = identity;
 	const volume = mount?.Name ?? containerId;
-	await giveBirth(deps, asked, { volume, containerName, imageId: container.ImageID, ...names, ...ownership, sizeBytes, inodes, caWay, delivery, agentMode });
+	await giveBirth(deps, asked, { volume, containerName, imageId: image.Id, ...names, ...ownership, sizeBytes, inodes, caWay, delivery, agentMode });
 }
 
 /** What may have been true a moment ago will do for a yes, which is looked at again after the container was created. */
@@ -153,13 +155,6 @@ async function checkDelivery(deps: IdentityCreateDeps, self: Self, body: CreateB
 	}
 	if (!isByVolume) checkReservedPlace(body);
 	return isByVolume ? 'volume' : 'runtime';
-}
-
-/** As the engine has written it down for good. */
-async function runtimeOf({ engine }: IdentityCreateDeps, containerId: string): Promise<string> {
-	const container = await engine.inspect(containerId);
-	if (!container) throw new BirthmarkError('engine-unavailable', 'the engine does not show the new container');
-	return container.HostConfig.Runtime ?? '';
 }
 
 /** @throws BirthmarkError `policy-refused` when this caller may not have this name for this container */

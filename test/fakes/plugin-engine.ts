@@ -16,7 +16,7 @@ export class FakeEngine {
 	/** by name of a volume */
 	readonly volumes = new Map<string, EngineVolume>();
 	/** by reference */
-	readonly details = new Map<string, EngineContainerDetails>();
+	readonly details = new Map<string, Partial<EngineContainerDetails>>();
 	/** as the engine tells them */
 	runtimes: Pick<EngineInfo, 'Runtimes' | 'DefaultRuntime'> = {};
 	/** its id in the swarm; empty outside one */
@@ -51,8 +51,18 @@ export class FakeEngine {
 		return this.execs.get(execId);
 	}
 
+	/** What the list says of it, with what a test says in addition. */
 	async inspect(reference: string): Promise<EngineContainerDetails | undefined> {
-		return this.details.get(reference);
+		const listed = this.list.find(({ Id }) => Id === reference);
+		const more = this.details.get(reference);
+		if (!listed) return more as EngineContainerDetails | undefined;
+		const { Id, Names, ImageID, Labels, Mounts } = listed;
+		const Config = { OpenStdin: false, Labels, ...more?.Config };
+		return { Id, Name: Names?.[0] ?? '', Image: ImageID, HostConfig: {}, Mounts: (Mounts ?? []).map((mount) => ({ Type: 'volume', ...mount })), ...more, Config };
+	}
+
+	async imageById(id: string): Promise<EngineImage | undefined> {
+		return this.image(id);
 	}
 
 	async removeContainer(id: string): Promise<void> {

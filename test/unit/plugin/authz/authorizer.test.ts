@@ -351,7 +351,7 @@ function worldWithRuntime(Runtime = 'birthmark', DefaultRuntime = 'runc') {
 	const it = world();
 	it.engine.runtimes = { Runtimes: RUNTIMES, DefaultRuntime };
 	it.engine.list.push({ ...newContainer(), Mounts: [] });
-	it.engine.details.set(NEW, { Config: { OpenStdin: false }, HostConfig: { Runtime }, Mounts: [] });
+	it.engine.details.set(NEW, { HostConfig: { Runtime } });
 	return it;
 }
 
@@ -364,10 +364,10 @@ test('a labelled container without a volume is recorded by its id where its runt
 });
 
 test('the default runtime hands it over to containers that name none', async (t) => {
-	const { deps, identities } = worldWithRuntime('birthmark', 'birthmark');
+	const { deps, engine, identities } = worldWithRuntime('birthmark', 'birthmark');
 	const body = { Image: 'app:1', Labels: { ...named, 'birthmark.agent': 'none' } };
 	t.deepEqual(await authorizeRequest(deps, create(body)), { Allow: true });
-	deps.engine.containers = async () => [{ ...newContainer(body.Labels), Mounts: [] }];
+	engine.list.splice(-1, 1, { ...newContainer(body.Labels), Mounts: [] });
 	t.deepEqual(await authorizeResponse(deps, created(body)), { Allow: true });
 	t.like(identities[0], { delivery: 'runtime', agentMode: 'none' });
 });

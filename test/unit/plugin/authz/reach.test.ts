@@ -151,7 +151,7 @@ test('a name that became the victim\'s while the engine created who joins it: wh
 
 test('inherited volumes give the powers of their options', async (t) => {
 	const { deps, engine, judge } = world();
-	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: {}, Mounts: [{ Type: 'volume', Name: 'host', Source: '/var/lib/docker/volumes/host/_data' }, { Type: 'volume', Name: 'good' }] });
+	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: {}, Mounts: [{ Destination: '/there', Type: 'volume', Name: 'host', Source: '/var/lib/docker/volumes/host/_data' }, { Destination: '/there', Type: 'volume', Name: 'good' }] });
 	engine.volumes.set('host', { Driver: 'local', Options: { type: 'none', o: 'bind', device: '/' } }).set('good', { Driver: 'local', Options: null });
 	t.false((await authorizeRequest(deps, create({ VolumesFrom: ['plain:ro'] }))).Allow);
 	t.like(judge.asked[0], { action: 'reach-host', subject: { container: { powers: ['host-root'] } } } as object);
@@ -169,7 +169,7 @@ test('a labelled container that is renamed is judged by its new name at once; ot
 
 test('inherited binds and volumes that exist already give the powers that they have', async (t) => {
 	const { deps, engine, judge } = world();
-	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: { PidMode: '' }, Mounts: [{ Type: 'bind', Source: '/proc', RW: false }, { Type: 'volume', Source: '/var/lib/docker/volumes/x/_data' }] });
+	engine.details.set('plain', { Config: { OpenStdin: false }, HostConfig: { PidMode: '' }, Mounts: [{ Destination: '/there', Type: 'bind', Source: '/proc', RW: false }, { Destination: '/there', Type: 'volume', Source: '/var/lib/docker/volumes/x/_data' }] });
 	engine.volumes.set('old', { Driver: 'local', Options: { type: 'none', o: 'bind', device: '/etc/docker' } }).set('good', { Driver: 'local', Options: null });
 	t.false((await authorizeRequest(deps, create({ VolumesFrom: ['plain'] }))).Allow);
 	t.like(judge.asked[0], { subject: { container: { powers: ['host-proc'] } } } as object);
