@@ -8,6 +8,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Logger } from '#common/runtime/log.ts';
 
 /** What is wrong when the proof is negative, and what to do. */
@@ -23,6 +24,10 @@ const DEADLINE_MS = 2_000;
 const PATIENT_DEADLINE_MS = 10_000;
 const REFUSAL_INTERVAL_MS = 10 * 60_000;
 const FORBIDDEN = 403;
+/** From the question whether to start a container to that for its identity; an engine under load needs seconds. */
+const START_MS = 5_000;
+/** Starts under way. */
+const MAX_STARTS = 1_000;
 
 export interface EnforcementDeps {
 	/** a call to the engine's API that carries the nonce @returns the status; throws when the API does not answer in time */
@@ -46,8 +51,12 @@ export interface Enforcement {
 	 *
 	 * @returns as {@link inChain}; null only for an engine that never acted without asking, as far as it
 	 * answered, and that asked nothing meanwhile: one that only is too busy to answer asks, which proves as much
+	 * @param containerId one that starts: no call is needed when the engine has just asked whether to start it,
+	 * once for each time that it did
 	 */
-	prove(): Promise<boolean | null>;
+	prove(containerId?: string): Promise<boolean | null>;
+	/** the engine asked whether to start this container, and will */
+	startAsked(containerId: string): void;
 	/** has the API answered since this process began? */
 	engineAnswered(): boolean;
 	/** the engine asked the plugin about a call, of whomever: it is no engine that starts */
@@ -83,6 +92,7 @@ export function startEnforcement({ call, onAnswer, onChange, monotonic = () => p
 	let closed = false;
 	let questions = 0;
 	const counts = { positive: 0, negative: 0, unanswered: 0 };
+	const starts = new Map<string, number>();
 
 	function begin(deadlineMs: number): Promise<boolean | null> {
 		clearTimeout(timer);
@@ -119,22 +129,32 @@ export function startEnforcement({ call, onAnswer, onChange, monotonic = () => p
 		if (state !== null) onAnswer(before === null);
 	}
 
+	async function prove(containerId = ''): Promise<boolean | null> {
+		const askedAt = starts.get(containerId) ?? -Infinity;
+		starts.delete(containerId);
+		if (state === true && monotonic() - askedAt < START_MS) return true;
+		// One that has begun already may have passed the plugin before it was taken out of the chain.
+		const before = questions;
+		const patience = known === undefined ? DEADLINE_MS : PATIENT_DEADLINE_MS;
+		next ??= (running ?? Promise.resolve()).then(() => {
+			next = undefined;
+			return begin(patience);
+		});
+		const proved = await next;
+		if (proved !== null) return proved;
+		if (known === false) return false;
+		return questions > before ? true : null;
+	}
+
 	void begin(DEADLINE_MS);
 	return {
 		inChain: () => state,
 		problem: () => problem,
-		async prove() {
-			// One that has begun already may have passed the plugin before it was taken out of the chain.
-			const before = questions;
-			const patience = known === undefined ? DEADLINE_MS : PATIENT_DEADLINE_MS;
-			next ??= (running ?? Promise.resolve()).then(() => {
-				next = undefined;
-				return begin(patience);
-			});
-			const proved = await next;
-			if (proved !== null) return proved;
-			if (known === false) return false;
-			return questions > before ? true : null;
+		prove,
+		startAsked: (containerId) => {
+			starts.delete(containerId);
+			starts.set(containerId, monotonic());
+			if (starts.size > MAX_STARTS) starts.delete(starts.keys().next().value!);
 		},
 		engineAnswered: () => known !== undefined,
 		asked: () => void questions++,
@@ -149,6 +169,17 @@ export function startEnforcement({ call, onAnswer, onChange, monotonic = () => p
 			clearTimeout(timer);
 		},
 	};
+}
+
+/**
+ * @param containerId the one that starts; any when absent
+ * @returns true; null while the engine starts
+ * @throws BirthmarkError `enforcement-missing`
+ */
+export async function requireProof(enforcement: Pick<Enforcement, 'prove' | 'problem'>, containerId?: string): Promise<true | null> {
+	const proof = await enforcement.prove(containerId);
+	if (proof !== false) return proof;
+	throw new BirthmarkError('enforcement-missing', `no identity is issued: ${enforcement.problem() ?? 'the engine does not answer any more; try again'}`);
 }
 
 function faultOf({ seen, refuse }: Proof, status: number): string | undefined {

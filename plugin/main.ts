@@ -194,6 +194,7 @@ const authorizer: AuthorizerDeps = {
 	hostZones: createHostZones({ self, hostRoot, policyPath: config.POLICY_FILE, runtimePaths: async () => runtimePaths(await runtimes.known()) }),
 	ourPlugins: async () => [await self()],
 	onProof: enforcement.saw,
+	onStartAsked: enforcement.startAsked,
 	onContainersRemoved: sweep.wake,
 	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),
 	onEnded: outbox.wake,

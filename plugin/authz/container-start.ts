@@ -23,7 +23,7 @@ export async function checkStart(deps: AuthorizerDeps, call: EngineCall, referen
 		);
 	}
 	await checkLabelledStart(deps, reference);
-	if (!isGiven(call, 'checkpoint')) return;
+	if (!isGiven(call, 'checkpoint')) return deps.onStartAsked(reference);
 	await reaches('checkpoint', 'a checkpoint would put other processes in the place of its own')(deps, call, reference);
 	// Processes with whatever rights whoever wrote those files gave to them.
 	if (isGiven(call, 'checkpoint-dir')) await permitPowers(deps, call, { ...NO_FACTS, name: reference }, ['restore']);

@@ -27,6 +27,8 @@ export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'eng
 	readonly isPermitted: (call: EngineCall) => Promise<boolean>;
 	/** a call of our own came by, with this nonce @returns whether to let it through */
 	readonly onProof: (nonce: string) => boolean;
+	/** a container, by whatever it is called, is about to be started */
+	readonly onStartAsked: (reference: string) => void;
 	/** containers may have gone */
 	readonly onContainersRemoved: () => void;
 	readonly logger: Pick<Logger, 'info' | 'error'>;

@@ -26,7 +26,7 @@ import { createGuardDriver } from './guard-driver.ts';
 import { createRecordsCopy, type RecordsCopy } from './records-copy.ts';
 
 /** What both have in common is made for both. */
-export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'hostZones' | 'ourPlugins' | 'ca' | 'ownerOf' | 'onHost' | 'records' | 'onProof' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
+export type SharedDeps = Omit<AuthorizerDeps, 'self' | 'hostZones' | 'ourPlugins' | 'ca' | 'ownerOf' | 'onHost' | 'records' | 'onProof' | 'onStartAsked' | 'onContainersRemoved' | 'forgetContainer' | 'onEnded' | 'logger'>;
 
 export interface GuardDeps {
 	readonly shared: SharedDeps;
@@ -111,6 +111,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 			addIdentity: upgrading,
 		},
 		onProof: enforcement.saw,
+		onStartAsked: () => undefined,
 		onContainersRemoved: () => undefined,
 		// The other one compares its records with the engine's list when it is back.
 		forgetContainer: async () => undefined,

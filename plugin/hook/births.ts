@@ -10,6 +10,7 @@ import { hasIdentityLabels } from '../authz/labels.ts';
 import type { Records } from '../records.ts';
 import { refusalText } from '../refusal.ts';
 import type { IdentityVolumes } from '../volume/identity-volumes.ts';
+import type { KnownContainer } from '../volume/who-starts.ts';
 import { changeSpec } from './spec.ts';
 import type { Answer, BirthQuestion, EndQuestion } from './wire.ts';
 
@@ -49,14 +50,15 @@ export async function endByRuntime({ volumes }: Pick<HookDeps, 'volumes'>, { con
 
 async function prepare({ records, volumes, placeForContainers }: HookDeps, { verb, containerId, executable, state, config }: BirthQuestion): Promise<Prepared> {
 	const identity = records.identityOfContainer(containerId);
-	if (!identity && !hasIdentityLabels(labelsOf(state, containerId))) return UNCHANGED;
+	const container = readState(state, containerId);
+	if (!identity && !hasIdentityLabels(container.labels)) return UNCHANGED;
 	// The engine has mounted its volume by now.
 	if (identity?.delivery === 'volume') {
 		return identity.agentMode === 'exec' ? { answer: { verdict: 'config', config: changeSpec(decode(config), { runsAgent: true }) } } : UNCHANGED;
 	}
 	if (verb !== 'create') throw new BirthmarkError('identity-isolated', 'a container that gets its identity when it starts cannot be restored from a checkpoint; start it without one');
 	const text = decode(config);
-	const started = await volumes.startByRuntime(containerId);
+	const started = await volumes.startByRuntime(container);
 	const { startId, agentMode } = started;
 	const abandon = (): Promise<void> => volumes.endStart(containerId, startId);
 	try {
@@ -70,15 +72,17 @@ async function prepare({ records, volumes, placeForContainers }: HookDeps, { ver
 }
 
 /** @param state config.v2.json, which the engine writes (moby, container/container.go) */
-function labelsOf(state: Buffer, containerId: string): ReadonlyMap<string, string> {
-	let container: { readonly ID?: unknown; readonly Config?: { readonly Labels?: Readonly<Record<string, string>> | null } | null };
+function readState(state: Buffer, containerId: string): KnownContainer & { readonly labels: ReadonlyMap<string, string> } {
+	let container: { readonly ID?: unknown; readonly Name?: string; readonly Image?: string; readonly Config?: { readonly Labels?: Readonly<Record<string, string>> | null } | null };
 	try {
 		container = JSON.parse(decode(state)) as typeof container;
 	} catch (cause) {
 		throw new BirthmarkError('request-malformed', 'what the engine has written of this container cannot be read', { cause });
 	}
-	if (container.ID !== containerId) throw new BirthmarkError('request-malformed', 'the engine has written of another container where this one should be');
-	return new Map(Object.entries(container.Config?.Labels ?? {}));
+	const { ID, Name, Image = '', Config } = container;
+	if (ID !== containerId) throw new BirthmarkError('request-malformed', 'the engine has written of another container where this one should be');
+	// What state it was in before says nothing: it is being started.
+	return { Id: containerId, Names: Name === undefined ? null : [Name], ImageID: Image, State: 'created', labels: new Map(Object.entries(Config?.Labels ?? {})) };
 }
 
 /** @throws BirthmarkError for what is not UTF-8: it could not be written as it was read */

@@ -3,13 +3,12 @@
  * the certificate is revoked. What the engine is answered is in the records first.
  */
 
-import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
+import { errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { NodeDemands } from '#common/protocol/renewal-demands.ts';
 import type { Logger } from '#common/runtime/log.ts';
-import type { EngineContainer } from '../docker.ts';
-import type { Enforcement } from '../enforcement.ts';
+import { requireProof, type Enforcement } from '../enforcement.ts';
 import type { IdentityRecord, Records } from '../records.ts';
 import { agentFileOf } from './agent-file.ts';
 import { createKeyedLock } from './keyed-lock.ts';
@@ -19,7 +18,7 @@ import type { Relay } from './relay.ts';
 import { createStartTokens, type StartTokens } from './start-tokens.ts';
 import type { Tmpfs } from './tmpfs.ts';
 import { writeVolumeFile } from './volume-files.ts';
-import { neverAuthorized, whoStarts, type Holder } from './who-starts.ts';
+import { neverAuthorized, whoStarts, type Holder, type KnownContainer } from './who-starts.ts';
 
 export interface IdentityVolumesDeps {
 	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
@@ -33,7 +32,7 @@ export interface IdentityVolumesDeps {
 	readonly keepers: Keepers;
 	readonly enforcement: Pick<Enforcement, 'prove' | 'problem' | 'engineAnswered'>;
 	/** every container that has the volume, or the one that is started by the runtime, running or not; throws when the engine does not answer */
-	readonly containersOf: (holder: Holder) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>[]>;
+	readonly containersOf: (holder: Holder) => Promise<readonly KnownContainer[]>;
 	/** gives what belongs to nobody to the task of a service whose it is @returns false when there is none */
 	readonly bindTask: (holder: Holder) => Promise<boolean>;
 	/** the records hold something for the CA */
@@ -76,7 +75,7 @@ export class IdentityVolumes {
 	constructor(deps: IdentityVolumesDeps) {
 		this.#deps = deps;
 		this.#now = deps.now ?? (() => performance.now());
-		this.#tokens = createStartTokens({ ...deps, prove: () => this.#prove() });
+		this.#tokens = createStartTokens({ ...deps, prove: () => requireProof(deps.enforcement) });
 		this.#notices = createNotices({ lock: this.#lock, isMounted: (volume) => this.#mounted.has(volume), path: (volume) => deps.tmpfs.path(volume), logger: deps.logger });
 	}
 
@@ -89,13 +88,13 @@ export class IdentityVolumes {
 	 * @throws BirthmarkError with everything undone
 	 */
 	mount(volume: string, mountId: string): Promise<string> {
-		const { records, tmpfs } = this.#deps;
+		const { records, tmpfs, enforcement } = this.#deps;
 		const deadline = this.#now() + START_MS;
 		return this.#lock(volume, async () => {
 			const identity = records.identity(volume);
 			const isRunning = identity && this.#mounted.has(volume) && records.isHeldBy(volume, mountId) ? await this.#isRunning(identity) : false;
 			if (isRunning) records.hold(volume, mountId);
-			else await this.#begin({ volume, delivery: 'volume' }, mountId, isRunning === null ? null : await this.#prove(), deadline);
+			else await this.#begin({ volume, delivery: 'volume' }, mountId, isRunning === null ? null : await requireProof(enforcement, identity?.containerId), deadline);
 			return tmpfs.path(volume);
 		});
 	}
@@ -104,12 +103,14 @@ export class IdentityVolumes {
 	 * `birthmark-runtime`, before it makes the first process of a container: each time a new start, which
 	 * ends with {@link endStart}.
 	 *
+	 * @param container as the engine has written it down: it need not be asked
 	 * @throws BirthmarkError with everything undone
 	 */
-	startByRuntime(containerId: string): Promise<StartedIdentity> {
+	startByRuntime(container: KnownContainer): Promise<StartedIdentity> {
+		const { Id: containerId } = container;
 		const deadline = this.#now() + START_MS;
 		return this.#lock(containerId, async () => {
-			const started = await this.#begin({ volume: containerId, delivery: 'runtime' }, RUNTIME_HOLD, await this.#prove(), deadline);
+			const started = await this.#begin({ volume: containerId, delivery: 'runtime' }, RUNTIME_HOLD, await requireProof(this.#deps.enforcement, containerId), deadline, container);
 			this.#givenAt.set(containerId, this.#now());
 			return started;
 		});
@@ -265,32 +266,33 @@ export class IdentityVolumes {
 		else onEnded();
 	}
 
-	/** @param proof null while the engine starts */
-	async #begin(holder: Holder, mountId: string, proof: true | null, deadline: number): Promise<StartedIdentity> {
+	/**
+	 * @param proof null while the engine starts
+	 * @param container the one that starts, where that is known
+	 */
+	async #begin(holder: Holder, mountId: string, proof: true | null, deadline: number, container?: KnownContainer): Promise<StartedIdentity> {
 		const { records, bindTask } = this.#deps;
 		const { volume, delivery } = holder;
 		let identity = records.identity(volume);
 		// A task of a service is made inside the engine, without a call; while the engine starts, nobody can be asked about it.
 		if (!identity && proof !== null && (await bindTask(holder))) identity = records.identity(volume);
 		if (identity?.delivery !== delivery) throw neverAuthorized(delivery);
+		const containersOf = container ? async () => [container] : this.#deps.containersOf;
 		// The engine itself starts and cannot tell whose it is; what it starts has run before, so it had its turn.
-		if (proof !== null) identity = await whoStarts({ ...this.#deps, forget: (containerId) => this.#forget(volume, containerId) }, identity);
+		if (container || proof !== null) identity = await whoStarts({ ...this.#deps, containersOf, forget: (containerId) => this.#forget(volume, containerId) }, identity);
 		return { ...identity, startId: await this.#start(identity, mountId, deadline) };
 	}
 
 	async #start(identity: IdentityRecord, mountId: string, deadline: number): Promise<string> {
 		const { records, tmpfs, ca, keepers, revocationList, trustBundle, caUrls, newStartId, onEnded, logger } = this.#deps;
-		const { volume, authorizationId, commonName, caWay, agentMode } = identity;
+		const { volume, authorizationId, commonName, agentMode } = identity;
 		const startId = newStartId();
 		records.beginStart(volume, startId, mountId);
 		onEnded();
 		try {
 			await this.#tearDown(volume);
-			const token = await this.#tokens.ask(identity, startId, deadline - AFTER_TOKEN_MS - this.#now());
-			await tmpfs.mount(volume, identity);
-			this.#mounted.add(volume);
-			if (caWay === 'relay') await this.#openRelay(volume);
 			const directory = tmpfs.path(volume);
+			const token = await this.#tokens.ask(identity, startId, deadline - AFTER_TOKEN_MS - this.#now(), this.#prepare(identity));
 			const agentFile = agentFileOf(identity, { bundle: trustBundle(), skewSeconds: ca.clockSkewSeconds(), caUrls });
 			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
 			// Read only now: a list that changes from here on is written into every mounted volume.
@@ -310,12 +312,12 @@ export class IdentityVolumes {
 		}
 	}
 
-	/** @returns true; null while the engine starts @throws BirthmarkError `enforcement-missing` */
-	async #prove(): Promise<true | null> {
-		const { enforcement } = this.#deps;
-		const proof = await enforcement.prove();
-		if (proof !== false) return proof;
-		throw new BirthmarkError('enforcement-missing', `no identity is issued: ${enforcement.problem() ?? 'the engine does not answer any more; try again'}`);
+	/** The tmpfs, with the relay on it. */
+	async #prepare(identity: IdentityRecord): Promise<void> {
+		const { volume, caWay } = identity;
+		await this.#deps.tmpfs.mount(volume, identity);
+		this.#mounted.add(volume);
+		if (caWay === 'relay') await this.#openRelay(volume);
 	}
 
 	async #openRelay(volume: string): Promise<void> {

@@ -24,9 +24,10 @@ export interface StartTokens {
 	/**
 	 * Waits for a CA that is away until the grace is over, `withinMs` at most; then its revocation list is known as well.
 	 *
+	 * @param preparing goes on meanwhile; it is over when this resolves or rejects, and when it fails nobody waits for the CA any longer
 	 * @throws BirthmarkError
 	 */
-	ask(identity: IdentityRecord, startId: string, withinMs: number): Promise<string>;
+	ask(identity: IdentityRecord, startId: string, withinMs: number, preparing?: Promise<void>): Promise<string>;
 	/** How many starts wait for a CA that is away. */
 	waitingCount(): number;
 }
@@ -43,26 +44,40 @@ export function createStartTokens({ records, ca, revocationList, prove, startGra
 		return token;
 	}
 
-	return {
-		async ask(identity, startId, withinMs) {
-			if (waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
-			const deadline = performance.now() + Math.min(startGraceMs, withinMs);
-			try {
-				for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
-					try {
-						return await mint(identity, startId);
-					} catch (error) {
-						const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
-						if (!mayPass || performance.now() + delayMs > deadline) throw error;
-					}
-					waiting.add(startId);
-					await sleep(delayMs);
-					// The proof that the start began with is old now.
-					await prove();
+	async function ask(identity: IdentityRecord, startId: string, withinMs: number, signal: AbortSignal): Promise<string> {
+		if (waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
+		const deadline = performance.now() + Math.min(startGraceMs, withinMs);
+		try {
+			for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
+				try {
+					return await mint(identity, startId);
+				} catch (error) {
+					const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
+					if (!mayPass || performance.now() + delayMs > deadline) throw error;
 				}
-			} finally {
-				waiting.delete(startId);
+				waiting.add(startId);
+				await sleep(delayMs, undefined, { signal });
+				// The proof that the start began with is old now.
+				await prove();
 			}
+		} finally {
+			waiting.delete(startId);
+		}
+	}
+
+	return {
+		async ask(identity, startId, withinMs, preparing) {
+			const abort = new AbortController();
+			const [token, prepared] = await Promise.allSettled([
+				ask(identity, startId, withinMs, abort.signal),
+				preparing?.catch((error: unknown) => {
+					abort.abort();
+					throw error;
+				}),
+			]);
+			if (prepared.status === 'rejected') throw prepared.reason;
+			if (token.status === 'rejected') throw token.reason;
+			return token.value;
 		},
 		waitingCount: () => waiting.size,
 	};

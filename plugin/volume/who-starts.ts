@@ -8,6 +8,9 @@ import type { IdentityRecord, Records } from '../records.ts';
 /** What a container gets its identity by: its volume, or its own id when the runtime hands it over. */
 export type Holder = Pick<IdentityRecord, 'volume' | 'delivery'>;
 
+/** What the engine knows of a container, from its API or from what it has written down. */
+export type KnownContainer = Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>;
+
 /** @throws BirthmarkError `engine-unavailable` */
 export function createContainersOf(engine: Pick<Engine, 'containers' | 'containersOf'>): (holder: Holder) => Promise<EngineContainer[]> {
 	return async ({ volume, delivery }) => (delivery === 'volume' ? engine.containersOf(volume) : (await engine.containers({ id: [volume] })).filter(({ Id }) => Id === volume));
@@ -16,7 +19,7 @@ export function createContainersOf(engine: Pick<Engine, 'containers' | 'containe
 export interface WhoStartsDeps {
 	readonly records: Pick<Records, 'identity' | 'identitiesOf'>;
 	/** every container that it reaches, running or not; throws when the engine does not answer */
-	readonly containersOf: (holder: Holder) => Promise<readonly Pick<EngineContainer, 'Id' | 'State' | 'ImageID' | 'Names'>[]>;
+	readonly containersOf: (holder: Holder) => Promise<readonly KnownContainer[]>;
 	/** a container is gone */
 	readonly forget: (containerId: string) => Promise<void>;
 }

@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import test from 'ava';
 import tmp from 'tmp';
 import type { Delivery } from '#common/protocol/agent-file.ts';
+import { engineContainer } from '../../fakes/plugin-engine.ts';
 import { newHost, redeemToken, startMortalPlugin, type Host, type MortalPlugin } from '../../fakes/mortal-plugin.ts';
 
 /** Every pair of a first and a second death is for the soak. */
@@ -90,7 +91,7 @@ class Life {
 
 	async #begin({ volumes }: MortalPlugin, id: string, mountId: string): Promise<void> {
 		if (this.#host.delivery === 'volume') await volumes.mount(id, mountId);
-		else this.#startId = (await volumes.startByRuntime(id)).startId;
+		else this.#startId = (await volumes.startByRuntime(engineContainer({ Id: id, State: 'created' }))).startId;
 	}
 
 	async #end({ volumes }: MortalPlugin, id: string): Promise<void> {

@@ -60,6 +60,30 @@ test('an engine that asks and does not obey is no proof', async (t) => {
 	t.is(enforcement.problem(), NOT_OBEYED);
 });
 
+test('the question whether to start a container proves its start once, for a few seconds, and no other', async (t) => {
+	const clock = { now: 0 };
+	const { enforcement, statuses } = await played(t, [asks], () => clock.now);
+	const calls = (): number => statuses.length;
+	const begun = calls();
+	enforcement.startAsked('one');
+	t.true(await enforcement.prove('one'));
+	t.is(calls(), begun);
+	t.true(await enforcement.prove('one'));
+	t.is(calls(), begun + 1, 'it was used');
+	t.true(await enforcement.prove('two'));
+	t.is(calls(), begun + 2);
+	enforcement.startAsked('one');
+	clock.now += 5_000;
+	t.true(await enforcement.prove('one'));
+	t.is(calls(), begun + 3, 'it is too long ago');
+});
+
+test('the question whether to start a container proves nothing while the chain is not whole', async (t) => {
+	const { enforcement } = await played(t, [doesNotAsk]);
+	enforcement.startAsked('one');
+	t.false(await enforcement.prove('one'));
+});
+
 test('a refusal by somebody else is no proof', async (t) => {
 	const { enforcement } = await played(t, [refusesBefore]);
 	t.is(enforcement.inChain(), false);

@@ -47,6 +47,7 @@ function world(mapped = 0) {
 	const services: [string, ServiceSpec][] = [];
 	const proofs: string[] = [];
 	const forgotten: string[] = [];
+	const startsAsked: string[] = [];
 	const births: string[] = [];
 	const abandoned: string[] = [];
 	let ends = 0;
@@ -77,10 +78,11 @@ function world(mapped = 0) {
 		ourPlugins: async () => [await self()],
 		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
 		onProof: (nonce) => proofs.push(nonce) === 1,
+		onStartAsked: (reference) => void startsAsked.push(reference),
 		onContainersRemoved: () => void removals++,
 		logger: silentLogger,
 	};
-	return { deps, engine, policy, ca, ownCalls, identities, services, proofs, forgotten, births, abandoned, ends: () => ends, removals: () => removals };
+	return { deps, engine, policy, ca, ownCalls, identities, services, proofs, forgotten, startsAsked, births, abandoned, ends: () => ends, removals: () => removals };
 }
 
 function call(method: string, uri: string, body?: object | string, more: Partial<EngineCall> = {}): EngineCall {
@@ -449,6 +451,15 @@ test('the agent is put in front of a container with a volume only by our runtime
 	const body = { ...labelled, Labels: { ...named, 'birthmark.agent': 'exec' } };
 	await refused(t, deps, create(body), 'label-illegal', /use --runtime birthmark/);
 	t.deepEqual(await authorizeRequest(deps, create({ ...body, HostConfig: { ...labelled.HostConfig, Runtime: 'birthmark' } })), { Allow: true });
+});
+
+test('the start of a container that is let through is told, a refused one and one from a checkpoint are not', async (t) => {
+	const { deps, startsAsked } = world();
+	await authorizeRequest(deps, call('POST', `/v1.41/containers/${NEW}/start`));
+	await authorizeRequest(deps, call('POST', '/v1.23/containers/old/start'));
+	await authorizeRequest(deps, call('POST', '/v1.41/containers/body/start', { Binds: ['/:/x'] }));
+	await authorizeRequest(deps, call('POST', '/v1.41/containers/other/start?checkpoint=x'));
+	t.deepEqual(startsAsked, [NEW]);
 });
 
 test('labels of the image count like those of the request', async (t) => {

@@ -44,6 +44,7 @@ function world() {
 		ourPlugins: async () => [await self()],
 		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
 		onProof: () => true,
+		onStartAsked: () => undefined,
 		onContainersRemoved: () => undefined,
 		logger: silentLogger,
 	};

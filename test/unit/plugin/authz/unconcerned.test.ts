@@ -60,6 +60,7 @@ const call = fc.record<GoRequest>({
 const deps = {
 	ownCalls,
 	onProof: () => fail('a proof was seen'),
+	onStartAsked: () => fail('a container is to be started'),
 	onContainersRemoved: () => fail('containers were removed'),
 	logger: silentLogger,
 } as Partial<AuthorizerDeps> as AuthorizerDeps;

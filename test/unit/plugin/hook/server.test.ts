@@ -10,6 +10,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { createHookServer } from '../../../../plugin/hook/server.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
+import type { KnownContainer } from '../../../../plugin/volume/who-starts.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
 
 const ID = 'c'.repeat(64);
@@ -31,12 +32,14 @@ interface Fake {
 async function serve(t: ExecutionContext, fake: Fake = {}) {
 	const folder = tmp.dirSync({ unsafeCleanup: true });
 	const done: string[] = [];
+	const started: KnownContainer[] = [];
 	const path = join(folder.name, 'birthmark/hook.sock');
 	const server = createHookServer({
 		records: { identityOfContainer: () => fake.identity },
 		volumes: {
-			startByRuntime: async (containerId) => {
-				done.push(`start ${containerId.slice(0, 2)}`);
+			startByRuntime: async (container) => {
+				started.push(container);
+				done.push(`start ${container.Id.slice(0, 2)}`);
 				await fake.gate;
 				if (fake.failure) throw fake.failure;
 				return { ...BY_RUNTIME, ...fake.identity, startId: START };
@@ -62,7 +65,7 @@ async function serve(t: ExecutionContext, fake: Fake = {}) {
 		for await (const chunk of dial(text)) chunks.push(chunk as Buffer);
 		return Buffer.concat(chunks).toString();
 	};
-	return { path, done, dial, ask };
+	return { path, done, started, dial, ask };
 }
 
 const birth = (state = LABELLED, config = CONFIG, verb = 'create'): string => `birthmark-runtime 1 ${verb} ${ID} 3 ${Buffer.byteLength(state)} ${Buffer.byteLength(config)}\n/bm${state}${config}`;
@@ -96,6 +99,12 @@ test('a labelled one gets its identity, the agent and the hook that tells its en
 		hooks: { poststop: [{ path: '/bm', args: ['birthmark-runtime', '--ended', ID, START], timeout: 5 }] },
 	});
 	t.deepEqual(done, ['start cc']);
+});
+
+test('what the engine has written of it is what starts', async (t) => {
+	const { ask, started } = await serve(t, { identity: BY_RUNTIME });
+	await ask(birth(JSON.stringify({ ID, Name: '/api01', Image: 'sha256:1', State: { Running: true, Restarting: true }, Config: { Labels: { 'birthmark.cn': 'api01' } } })));
+	t.like(started, [{ Id: ID, Names: ['/api01'], ImageID: 'sha256:1', State: 'created' }]);
 });
 
 test('without the agent in front where the label says so', async (t) => {

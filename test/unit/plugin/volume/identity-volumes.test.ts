@@ -544,6 +544,8 @@ test('the CA is told once that a container has another name', async (t) => {
 const CONTAINER = 'e'.repeat(64);
 const BY_RUNTIME = identityRecord({ volume: CONTAINER, containerId: CONTAINER, authorizationId: 'auth-2', delivery: 'runtime', agentMode: 'exec', uid: process.getuid!(), gid: process.getgid!() });
 
+const AS_WRITTEN = { Id: CONTAINER, State: 'created', ImageID: BY_RUNTIME.imageId, Names: ['/api01'] };
+
 /** With a container that gets its identity by the runtime. */
 function withRuntime(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps> = {}) {
 	const clock = { now: 0 };
@@ -554,10 +556,10 @@ function withRuntime(t: ExecutionContext, overrides: Partial<IdentityVolumesDeps
 
 test('what the runtime asks is a start like any, each time another one', async (t) => {
 	const { volumes, ca, relays, path, records } = withRuntime(t);
-	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-1', agentMode: 'exec', commonName: 'api01' });
+	t.like(await volumes.startByRuntime(AS_WRITTEN), { startId: 'start-1', agentMode: 'exec', commonName: 'api01' });
 	t.is(readFileSync(join(path, 'token'), 'utf8'), 'token of start-1');
 	t.true(relays.has(path));
-	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-2' });
+	t.like(await volumes.startByRuntime(AS_WRITTEN), { startId: 'start-2' });
 	t.deepEqual(ca.minted, ['start-1', 'start-2']);
 	t.like(records.nextInOutbox(), { authorizationId: 'auth-2', startId: 'start-1' });
 	t.deepEqual(records.volumes(), [VOLUME], 'there is no such volume');
@@ -565,31 +567,31 @@ test('what the runtime asks is a start like any, each time another one', async (
 
 test('the runtime tells the end of a start; one that is over already ends no other', async (t) => {
 	const { volumes, path, records } = withRuntime(t);
-	await volumes.startByRuntime(CONTAINER);
-	await volumes.startByRuntime(CONTAINER);
+	await volumes.startByRuntime(AS_WRITTEN);
+	await volumes.startByRuntime(AS_WRITTEN);
 	await volumes.endByRuntime(CONTAINER, 'start-1');
 	t.true(existsSync(path));
 	await volumes.endByRuntime(CONTAINER, 'start-2');
 	t.is(records.identity(CONTAINER)?.startId, undefined, 'this much is done when it is answered');
-	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-3' }, 'the next start waits for the rest');
+	t.like(await volumes.startByRuntime(AS_WRITTEN), { startId: 'start-3' }, 'the next start waits for the rest');
 	t.is(readFileSync(join(path, 'token'), 'utf8'), 'token of start-3');
 });
 
 test('an end that nobody told is looked for after a minute, when the container had time to start', async (t) => {
 	const { volumes, clock } = withRuntime(t);
-	const { startId } = await volumes.startByRuntime(CONTAINER);
+	const { startId } = await volumes.startByRuntime(AS_WRITTEN);
 	clock.now = 59_000;
 	t.false(volumes.mayHaveEnded(CONTAINER, startId));
 	clock.now = 60_000;
 	t.true(volumes.mayHaveEnded(CONTAINER, startId));
 	await volumes.endStart(CONTAINER, startId);
-	await volumes.startByRuntime(CONTAINER);
+	await volumes.startByRuntime(AS_WRITTEN);
 	t.false(volumes.mayHaveEnded(CONTAINER, 'start-2'));
 });
 
 test('an end that the runtime told and that could not be recorded is left to the sweep', async (t) => {
 	const { volumes, records } = withRuntime(t);
-	const { startId } = await volumes.startByRuntime(CONTAINER);
+	const { startId } = await volumes.startByRuntime(AS_WRITTEN);
 	records.endStart = () => {
 		throw new Error('the disk is full');
 	};
@@ -597,26 +599,47 @@ test('an end that the runtime told and that could not be recorded is left to the
 	t.true(volumes.mayHaveEnded(CONTAINER, startId));
 });
 
+test('a start whose tmpfs cannot be mounted waits for no CA', async (t) => {
+	const { volumes, ca, records, tmpfs } = withRuntime(t, { startGraceMs: 3_600_000 });
+	let asked = 0;
+	ca.mintToken = async () => {
+		asked++;
+		throw new BirthmarkError('ca-unavailable');
+	};
+	tmpfs.mount = async () => Promise.reject(new BirthmarkError('mount-failed'));
+	await t.throwsAsync(volumes.startByRuntime(AS_WRITTEN), { code: 'mount-failed' });
+	t.is(asked, 1);
+	t.is(volumes.waitingCount(), 0);
+	t.is(records.identity(CONTAINER)?.startId, undefined);
+});
+
+test('a start that the CA refuses leaves nothing mounted', async (t) => {
+	const { volumes, ca, path, relays } = withRuntime(t);
+	ca.mintToken = async () => Promise.reject(new BirthmarkError('authorization-ended'));
+	await t.throwsAsync(volumes.startByRuntime(AS_WRITTEN), { code: 'authorization-ended' });
+	t.false(existsSync(path));
+	t.is(relays.size, 0);
+	t.is(volumes.mountedCount(), 0);
+});
+
 test('neither door opens what is delivered by the other', async (t) => {
 	const { volumes } = withRuntime(t);
 	await t.throwsAsync(volumes.mount(CONTAINER, 'm1'), { code: 'volume-unknown' });
-	await t.throwsAsync(volumes.startByRuntime(VOLUME), { code: 'volume-unknown', message: /create it again/ });
-	await t.throwsAsync(volumes.startByRuntime('f'.repeat(64)), { code: 'volume-unknown' });
+	await t.throwsAsync(volumes.startByRuntime({ ...AS_WRITTEN, Id: VOLUME }), { code: 'volume-unknown', message: /create it again/ });
+	await t.throwsAsync(volumes.startByRuntime({ ...AS_WRITTEN, Id: 'f'.repeat(64) }), { code: 'volume-unknown' });
 });
 
 test('while the engine starts, the runtime gets an identity from the records alone', async (t) => {
 	const { volumes } = withRuntime(t, { enforcement: { prove: async () => null, problem: () => undefined, engineAnswered: () => false }, containersOf: () => Promise.reject(new Error('not asked')) });
-	t.like(await volumes.startByRuntime(CONTAINER), { startId: 'start-1' });
+	t.like(await volumes.startByRuntime(AS_WRITTEN), { startId: 'start-1' });
 });
 
-test('the runtime gets nothing without proof of enforcement, for a container that runs, or one that is gone', async (t) => {
+test('the runtime gets nothing without proof of enforcement, or for a container that has another image', async (t) => {
 	const unproved = withRuntime(t, { enforcement: { prove: async () => false, problem: () => OUT_OF_CHAIN, engineAnswered: () => true } });
-	await t.throwsAsync(unproved.volumes.startByRuntime(CONTAINER), { code: 'enforcement-missing' });
-	const running = withRuntime(t, { containersOf: async () => [{ Id: CONTAINER, State: 'running', ImageID: BY_RUNTIME.imageId, Names: ['/api01'] }] });
-	await t.throwsAsync(running.volumes.startByRuntime(CONTAINER), { code: 'identity-isolated' });
-	const gone = withRuntime(t, { containersOf: async () => [] });
-	await t.throwsAsync(gone.volumes.startByRuntime(CONTAINER), { code: 'volume-unknown' });
-	t.is(gone.records.identityOfContainer(CONTAINER), undefined);
+	await t.throwsAsync(unproved.volumes.startByRuntime(AS_WRITTEN), { code: 'enforcement-missing' });
+	const other = withRuntime(t);
+	await t.throwsAsync(other.volumes.startByRuntime({ ...AS_WRITTEN, ImageID: 'sha256:2' }), { code: 'image-changed' });
+	t.deepEqual(other.ca.minted, []);
 });
 
 test('a task of a service is bound when the runtime asks for it', async (t) => {
@@ -628,6 +651,6 @@ test('a task of a service is bound when the runtime asks for it', async (t) => {
 			return true;
 		},
 	});
-	t.like(await it.volumes.startByRuntime(CONTAINER), { startId: 'start-1' });
+	t.like(await it.volumes.startByRuntime(AS_WRITTEN), { startId: 'start-1' });
 	t.deepEqual(holders, [{ volume: CONTAINER, delivery: 'runtime' }]);
 });
