@@ -5,6 +5,7 @@
 
 import { errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
+import { allOver } from '#common/runtime/all-over.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { NodeDemands } from '#common/protocol/renewal-demands.ts';
 import type { Logger } from '#common/runtime/log.ts';
@@ -294,10 +295,12 @@ export class IdentityVolumes {
 			const directory = tmpfs.path(volume);
 			const token = await this.#tokens.ask(identity, startId, deadline - AFTER_TOKEN_MS - this.#now(), this.#prepare(identity));
 			const agentFile = agentFileOf(identity, { bundle: trustBundle(), skewSeconds: ca.clockSkewSeconds(), caUrls });
-			await writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444);
-			// Read only now: a list that changes from here on is written into every mounted volume.
-			await writeVolumeFile(directory, VolumeFile.revocationList, await revocationList(), 0o444);
-			await writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity);
+			await allOver([
+				writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444),
+				// Read only now: a list that changes from here on is written into every mounted volume.
+				revocationList().then((list) => writeVolumeFile(directory, VolumeFile.revocationList, list, 0o444)),
+				writeVolumeFile(directory, VolumeFile.token, token, 0o400, identity),
+			]);
 			if (agentMode === 'node') await keepers.start(identity, directory, deadline - this.#now());
 			logger.info('identity mounted', { commonName, authorizationId, startId, volume });
 			return startId;

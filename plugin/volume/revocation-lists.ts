@@ -12,19 +12,22 @@ export interface RevocationListsDeps {
 	readonly isWanted: () => boolean;
 	/** not waited for: one volume that cannot be written now must not keep the next list from the others */
 	readonly onChange: (text: string) => void;
+	/** milliseconds that only grow */
+	readonly now?: () => number;
 	readonly logger: Pick<Logger, 'debug'>;
 }
 
 export interface RevocationLists {
-	/** PEM, at most as old as the last successful look. @throws BirthmarkError when the CA never answered */
+	/** PEM, as the last successful look found it; when that was a while ago, one more begins. @throws BirthmarkError when the CA never answered */
 	current(): Promise<string>;
 	/** The CA revoked something: look now. */
 	wake(): void;
 	close(): void;
 }
 
-export function startRevocationLists({ ca, isWanted, onChange, logger }: RevocationListsDeps): RevocationLists {
+export function startRevocationLists({ ca, isWanted, onChange, now = () => performance.now(), logger }: RevocationListsDeps): RevocationLists {
 	let known: RevocationList | undefined;
+	let lookedAt = -Infinity;
 	let looking: Promise<void> | undefined;
 	let timer: NodeJS.Timeout | undefined;
 	let closed = false;
@@ -36,7 +39,9 @@ export function startRevocationLists({ ca, isWanted, onChange, logger }: Revocat
 	}
 
 	async function fetchNewest(): Promise<void> {
+		const begunAt = now();
 		const newest = await ca.revocationList(known?.etag);
+		lookedAt = begunAt;
 		if (!newest || newest.text === known?.text) return;
 		known = newest;
 		onChange(newest.text);
@@ -57,8 +62,8 @@ export function startRevocationLists({ ca, isWanted, onChange, logger }: Revocat
 	again();
 	return {
 		async current() {
-			if (known) look().catch(() => undefined);
-			else await look();
+			if (!known) await look();
+			else if (now() - lookedAt >= INTERVAL_MS) look().catch(() => undefined);
 			return known!.text;
 		},
 		wake,

@@ -1,6 +1,7 @@
 /** The token of a start, for which it waits while the CA is away. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { allOver } from '#common/runtime/all-over.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import type { IdentityRecord, Records } from '../records.ts';
@@ -68,16 +69,14 @@ export function createStartTokens({ records, ca, revocationList, prove, startGra
 	return {
 		async ask(identity, startId, withinMs, preparing) {
 			const abort = new AbortController();
-			const [token, prepared] = await Promise.allSettled([
-				ask(identity, startId, withinMs, abort.signal),
-				preparing?.catch((error: unknown) => {
-					abort.abort();
-					throw error;
-				}),
-			]);
-			if (prepared.status === 'rejected') throw prepared.reason;
-			if (token.status === 'rejected') throw token.reason;
-			return token.value;
+			const prepared = preparing?.catch((error: unknown) => {
+				abort.abort();
+				throw error;
+			});
+			const asked = ask(identity, startId, withinMs, abort.signal);
+			// What failed first is why the other one was given up.
+			await allOver([prepared, asked]);
+			return asked;
 		},
 		waitingCount: () => waiting.size,
 	};

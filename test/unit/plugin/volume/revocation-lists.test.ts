@@ -7,6 +7,7 @@ import { startRevocationLists } from '../../../../plugin/volume/revocation-lists
 /** A CA that serves `list` until it is changed. */
 function world(t: ExecutionContext, onChange: (text: string) => void = () => undefined) {
 	const state: { list: RevocationList; away: boolean } = { list: { text: 'one', etag: '"1"' }, away: false };
+	const clock = { now: 0 };
 	const asked: (string | undefined)[] = [];
 	const written: string[] = [];
 	let onWrite: () => void = () => undefined;
@@ -24,15 +25,20 @@ function world(t: ExecutionContext, onChange: (text: string) => void = () => und
 			onWrite();
 			onChange(text);
 		},
+		now: () => clock.now,
 		logger: silentLogger,
 	});
 	t.teardown(() => lists.close());
-	return { lists, state, asked, written, nextWrite: () => new Promise<void>((resolve) => (onWrite = resolve)) };
+	return { lists, state, clock, asked, written, nextWrite: () => new Promise<void>((resolve) => (onWrite = resolve)) };
 }
 
-test('the first list is waited for, later ones are there', async (t) => {
-	const { lists, asked } = world(t);
+test('the first list is waited for, later ones are there; one that was looked at a while ago is looked for again', async (t) => {
+	const { lists, clock, asked } = world(t);
 	t.is(await lists.current(), 'one');
+	clock.now = 1_999;
+	t.is(await lists.current(), 'one');
+	t.deepEqual(asked, [undefined]);
+	clock.now = 2_000;
 	t.is(await lists.current(), 'one');
 	t.deepEqual(asked, [undefined, '"1"']);
 });
