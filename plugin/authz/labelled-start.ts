@@ -16,9 +16,11 @@ type GivenDeps = Pick<AuthorizerDeps, 'self' | 'engine' | 'runtimes'>;
 
 /** @param reference of the container that is to be started @throws BirthmarkError `mount-missing` */
 export async function checkLabelledStart(deps: GivenDeps & Pick<AuthorizerDeps, 'lookup' | 'records'>, reference: string): Promise<void> {
-	const container = await deps.lookup.labelled(reference, true);
 	// One with a record was looked at when it was created.
-	if (!container || deps.records.identitiesOf(container.Id).length > 0 || (await isGivenIdentity(deps, container))) return;
+	const isRecorded = (id: string): boolean => deps.records.identityOfContainer(id) !== undefined;
+	if (isRecorded(reference)) return;
+	const container = await deps.lookup.labelled(reference, true);
+	if (!container || isRecorded(container.Id) || (await isGivenIdentity(deps, container))) return;
 	const ways = `${mountOption(await deps.self())}, or ${runtimeOption(await deps.runtimes.known())}`;
 	throw new BirthmarkError('mount-missing', `the container ${quote(container.Names?.[0]?.slice(1) ?? container.Id.slice(0, 12))} has birthmark labels and would start without an identity: it was created when nobody looked at that; remove it, and create it again with ${ways}`);
 }

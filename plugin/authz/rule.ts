@@ -2,6 +2,7 @@
 
 import type { Logger } from '#common/runtime/log.ts';
 import type { Engine } from '../docker.ts';
+import type { Records } from '../records.ts';
 import type { ServiceRecords } from '../records-services.ts';
 import type { Makers } from './attach.ts';
 import type { ContainerLookup } from './container-lookup.ts';
@@ -14,7 +15,7 @@ import type { OwnCalls } from './own-calls.ts';
 
 export interface AuthorizerDeps extends Omit<IdentityCreateDeps, 'logger' | 'engine' | 'records'> {
 	readonly engine: IdentityCreateDeps['engine'] & Pick<Engine, 'inspect' | 'volume' | 'serviceId' | 'removeContainer'>;
-	readonly records: IdentityCreateDeps['records'] & { readonly services: Pick<ServiceRecords, 'add'> };
+	readonly records: IdentityCreateDeps['records'] & Pick<Records, 'identityOfContainer'> & { readonly services: Pick<ServiceRecords, 'add'> };
 	/** where people have a say; `call` is the one that is judged */
 	readonly policy: Judge;
 	readonly lookup: ContainerLookup;

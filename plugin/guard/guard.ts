@@ -105,6 +105,7 @@ export async function runGuard(deps: GuardDeps): Promise<void> {
 		records: {
 			hasVolume: (name) => current().hasVolume(name),
 			identitiesOf: (name) => current().identitiesOf(name),
+			identityOfContainer: (id) => current().identityOfContainer(id),
 			services: { add: upgrading },
 			beginBirth: upgrading,
 			abandonBirth: upgrading,

@@ -30,7 +30,7 @@ function world() {
 		self,
 		engine,
 		ca: new FakePluginCa(),
-		records: { hasVolume: () => false, identitiesOf: () => [], addIdentity: () => undefined, beginBirth: () => undefined, abandonBirth: () => undefined, services: { add: () => undefined } },
+		records: { hasVolume: () => false, identitiesOf: () => [], identityOfContainer: () => undefined, addIdentity: () => undefined, beginBirth: () => undefined, abandonBirth: () => undefined, services: { add: () => undefined } },
 		forgetContainer: async () => undefined,
 		onEnded: () => undefined,
 		ownerOf: async () => ({ uid: 0, gid: 0 }),
