@@ -6,7 +6,8 @@ import { errorFromProblem } from '#common/protocol/problem.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { createFailOver, SERVICE_UNAVAILABLE, tryInOrder } from '#common/runtime/fail-over.ts';
 import type { CaAddress } from './ca-address.ts';
-import { REQUEST_TIMEOUT_MS, requestCa, type CaAnswer, type CaRequest, type Credentials } from './ca-request.ts';
+import { REQUEST_TIMEOUT_MS, requestCa, type CaAnswer, type CaRequest } from './ca-request.ts';
+import type { Credentials } from './secure-connection.ts';
 
 export interface CaClient {
 	/**
@@ -25,9 +26,17 @@ export interface CaClient {
 	/** `POST /v1/reloads` by mTLS: what became of this certificate. A CA that does not want to know is told in vain. */
 	report(identity: Credentials & { readonly bundle: Buffer }, report: ReloadReport, signal: AbortSignal): Promise<void>;
 	/** `POST /v1/sign`; the same token and key again give the same certificate. */
-	sign(bundle: Buffer, token: string, csr: string, signal: AbortSignal): Promise<IssuedChain>;
+	sign(bundle: Buffer, request: SignRequest, signal: AbortSignal): Promise<IssuedChain>;
 	/** `POST /v1/renew` by mTLS with the certificate in use; tells the CA which bundle is. */
 	renew(bundle: Buffer, credentials: Credentials, csr: string, signal: AbortSignal): Promise<IssuedChain>;
+}
+
+export interface SignRequest {
+	readonly token: string;
+	/** PEM; may be asked for more than once */
+	readonly csr: () => string;
+	/** what can be done while the CA works; called once for each attempt, and must not throw */
+	readonly whileWaiting?: () => void;
 }
 
 export interface FetchedBundle {
@@ -98,10 +107,10 @@ export function createCaClient(addresses: readonly CaAddress[]): CaClient {
 				if (errorCode(error) !== 'not-found') throw error;
 			}
 		},
-		async sign(bundle, token, csr, signal) {
+		async sign(bundle, { token, csr, whileWaiting }, signal) {
 			// The token travels in a header: URLs end up in logs.
 			const headers = { ...CSR_HEADERS, Authorization: `Bearer ${token}` };
-			return issued(await ask({ method: 'POST', path: '/v1/sign', headers, body: csr, trust: bundle, signal }));
+			return issued(await ask({ method: 'POST', path: '/v1/sign', headers, body: csr, trust: bundle, signal, ...(whileWaiting && { whileWaiting }) }));
 		},
 		async renew(bundle, credentials, csr, signal) {
 			const headers = { ...CSR_HEADERS, [BUNDLE_HEADER]: hexDigest(bundle) };

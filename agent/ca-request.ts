@@ -5,29 +5,25 @@
  * CA's own server name, whatever address was dialled.
  */
 
-import { connect } from 'node:tls';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import type { CaAddress } from './ca-address.ts';
 import { answerReader, type HttpAnswer } from './http-answer.ts';
-
-/** Key and certificate for mTLS, PEM. */
-export interface Credentials {
-	readonly key: string;
-	/** leaf first */
-	readonly chain: string;
-}
+import { openSecureConnection, type Credentials, type SecureConnection } from './secure-connection.ts';
 
 export interface CaRequest {
 	readonly method: 'GET' | 'POST';
 	readonly path: string;
 	readonly headers?: Readonly<Record<string, string>>;
-	readonly body?: string;
+	/** a function: made while the CA does its part of the handshake */
+	readonly body?: string | (() => string);
 	/** the trust bundle (PEM) that the server must chain to; `unverified` only to fetch that bundle */
 	readonly trust: Buffer | 'unverified';
 	readonly credentials?: Credentials;
 	/** ends the request early; its reason is what is thrown then */
 	readonly signal: AbortSignal;
+	/** called when the request is on its way: what can be done while the CA works */
+	readonly whileWaiting?: () => void;
 	/** default {@link REQUEST_TIMEOUT_MS} */
 	readonly timeoutMs?: number;
 }
@@ -48,46 +44,52 @@ const NOT_TRUSTED = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_
  * `ca-protocol` when the server cannot prove to be the CA or does not speak HTTP within limits
  */
 export async function requestCa(address: CaAddress, request: CaRequest): Promise<CaAnswer> {
-	const { trust, credentials, signal, timeoutMs = REQUEST_TIMEOUT_MS } = request;
+	const { trust, credentials, signal, whileWaiting = () => {}, timeoutMs = REQUEST_TIMEOUT_MS } = request;
 	const deadline = AbortSignal.timeout(timeoutMs);
 	const ended = AbortSignal.any([signal, deadline]);
-	const socket = connect({
-		...('socketPath' in address ? { path: address.socketPath } : address),
-		// No pool, no session: every connection proves itself anew.
-		servername: CA_SERVER_NAME,
-		minVersion: 'TLSv1.2',
-		// Said in so many words, because NODE_TLS_REJECT_UNAUTHORIZED of the application must not decide it.
-		...(trust === 'unverified' ? { rejectUnauthorized: false } : { rejectUnauthorized: true, ca: trust }),
-		...(credentials === undefined ? {} : { key: credentials.key, cert: credentials.chain }),
-	});
+	const body = once(request.body);
+	let connection: SecureConnection | undefined;
 	try {
 		return await new Promise<CaAnswer>((resolve, reject) => {
 			ended.addEventListener('abort', () => reject(ended.reason));
-			if (ended.aborted) reject(ended.reason);
-			const read = answerReader();
-			socket.on('error', reject);
-			socket.on('close', () => reject(new Error('the answer broke off')));
-			socket.on('data', (bytes: Buffer) => {
+			if (ended.aborted) return reject(ended.reason);
+			const trying = (work: () => void): void => {
 				try {
-					const answer = read(bytes);
-					if (answer !== undefined) resolve({ status: answer.status, body: answer.body, date: dateOf(answer) });
+					work();
 				} catch (error) {
 					reject(error);
 				}
+			};
+			const read = answerReader();
+			connection = openSecureConnection({ address, serverName: CA_SERVER_NAME, trust, credentials }, {
+				connected: () => void setImmediate(trying, body),
+				// Not a moment earlier: it carries tokens, and only now the other side has proved who it is.
+				secure: () => trying(() => {
+					connection?.write(message(request, body()));
+					setImmediate(whileWaiting);
+				}),
+				data: (bytes) => trying(() => {
+					const answer = read(bytes);
+					if (answer !== undefined) resolve({ status: answer.status, body: answer.body, date: dateOf(answer) });
+				}),
+				failed: reject,
 			});
-			// Not a moment earlier: it carries tokens, and only now the other side has proved who it is.
-			socket.once('secureConnect', () => socket.write(message(request)));
 		});
 	} catch (cause) {
 		if (signal.aborted) throw signal.reason;
 		throw describeFailure(cause, deadline.aborted ? timeoutMs : undefined);
 	} finally {
-		socket.destroy();
+		connection?.close();
 	}
 }
 
+function once(body: CaRequest['body'] = ''): () => string {
+	let made = typeof body === 'string' ? body : undefined;
+	return () => (made ??= typeof body === 'string' ? body : body());
+}
+
 /** RFC 9112 §3; what goes into it is the agent's own, and has no line ends. */
-function message({ method, path, headers = {}, body = '' }: Pick<CaRequest, 'method' | 'path' | 'headers' | 'body'>): string {
+function message({ method, path, headers = {} }: Pick<CaRequest, 'method' | 'path' | 'headers'>, body: string): string {
 	const fields = { 'Host': CA_SERVER_NAME, 'Connection': 'close', ...headers, 'Content-Length': String(Buffer.byteLength(body)) };
 	return `${method} ${path} HTTP/1.1\r\n${Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
 }

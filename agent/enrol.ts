@@ -10,7 +10,7 @@ import { looksLikeUserToken, userTokenBundleDigest } from '#common/protocol/user
 import type { CaClient } from './ca-client.ts';
 import { deleteToken, readTokenFile, requireDirectory } from './directory.ts';
 import type { Identity } from './identity.ts';
-import { generateKey } from './key.ts';
+import { generateKey, type KeyWithRequest } from './key.ts';
 import { pinnedBundle } from './pinned-bundle.ts';
 import type { Publication } from './publication.ts';
 import { retryWhileUnavailable, type RetryDeps } from './retry.ts';
@@ -66,17 +66,19 @@ async function redeem(tokenText: string, { directory, timeoutSeconds, signal }: 
 	const expectedDigest = tokenDigest(tokenText);
 	const deadline = new Date(clock.now().getTime() + timeoutSeconds * 1000);
 	// One key for all attempts: when an answer is lost, the CA gives the same certificate to the same key.
-	const { key, csr } = generateKey();
+	let made: KeyWithRequest | undefined;
+	const own = (): KeyWithRequest => (made ??= generateKey());
 
 	const bundle = await pinnedBundle(directory, expectedDigest, deadline, signal, deps);
-	const issued = await retryWhileUnavailable(() => ca.sign(bundle, tokenText, csr, signal), deadline, signal, deps).catch(async (error: unknown) => {
+	const request = { token: tokenText, csr: () => own().csr };
+	const issued = await retryWhileUnavailable(() => ca.sign(bundle, request, signal), deadline, signal, deps).catch(async (error: unknown) => {
 		// A CA whose certificate is not good by this clock: without TLS it says what time it is. Nothing else counts that it says then.
 		const answer = errorCode(error) === 'ca-protocol' ? await ca.fetchBundle(expectedDigest, signal).catch(() => undefined) : undefined;
 		if (answer) requireClock(clock, answer.date);
 		throw error;
 	});
 	requireClock(clock, issued.date);
-	return validateIdentity({ key, chain: issued.chain, bundle });
+	return validateIdentity({ key: own().key, chain: issued.chain, bundle });
 }
 
 /** A token of the CA or one that a user signed: the agent only wants to know which CA it is for. */

@@ -43,10 +43,10 @@ async function run(line: CommandLine): Promise<number> {
 		return status.expiresInSeconds > 0 ? ExitCode.ok : ExitCode.noIdentity;
 	}
 	if (line.command === 'health') return health(directory);
-	const signals = routeSignals(process, process.stdin.isTTY === true);
+	const signals = routeSignals(process, () => process.stdin.isTTY === true);
 	// What runs in the network of the node goes nowhere else, whatever the container has written into agent.json.
 	const ca = createCaClient(line.user ? [relayAddress(directory)] : readCaAddresses(directory, line.caUrl));
-	const logger = createLogger('agent', logLevel());
+	const logger = createLogger('agent', logLevel(), (text) => void standardError().write(`${text}\n`));
 	const settings = readSettings(directory);
 	const deps = {
 		ca,
@@ -114,16 +114,22 @@ function fail(error: unknown): number {
 	const message = error instanceof Error ? error.message : String(error);
 	const sentence = error instanceof BirthmarkError ? message : `unexpected failure: ${message}`;
 	// Parts of it can come from a server that has not proved yet who it is: one line, whatever it says.
-	process.stderr.write(`birthmark: ${printable(sentence.replaceAll('\n', ' '))} [${code}]\n`);
+	standardError().write(`birthmark: ${printable(sentence.replaceAll('\n', ' '))} [${code}]\n`);
 	if (error instanceof BirthmarkError && code === 'application-not-started') {
 		return isNotExecutable(error) ? ExitCode.notExecutable : ExitCode.notFound;
 	}
 	return exitCodeFor(code);
 }
 
-async function main(): Promise<void> {
+/** To be asked for when something is to be said: the runtime takes more than a millisecond to make it. */
+function standardError(): NodeJS.WriteStream {
+	const { stderr } = process;
 	// A log that nobody reads any more must not end the application.
-	process.stderr.on('error', () => {});
+	if (stderr.listenerCount('error') === 0) stderr.on('error', () => {});
+	return stderr;
+}
+
+async function main(): Promise<void> {
 	let code: number;
 	try {
 		code = await run(parseCommandLine(process.argv.slice(2), process.env));

@@ -11,6 +11,8 @@ export interface Native {
 	confine(): void;
 	/** SIGIO comes once, after the next rename within this directory or into it, or new name in it, if it is open then (fcntl(2), F_NOTIFY). @throws Error whose `code` is `fcntl` */
 	noticeRename(directoryFd: number): void;
+	/** Descriptors of two connected sockets, which whoever takes them closes. @throws Error whose `code` is `socketpair` */
+	socketPair(): [number, number];
 }
 
 /** start/start.c puts it into the agent's environment, and looks for it in that of a child. */

@@ -3,8 +3,8 @@
  * would follow redirections and the application's proxy settings out of the container.
  */
 
-import { connect } from 'node:net';
 import type { LocalAddress } from '#common/protocol/reload.ts';
+import { lately } from './lately.ts';
 
 const TIMEOUT_MS = 10_000;
 /** Of the answer only its first line is read. */
@@ -16,6 +16,7 @@ export async function postLocally(to: LocalAddress, path: string, signal: AbortS
 	const where = 'socketPath' in to ? to.socketPath : `${to.host === '::1' ? '[::1]' : to.host}:${to.port}`;
 	const deadline = AbortSignal.timeout(timeoutMs);
 	const ended = AbortSignal.any([signal, deadline]);
+	const { connect } = lately('node:net');
 	const socket = 'socketPath' in to ? connect(to.socketPath) : connect(to);
 	try {
 		const status = await new Promise<number | undefined>((resolve, reject) => {

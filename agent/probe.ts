@@ -6,11 +6,11 @@
 
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { ReloadOutcome } from '#common/protocol/messages.ts';
 import type { ServedAddress, StartTls } from '#common/protocol/reload.ts';
 import type { Identity } from './identity.ts';
+import { lately } from './lately.ts';
 
 export interface Finding {
 	readonly outcome: ReloadOutcome;
@@ -35,7 +35,7 @@ export async function probe({ host, port, serverName, startTls }: ServedAddress,
 	const deadline = AbortSignal.timeout(timeoutMs);
 	const ended = AbortSignal.any([signal, deadline]);
 	let step: Step = 'connect';
-	const socket = connect({ host, port });
+	const socket = lately('node:net').connect({ host, port });
 	// Whatever comes after the answer is nobody's business any more.
 	socket.on('error', () => {});
 	try {
@@ -75,7 +75,7 @@ const PROLOGUES: Readonly<Record<StartTls, (socket: Socket, signal: AbortSignal)
 function servedCertificate(socket: Socket, { key, chain, bundle }: Identity, serverName: string | undefined, signal: AbortSignal): Promise<X509Certificate> {
 	return new Promise((resolve, reject) => {
 		// The bundle only keeps the runtime from loading all the roots that it knows.
-		const tls = connectTls({ socket, key, cert: chain, ca: bundle, rejectUnauthorized: false, ...(serverName !== undefined && { servername: serverName }) });
+		const tls = lately('node:tls').connect({ socket, key, cert: chain, ca: bundle, rejectUnauthorized: false, ...(serverName !== undefined && { servername: serverName }) });
 		tls.on('error', reject);
 		tls.once('close', () => reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
 		signal.addEventListener('abort', () => reject(signal.reason), { once: true });

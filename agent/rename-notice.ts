@@ -8,7 +8,7 @@
  */
 
 import { closeSync, openSync } from 'node:fs';
-import { loadNative } from './native.ts';
+import { loadNative, type Native } from './native.ts';
 
 /** What is put in place under another name first is there by then. */
 const PAUSE_MS = 25;
@@ -18,7 +18,7 @@ const PAUSE_MS = 25;
  * @returns a function that ends it; undefined under Node, where there is no such notice
  * @throws Error when the directory cannot be opened, or the kernel has no such notice
  */
-export function noticeRenames(directory: string, onRename: () => void, native = loadNative()): (() => void) | undefined {
+export function noticeRenames(directory: string, onRename: () => void, native: Pick<Native, 'noticeRename'> | undefined = loadNative()): (() => void) | undefined {
 	if (native === undefined) return undefined;
 	const directoryFd = openSync(directory, 'r');
 	let isClosed = false;

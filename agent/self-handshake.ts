@@ -8,9 +8,13 @@
  * nearly right).
  */
 
-import { duplexPair } from 'node:stream';
-import { connect, createServer, type TLSSocket } from 'node:tls';
+import { loadBun } from './bun.ts';
 import type { Identity } from './identity.ts';
+import { loadNative } from './native.ts';
+import { shakeHandsOnBun } from './self-handshake-bun.ts';
+import { shakeHandsOnNode } from './self-handshake-node.ts';
+
+export type Credentials = Pick<Identity, 'key' | 'chain' | 'bundle'>;
 
 const TIMEOUT_MS = 5_000;
 
@@ -18,31 +22,14 @@ const TIMEOUT_MS = 5_000;
  * @param serverName a DNS name that the certificate must be valid for; undefined for one that is for clients only
  * @throws the TLS library's error, whichever end found the fault
  */
-export async function shakeHandsWithSelf({ key, chain, bundle }: Pick<Identity, 'key' | 'chain' | 'bundle'>, serverName: string | undefined): Promise<void> {
-	const [serverEnd, clientEnd] = duplexPair();
-	const open: TLSSocket[] = [];
-	let timer: NodeJS.Timeout | undefined;
+export async function shakeHandsWithSelf(credentials: Credentials, serverName: string | undefined): Promise<void> {
+	const tooLong = new AbortController();
+	const timer = setTimeout(() => tooLong.abort(new Error('the handshake took too long')), TIMEOUT_MS);
 	try {
-		await new Promise<void>((resolve, reject) => {
-			timer = setTimeout(() => reject(new Error('the handshake took too long')), TIMEOUT_MS);
-			const shared = { key, cert: chain, ca: bundle };
-			// Not refused by the server itself, which would end the connection without a reason.
-			const server = createServer({ ...shared, requestCert: true, rejectUnauthorized: false });
-			server.on('tlsClientError', reject);
-			server.on('secureConnection', (socket) => {
-				open.push(socket);
-				socket.on('error', reject);
-				if (socket.authorized) resolve();
-				else reject(new Error(`as a client certificate: ${String(socket.authorizationError)}`));
-			});
-			server.emit('connection', serverEnd);
-			const asServer = serverName === undefined ? { rejectUnauthorized: false } : { servername: serverName, rejectUnauthorized: true };
-			const client = connect({ ...shared, ...asServer, socket: clientEnd });
-			open.push(client);
-			client.on('error', reject);
-		});
+		const [bun, native] = [loadBun(), loadNative()];
+		if (bun && native) await shakeHandsOnBun({ bun, native }, credentials, serverName, tooLong.signal);
+		else await shakeHandsOnNode(credentials, serverName, tooLong.signal);
 	} finally {
 		clearTimeout(timer);
-		for (const socket of open) socket.destroy();
 	}
 }

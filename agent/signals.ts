@@ -32,16 +32,16 @@ export interface SignalRouter {
  * Takes over the signals of this process. Needed from the first moment: as PID 1 a process has no
  * default actions.
  *
- * @param onTerminal whether standard input is a terminal, which delivers Ctrl-C to the application by itself
+ * @param isOnTerminal whether standard input is a terminal, which delivers Ctrl-C to the application by itself; asked when it matters
  */
-export function routeSignals(process: Pick<NodeJS.Process, 'on'>, onTerminal: boolean): SignalRouter {
+export function routeSignals(process: Pick<NodeJS.Process, 'on'>, isOnTerminal: () => boolean): SignalRouter {
 	const controller = new AbortController();
 	let receiver: ((signal: NodeJS.Signals) => void) | undefined;
 	for (const signal of FORWARDED) {
 		process.on(signal, () => {
 			if (receiver === undefined) {
 				if (ENDING.has(signal)) controller.abort(new Interrupted(signal));
-			} else if (!(onTerminal && SENT_BY_TERMINAL.has(signal))) {
+			} else if (!(SENT_BY_TERMINAL.has(signal) && isOnTerminal())) {
 				receiver(signal);
 			}
 		});

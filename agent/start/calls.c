@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@ int napi_set_named_property(napi_env, napi_value object, const char *name, napi_
 int napi_get_cb_info(napi_env, napi_callback_info, size_t *count, napi_value *arguments, napi_value *self, void **data);
 int napi_get_value_uint32(napi_env, napi_value, uint32_t *result);
 int napi_create_int32(napi_env, int32_t, napi_value *result);
+int napi_create_array(napi_env, napi_value *result);
+int napi_set_element(napi_env, napi_value array, uint32_t index, napi_value element);
 int napi_throw_error(napi_env, const char *code, const char *message);
 
 static napi_value fail(napi_env env, const char *what) {
@@ -73,8 +76,23 @@ static napi_value noticeRename(napi_env env, napi_callback_info info) {
 	return NULL;
 }
 
+/* socketPair(): the descriptors of two connected sockets, which whoever takes them closes. Throws without. */
+static napi_value socketPair(napi_env env, napi_callback_info info) {
+	(void)info;
+	int ends[2];
+	napi_value result = NULL;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) return fail(env, "socketpair");
+	napi_create_array(env, &result);
+	for (uint32_t index = 0; index < 2; index++) {
+		napi_value end;
+		napi_create_int32(env, ends[index], &end);
+		napi_set_element(env, result, index, end);
+	}
+	return result;
+}
+
 __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
-	static const struct { const char *name; napi_callback call; } functions[] = {{"endedChild", endedChild}, {"reap", reap}, {"confine", confine}, {"noticeRename", noticeRename}};
+	static const struct { const char *name; napi_callback call; } functions[] = {{"endedChild", endedChild}, {"reap", reap}, {"confine", confine}, {"noticeRename", noticeRename}, {"socketPair", socketPair}};
 	for (size_t index = 0; index < sizeof functions / sizeof *functions; index++) {
 		napi_value function;
 		if (napi_create_function(env, functions[index].name, strlen(functions[index].name), functions[index].call, NULL, &function) != 0) return NULL;

@@ -5,7 +5,6 @@
  * Plugin and agent read them by these same functions.
  */
 
-import { isIP } from 'node:net';
 import { isDnsName } from './names.ts';
 
 /** Sent to the application. Signals that mean its end are none of them. */
@@ -83,11 +82,16 @@ export function parseReloadOccasion(text: string, refuse: (why: string) => Error
 export function parseServedAddress(text: string, refuse: (why: string) => Error): ServedAddress {
 	const [, protocol, address, port = '', serverName] = SERVED.exec(text) ?? [];
 	const host = address?.replace(/^\[|\]$/g, '') ?? LOOPBACK;
-	if (!isPort(port) || isIP(host) === 0) throw refuse('use a port like 8443, 8443/api.example.com, postgres:5432 or 192.0.2.1:8443');
+	if (!isPort(port) || !isAddress(host)) throw refuse('use a port like 8443, 8443/api.example.com, postgres:5432 or 192.0.2.1:8443');
 	const startTls = START_TLS.find((known) => known === protocol);
 	if (protocol !== undefined && startTls === undefined) throw refuse(`before TLS it can speak ${START_TLS.join(', ')}, and nothing else`);
 	if (serverName !== undefined && !isDnsName(serverName)) throw refuse('what follows the slash is no host name in lower case');
 	return { host, port: Number(port), ...(serverName !== undefined && { serverName }), ...(startTls && { startTls }) };
+}
+
+/** The module is loaded when there is an address to judge: most agents never have one, and start faster without. */
+function isAddress(host: string): boolean {
+	return process.getBuiltinModule('node:net').isIP(host) !== 0;
 }
 
 function parseSignal(name: string, refuse: (why: string) => Error): `SIG${(typeof RELOAD_SIGNALS)[number]}` {

@@ -8,7 +8,8 @@
 import { readFileSync } from 'node:fs';
 import { errorCode } from '#common/protocol/errors.ts';
 import type { CaAddress } from '../../agent/ca-address.ts';
-import { requestCa, type Credentials } from '../../agent/ca-request.ts';
+import { requestCa } from '../../agent/ca-request.ts';
+import type { Credentials } from '../../agent/secure-connection.ts';
 
 /** The file: `trust` is PEM or `unverified`. */
 export interface RequesterInput {

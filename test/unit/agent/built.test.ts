@@ -1,12 +1,15 @@
 /** The compiled agent as it lies on an identity volume, when `make build` has made it. */
 
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VERSION } from '#common/protocol/version.ts';
 import { AGENT_PATH } from '../../../hook/command.ts';
+import { badCertificates, forClientsOnly } from '../../fakes/bad-certificates.ts';
+import { createPki, FakeCa, type Fault } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 import { startCa } from '../../support/ca.ts';
 
@@ -51,3 +54,36 @@ const expected = `birthmark-agent ${VERSION}\n`;
 	for await (const chunk of child.stdout as AsyncIterable<Buffer>) chunks.push(chunk);
 	t.is(Buffer.concat(chunks).toString('latin1'), `\xff\xfe||--|PATH=${process.env['PATH']}|BUN_JSC_useJIT=1|NODE_ENV=test|LD_BIND_NOW=1|A=|B=\xff\xfe|`);
 });
+
+// The same as in enrol.test.ts, which runs on Node: TLS is another one here, and other code asks it.
+const pki = await createPki();
+const otherPki = await createPki('Other');
+
+/** @returns what is in the directory after `birthmark-agent once`, and what it said */
+async function enrol(t: ExecutionContext, fault?: Fault): Promise<{ files: string[]; stderr: string }> {
+	const ca = await FakeCa.start(t, pki);
+	if (fault) ca.faults.sign.push(fault);
+	const directory = tmpfsDirectory(t);
+	writeFileSync(join(directory, 'token'), ca.mintToken());
+	const child = spawn('unshare', ['--map-root-user', '--mount', 'sh', '-c', MOUNT, 'sh', build, AGENT_PATH, 'once', '--dir', directory, '--ca-url', ca.url], { stdio: ['ignore', 'ignore', 'pipe'] });
+	let stderr = '';
+	child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()));
+	await once(child, 'close');
+	return { files: readdirSync(directory), stderr };
+}
+
+for (const [what, fault] of badCertificates(pki, otherPki)) {
+	(canRun ? test : test.skip)(`the compiled agent does not publish a certificate ${what}`, async (t) => {
+		const { files, stderr } = await enrol(t, fault());
+		t.regex(stderr, /^birthmark: .* \[certificate-invalid\]\n$/);
+		t.deepEqual(files, ['token']);
+	});
+}
+
+for (const [what, fault] of [['for servers and clients', undefined], ['for clients only', forClientsOnly]] as const) {
+	(canRun ? test : test.skip)(`the compiled agent publishes a certificate ${what}`, async (t) => {
+		const { files, stderr } = await enrol(t, fault);
+		t.is(stderr, '');
+		t.true(files.includes('identity.pem') && !files.includes('token'));
+	});
+}

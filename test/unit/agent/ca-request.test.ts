@@ -54,7 +54,7 @@ async function relay(t: ExecutionContext, { host, port }: { host: string; port: 
 	return { socketPath };
 }
 
-/** @returns what {@link requester} printed, by runtime */
+/** Two processes at a time, and the tests one after the other: each request has five seconds. @returns what {@link requester} printed, by runtime */
 async function ask(t: ExecutionContext, input: RequesterInput, environment: Record<string, string> = {}): Promise<Record<string, string>> {
 	const file = join(tmpfsDirectory(t), 'request.json');
 	writeFileSync(file, JSON.stringify(input));
@@ -68,7 +68,7 @@ async function ask(t: ExecutionContext, input: RequesterInput, environment: Reco
 
 const bundle = pki.bundle.toString();
 
-test('the CA is known by its name in either runtime, over the network and through the relay', async (t) => {
+test.serial('the CA is known by its name in either runtime, over the network and through the relay', async (t) => {
 	const { address } = await serve(t, await certificate());
 	for (const way of [address, await relay(t, address)]) t.deepEqual(await ask(t, { address: way, trust: bundle }), { node: '200 5', bun: '200 5' });
 });
@@ -82,7 +82,7 @@ const impostors: ReadonlyArray<readonly [string, Partial<LeafInput>, string]> = 
 	['a certificate for clients', { purposes: ['clientAuth'] }, 'INVALID_PURPOSE'],
 ];
 for (const [what, change, code] of impostors) {
-	test(`a server with ${what} is not the CA in either runtime, whatever the environment says`, async (t) => {
+	test.serial(`a server with ${what} is not the CA in either runtime, whatever the environment says`, async (t) => {
 		const { address } = await serve(t, await certificate(change));
 		const other = join(tmpfsDirectory(t), 'other.pem');
 		writeFileSync(other, otherPki.bundle);
@@ -94,7 +94,14 @@ for (const [what, change, code] of impostors) {
 	});
 }
 
-test('a server that does not accept the client\'s certificate is told from one that does, in either runtime', async (t) => {
+test.serial('what proves itself is taken from any server, in either runtime', async (t) => {
+	for (const change of [{ dnsNames: ['api01'] }, { issuer: otherPki, notAfter: new Date(Date.now() - 1000) }]) {
+		const { address } = await serve(t, await certificate(change));
+		t.deepEqual(await ask(t, { address, trust: 'unverified' }), { node: '200 5', bun: '200 5' });
+	}
+});
+
+test.serial('a server that does not accept the client\'s certificate is told from one that does, in either runtime', async (t) => {
 	const { address } = await serve(t, { ...(await certificate()), ca: pki.bundle, requestCert: true, rejectUnauthorized: true });
 	const credentials = async (issuer: typeof pki) => {
 		const { key, cert } = await certificate({ commonName: 'api01', dnsNames: ['api01'], issuer });
@@ -104,7 +111,7 @@ test('a server that does not accept the client\'s certificate is told from one t
 	for (const answer of Object.values(await ask(t, { address, trust: bundle, credentials: await credentials(otherPki) }))) t.regex(answer, /^ca-unavailable /);
 });
 
-test('no session is resumed: every connection proves itself anew', async (t) => {
+test.serial('no session is resumed: every connection proves itself anew', async (t) => {
 	const { server, address } = await serve(t, await certificate());
 	const reused: boolean[] = [];
 	server.on('secureConnection', (socket) => reused.push(socket.isSessionReused()));
@@ -112,13 +119,13 @@ test('no session is resumed: every connection proves itself anew', async (t) => 
 	t.deepEqual(reused, [false, false, false]);
 });
 
-test('a proxy of the environment is not used', async (t) => {
+test.serial('a proxy of the environment is not used', async (t) => {
 	const { address } = await serve(t, await certificate());
 	const proxy = 'http://127.0.0.1:9';
 	t.deepEqual(await ask(t, { address, trust: bundle }, { HTTPS_PROXY: proxy, https_proxy: proxy, ALL_PROXY: proxy, NODE_USE_ENV_PROXY: '1' }), { node: '200 5', bun: '200 5' });
 });
 
-test('a server that wants to speak another protocol does not hold the agent up', async (t) => {
+test.serial('a server that wants to speak another protocol does not hold the agent up', async (t) => {
 	const { server, address } = await serve(t, await certificate());
 	server.removeAllListeners('request');
 	server.on('secureConnection', (socket) => {

@@ -10,13 +10,12 @@ import { BirthmarkError, type ErrorCode } from '#common/protocol/errors.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { systemClock } from '#common/runtime/clock.ts';
-import { generateSigningKey } from '#common/x509/keys.ts';
+import { badCertificates, forClientsOnly } from '../../fakes/bad-certificates.ts';
 import { createPki, FakeCa, type Fault } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
 const pki = await createPki();
 const otherPki = await createPki('Other');
-const minute = 60_000;
 
 async function prepare(t: ExecutionContext, { directory = tmpfsDirectory(t), impostor = undefined as typeof pki | undefined, timeoutSeconds = 5 } = {}) {
 	const ca = await FakeCa.start(t, pki, impostor);
@@ -145,21 +144,7 @@ test('a server that has the right bundle but no certificate under it never sees 
 	t.is(prepared.ca.count('sign'), 0);
 });
 
-const badCertificates: ReadonlyArray<readonly [string, () => Fault]> = [
-	['by another CA', () => ({ kind: 'certificate', change: { issuer: otherPki } })],
-	['for another key', () => ({ kind: 'certificate', change: { publicKey: generateSigningKey().publicKey } })],
-	['that has expired', () => ({ kind: 'certificate', change: { notAfter: new Date(Date.now() - minute / 2) } })],
-	['that is not valid yet', () => ({ kind: 'certificate', change: { notBefore: new Date(Date.now() + minute) } })],
-	['that only a server may use', () => ({ kind: 'certificate', change: { purposes: ['serverAuth'] } })],
-	['that only a client may use', () => ({ kind: 'certificate', change: { purposes: ['clientAuth'] } })],
-	['without a SPIFFE ID', () => ({ kind: 'certificate', change: { spiffeId: 'https://example.com/api01' } })],
-	['for servers without a DNS name', () => ({ kind: 'certificate', change: { dnsNames: [] } })],
-	['for clients by another CA', () => ({ kind: 'certificate', change: { dnsNames: [], purposes: ['clientAuth'], issuer: otherPki } })],
-	['that is no certificate', () => ({ kind: 'body', body: 'hello' })],
-	['with something else in front', () => ({ kind: 'body', body: `# api01\n${pki.intermediatePem}` })],
-	['that is cut off', () => ({ kind: 'body', body: pki.intermediatePem.slice(0, 200) })],
-];
-for (const [what, fault] of badCertificates) {
+for (const [what, fault] of badCertificates(pki, otherPki)) {
 	test(`a certificate ${what} is not published`, async (t) => {
 		const prepared = await prepare(t);
 		prepared.ca.faults.sign.push(fault());
@@ -169,7 +154,7 @@ for (const [what, fault] of badCertificates) {
 
 test('a certificate for clients only is published', async (t) => {
 	const prepared = await prepare(t);
-	prepared.ca.faults.sign.push({ kind: 'certificate', change: { dnsNames: [], purposes: ['clientAuth'] } });
+	prepared.ca.faults.sign.push(forClientsOnly);
 	t.deepEqual((await prepared.run()).leaf.dnsNames, []);
 });
 

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
-import type { Native } from '../../../agent/native.ts';
 import { noticeRenames } from '../../../agent/rename-notice.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 
@@ -9,7 +8,7 @@ function watched(t: ExecutionContext) {
 	let asked = 0;
 	const told = new EventTarget();
 	let looks = 0;
-	const native: Native = { endedChild: () => 0, reap: () => undefined, confine: () => undefined, noticeRename: () => void asked++ };
+	const native = { noticeRename: () => void asked++ };
 	const end = noticeRenames(tmpfsDirectory(t), () => {
 		looks++;
 		told.dispatchEvent(new Event('look'));
@@ -41,7 +40,7 @@ test.serial('nothing is looked at any more when it has ended, and the signal end
 });
 
 test.serial('a directory that is not there is an error, and the signal is nothing then', (t) => {
-	t.throws(() => noticeRenames('/nonexistent', () => t.fail(), { endedChild: () => 0, reap: () => undefined, confine: () => undefined, noticeRename: () => undefined }));
+	t.throws(() => noticeRenames('/nonexistent', () => t.fail(), { noticeRename: () => undefined }));
 	signal();
 	t.pass();
 });

@@ -5,7 +5,7 @@ import { Interrupted, routeSignals } from '../../../agent/signals.ts';
 function route(onTerminal: boolean) {
 	const process = new EventEmitter();
 	const received: string[] = [];
-	const router = routeSignals(process as unknown as NodeJS.Process, onTerminal);
+	const router = routeSignals(process as unknown as NodeJS.Process, () => onTerminal);
 	return { received, router, forward: () => router.forwardTo((signal) => void received.push(signal)), send: (signal: NodeJS.Signals) => process.emit(signal, signal) };
 }
 

@@ -1,0 +1,48 @@
+/** The handshake with oneself by Bun's own TLS sockets, over a pair of sockets that nobody else can reach. */
+
+import { peerFault, type Bun, type BunHandlers, type BunSocket } from './bun.ts';
+import type { Native } from './native.ts';
+import type { Credentials } from './self-handshake.ts';
+
+export interface BunHandshakeDeps {
+	readonly bun: Pick<Bun, 'connect'>;
+	readonly native: Pick<Native, 'socketPair'>;
+}
+
+export async function shakeHandsOnBun({ bun, native }: BunHandshakeDeps, { key, chain, bundle }: Credentials, serverName: string | undefined, signal: AbortSignal): Promise<void> {
+	const [serverEnd, clientEnd] = native.socketPair();
+	const shared = { key, cert: chain, ca: bundle };
+	const open: BunSocket[] = [];
+	try {
+		await new Promise<void>((resolve, reject) => {
+			signal.addEventListener('abort', () => reject(signal.reason));
+			const waitingFor = new Set(serverName === undefined ? ['server'] : ['server', 'client']);
+			const handlers = (end: 'server' | 'client', faultOf: typeof peerFault): BunHandlers => ({
+				data() {},
+				handshake(socket, isDone, error) {
+					if (!waitingFor.has(end)) return;
+					const fault = faultOf(socket, error);
+					if (fault || !isDone) return reject(fault ?? new Error('the handshake failed'));
+					waitingFor.delete(end);
+					if (waitingFor.size === 0) resolve();
+				},
+				close: () => reject(new Error('the handshake broke off')),
+				error: (_, error) => reject(error),
+			});
+			const client = handlers('client', peerFault);
+			const server = handlers('server', (socket, error) => {
+				const fault = peerFault(socket, error);
+				return fault && new Error(`as a client certificate: ${fault.message}`, { cause: fault });
+			});
+			bun.connect({ fd: serverEnd, socket: { data() {} } }).then((plain) => {
+				// Not refused by the server itself, which would end the connection without a reason.
+				open.push(...plain.upgradeTLS({ isServer: true, tls: { ...shared, requestCert: true, rejectUnauthorized: false }, socket: server }));
+			}).catch(reject);
+			// Of a certificate for clients only, what the server finds is all that counts.
+			const asServer = serverName === undefined ? { rejectUnauthorized: false } : { serverName, rejectUnauthorized: true };
+			bun.connect({ fd: clientEnd, tls: { ...shared, ...asServer }, socket: client }).then((socket) => void open.push(socket)).catch(reject);
+		});
+	} finally {
+		for (const socket of open) socket.close();
+	}
+}
