@@ -188,7 +188,7 @@ test('a CA that is busy for a moment is asked again', async (t) => {
 });
 
 test('a lost answer costs nothing: the same key asks again and gets the same certificate', async (t) => {
-	const { ca, run } = await prepare(t);
+	const { ca, run } = await prepare(t, { timeoutSeconds: 60 });
 	ca.faults.sign.push({ kind: 'lost-answer' });
 	await run();
 	const [first, second] = ca.seen.filter(({ route }) => route === 'sign');
