@@ -1,8 +1,8 @@
 /** The images, built without a registry. An image is built again only when what goes into it changed. */
 
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { BUNDLES, CEDAR_CODE } from './bundle.ts';
 import { engineEnvironment } from './engines.ts';
 import { BUILD, PROJECT } from './paths.ts';
@@ -16,9 +16,30 @@ export function dockerCommand(steps: Steps, host: string): Docker {
 	return (args, options = {}) => steps.run('docker', args, { ...options, env: { ...engineEnvironment(), DOCKER_HOST: host, DOCKER_BUILDKIT: '0', DOCKER_CLI_HINTS: 'false', DOCKER_CONFIG: join(BUILD, 'docker-config'), ...options.env } });
 }
 
-/** @returns how many images were built, of how many */
-export async function buildImages(steps: Steps, docker: Docker, baseRootFs: string): Promise<{ built: number; of: number }> {
-	const baseId = contentId(['base', rootFsVersion(baseRootFs), nodeVersion(), process.arch]);
+interface Image {
+	readonly files: readonly string[];
+	readonly directories?: readonly string[];
+	/** as `birthmark` in it */
+	readonly tree?: string;
+	readonly node: boolean;
+}
+
+/** Those that begin with `birthmark/base`. */
+const IMAGES = {
+	ca: { files: [BUNDLES.ca.output, BUNDLES.birthmark.output, CEDAR_CODE], directories: ['state'], node: true },
+	demo: { files: [BUNDLES.service.output], node: true },
+	agent: { files: [], tree: join(BUILD, 'agent-image'), node: false },
+} as const satisfies Readonly<Record<string, Image>>;
+
+export type OwnImage = keyof typeof IMAGES;
+const NAMES = Object.keys(IMAGES) as OwnImage[];
+
+/**
+ * @param names those that are needed; all when absent
+ * @returns how many images were built, of how many
+ */
+export async function buildImages(steps: Steps, docker: Docker, baseRootFs: string, names: readonly OwnImage[] = NAMES): Promise<{ built: number; of: number }> {
+	const baseId = baseIdOf(baseRootFs);
 	let built = 0;
 	if (!(await imageExists(docker, `birthmark/base:${baseId}`))) {
 		await withContext(async (context) => {
@@ -29,33 +50,46 @@ export async function buildImages(steps: Steps, docker: Docker, baseRootFs: stri
 		await docker(['tag', `birthmark/base:${baseId}`, 'birthmark/base:latest']);
 		built++;
 	}
-	const agentImage = join(BUILD, 'agent-image');
-	const images = [
-		{ name: 'ca', files: [BUNDLES.ca.output, BUNDLES.birthmark.output, CEDAR_CODE], directories: ['state'], node: true },
-		{ name: 'demo', files: [BUNDLES.service.output], directories: [], node: true },
-		{ name: 'agent', files: [], directories: [], node: false, tree: agentImage },
-	];
-	for (const image of images) {
-		const dockerfile = join(PROJECT, image.name, 'Dockerfile');
-		const stamp = image.tree ? readFileSync(join(BUILD, 'agent.stamp')) : '';
-		const id = contentId([baseId, readFileSync(dockerfile), stamp, ...image.files.map((file) => readFileSync(file))]);
-		const tag = `birthmark/${image.name}:${id}`;
+	for (const name of names) {
+		const { context, id } = layOutContext(name, baseId);
+		const tag = `birthmark/${name}:${id}`;
 		if (!(await imageExists(docker, tag))) {
-			await withContext(async (context) => {
-				for (const directory of image.directories) mkdirSync(join(context, directory));
-				for (const file of image.files) cpSync(file, join(context, file.split('/').at(-1)!));
-				if (image.node) linkOrCopy(nodeExecutable(), join(context, 'node'));
-				if (image.tree) cpSync(image.tree, join(context, 'birthmark'), { recursive: true });
-				await docker(['build', '--quiet', '--tag', tag, '--file', dockerfile, context]);
-			});
+			await docker(['build', '--quiet', '--tag', tag, '--file', dockerfileOf(name), context]);
 			built++;
 		}
-		await docker(['tag', tag, `birthmark/${image.name}:latest`]);
+		await docker(['tag', tag, `birthmark/${name}:latest`]);
 	}
-	return { built, of: images.length + 1 };
+	return { built, of: names.length + 1 };
 }
 
-/** A folder for what goes into an image; others may be building theirs. On the disk of the build, where files can be linked. */
+/** What goes into each image, in `build/context`: engines that are set up side by side find it there. */
+export function layOutContexts(baseRootFs: string): void {
+	for (const name of NAMES) layOutContext(name, baseIdOf(baseRootFs));
+}
+
+/** @returns the folder, made anew unless it is there, and an id that changes with its content */
+function layOutContext(name: OwnImage, baseId: string): { context: string; id: string } {
+	const { files, directories = [], tree, node }: Image = IMAGES[name];
+	const id = contentId([baseId, readFileSync(dockerfileOf(name)), tree === undefined ? '' : readFileSync(join(BUILD, 'agent.stamp')), ...files.map((file) => readFileSync(file))]);
+	const context = join(BUILD, 'context', name);
+	const stamp = `${context}.id`;
+	if (existsSync(stamp) && readFileSync(stamp, 'utf8') === id) return { context, id };
+	rmSync(stamp, { force: true });
+	rmSync(context, { recursive: true, force: true });
+	mkdirSync(context, { recursive: true });
+	for (const directory of directories) mkdirSync(join(context, directory));
+	for (const file of files) cpSync(file, join(context, basename(file)));
+	if (node) linkOrCopy(nodeExecutable(), join(context, 'node'));
+	if (tree !== undefined) cpSync(tree, join(context, 'birthmark'), { recursive: true });
+	writeFileSync(stamp, id);
+	return { context, id };
+}
+
+const dockerfileOf = (name: OwnImage): string => join(PROJECT, name, 'Dockerfile');
+
+const baseIdOf = (rootFs: string): string => contentId(['base', rootFsVersion(rootFs), nodeVersion(), process.arch]);
+
+/** A folder of its own for what goes into an image, removed afterwards: others may be building theirs. */
 export async function withContext<T>(use: (context: string) => Promise<T>): Promise<T> {
 	mkdirSync(join(BUILD, 'context'), { recursive: true });
 	const context = mkdtempSync(join(BUILD, 'context/'));

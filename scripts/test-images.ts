@@ -21,7 +21,8 @@ const IMAGES = {
 	/** glibc and a shell that is linked with it */
 	glibc: 'FROM test/distroless\nCOPY busybox-glibc /bin/sh\n',
 } as const;
-const NAMES = Object.keys(IMAGES) as (keyof typeof IMAGES)[];
+export type TestImage = keyof typeof IMAGES;
+const NAMES = Object.keys(IMAGES) as TestImage[];
 
 /** What goes into the images, by the name that it has there; fetched and compiled once. */
 export async function makeTestFiles(steps: Steps): Promise<Readonly<Record<string, string>>> {
@@ -34,7 +35,7 @@ export async function makeTestFiles(steps: Steps): Promise<Readonly<Record<strin
 }
 
 /** @param images which; those with glibc begin with `birthmark/base`, which has to be there */
-export async function buildTestImages(steps: Steps, docker: Docker, images: readonly (keyof typeof IMAGES)[] = NAMES): Promise<void> {
+export async function buildTestImages(steps: Steps, docker: Docker, images: readonly TestImage[] = NAMES): Promise<void> {
 	const files = await makeTestFiles(steps);
 	await withContext(async (context) => {
 		for (const [name, file] of Object.entries(files)) {

@@ -12,6 +12,7 @@ import { abuseReport } from './abuse-report.ts';
 import { ava, type Count } from './ava.ts';
 import { buildAll, buildForTests } from './build.ts';
 import { chosenEngines, installEngine, newerEngines } from './engines.ts';
+import { layOutContexts } from './images.ts';
 import { inLanes, namedLines } from './lanes.ts';
 import { BUILD } from './paths.ts';
 import { layOutPlugin } from './plugin.ts';
@@ -50,7 +51,9 @@ async function main(): Promise<void> {
 	for (const signal of SIGNALS) process.once(signal, () => ending.abort());
 	rmSync(ABUSE_FILE, { force: true });
 	const steps = new Steps(logFile);
-	layOutPlugin(await buildAll(steps));
+	const rootFileSystem = await buildAll(steps);
+	layOutPlugin(rootFileSystem);
+	layOutContexts(rootFileSystem);
 	await buildForTests(steps);
 
 	const turns = whichTurns({ everything, story, chosen: chosenEngines(), newer: newerEngines });

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { startBirthmark } from '../../hook/environment.ts';
-import { buildImages, dockerCommand } from '../../scripts/images.ts';
+import { buildImages, dockerCommand, type OwnImage } from '../../scripts/images.ts';
 import { BUILD, enginePaths, type EnginePaths } from '../../scripts/paths.ts';
 import { PLUGIN } from '../../scripts/plugin.ts';
 import { removeEngine, startEngine } from '../../scripts/private-engine.ts';
 import { writeTestPolicy } from '../../scripts/test-engine.ts';
 import { Steps } from '../../scripts/steps.ts';
-import { buildTestImages } from '../../scripts/test-images.ts';
+import { buildTestImages, type TestImage } from '../../scripts/test-images.ts';
 import { openWorld, type World } from './world.ts';
 
 export interface SecondEngineOptions {
@@ -19,6 +19,14 @@ export interface SecondEngineOptions {
 	readonly joinToken: string;
 	/** of a CA on this machine */
 	readonly adminSocket: string;
+	/** `test/busybox` alone when absent */
+	readonly images?: EngineImages;
+}
+
+/** What a story runs on it: images are most of the time that an engine needs to be there. */
+export interface EngineImages {
+	readonly own?: readonly OwnImage[];
+	readonly test?: readonly TestImage[];
 }
 
 /** Images and plugin are on it, as after `make load`; nothing is set up. */
@@ -27,24 +35,24 @@ export interface BareEngine {
 	readonly engineVersion: string;
 }
 
-/** Starts one with the images and the plugin that `make` has laid out, and removes it after the test. */
-export async function startBareEngine(t: ExecutionContext, { testImages = true } = {}): Promise<BareEngine> {
+/** Starts one with images and the plugin that `make` has laid out, and removes it after the test. */
+export async function startBareEngine(t: ExecutionContext, { own = [], test = [] }: EngineImages): Promise<BareEngine> {
 	const state = tmp.dirSync({ prefix: 'birthmark-second-', unsafeCleanup: true });
 	const paths = enginePaths(state.name);
 	const steps = new Steps(join(BUILD, 'logs/second-engine.log'));
 	t.teardown(() => removeEngine(steps, paths));
 	await startEngine(steps, paths);
 	const docker = dockerCommand(steps, paths.host);
-	await buildImages(steps, docker, join(BUILD, 'root-fs/base'));
-	if (testImages) await buildTestImages(steps, docker);
+	if (own.length > 0) await buildImages(steps, docker, join(BUILD, 'root-fs/base'), own);
+	if (test.length > 0) await buildTestImages(steps, docker, test);
 	await docker(['plugin', 'create', PLUGIN, join(BUILD, 'plugin')]);
 	const engineVersion = (await docker(['version', '--format', '{{.Server.Version}}'])).stdout.trim();
 	return { paths, engineVersion };
 }
 
 /** The same, set up with a CA of the test's. */
-export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken, adminSocket }: SecondEngineOptions): Promise<World> {
-	const { paths, engineVersion } = await startBareEngine(t);
+export async function startSecondEngine(t: ExecutionContext, { caUrl, joinToken, adminSocket, images = { test: ['busybox'] } }: SecondEngineOptions): Promise<World> {
+	const { paths, engineVersion } = await startBareEngine(t, images);
 	await startBirthmark({ host: paths.host, ca: { url: caUrl, joinToken }, policyFile: writeTestPolicy(paths), logLevel: 'debug' });
 	return openWorld({ engineVersion, host: paths.host, state: paths.state, caUrl, caContainer: '', plugin: PLUGIN, adminSocket });
 }

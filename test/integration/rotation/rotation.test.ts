@@ -41,7 +41,7 @@ test('a whole rotation under traffic: no handshake fails, and the old root is go
 	writeFileSync(join(state, 'config.json'), JSON.stringify(CONFIG));
 	const { ca } = await startCaProcess(t, state);
 	const joinToken = await ca.joinToken({ role: 'node', name: 'host1', allow: ['api*/web-api'] });
-	const engine = await startSecondEngine(t, { caUrl: `https://127.0.0.1:${ca.port}`, joinToken, adminSocket: ca.adminSocket });
+	const engine = await startSecondEngine(t, { caUrl: `https://127.0.0.1:${ca.port}`, joinToken, adminSocket: ca.adminSocket, images: { own: ['demo'], test: ['busybox'] } });
 	const [one, other] = await startTalkers(t, engine);
 	await eventually('both talk', async () => (await talkOf(engine, one)).done > 10 && (await talkOf(engine, other)).done > 10, 40);
 	const before = rootsOf(await bundleIn(engine, one));

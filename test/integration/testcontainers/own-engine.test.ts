@@ -11,7 +11,7 @@ const SERVICE = ['/usr/bin/node', '/app/service.mjs'];
 
 test('CA, plugin and authorization chain for a suite in one line, and nothing of it afterwards', async (t) => {
 	t.timeout(240_000);
-	const { paths } = await startBareEngine(t, { testImages: false });
+	const { paths } = await startBareEngine(t, { own: ['ca', 'demo'] });
 	// testcontainers looks at it when it is first used.
 	process.env['DOCKER_HOST'] = paths.host;
 	const docker = new Docker({ socketPath: paths.socket });
