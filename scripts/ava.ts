@@ -1,7 +1,7 @@
 /** Runs tests with ava, and counts what its reporter says. */
 
 import { spawn } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { failuresIn } from './failures.ts';
 import { BUILD, PROJECT } from './paths.ts';
@@ -10,6 +10,9 @@ const AVA = join(PROJECT, 'node_modules/.bin/ava');
 
 /** Where Node keeps what it made of each source: hundreds of processes load the same ones. */
 const COMPILED = join(BUILD, 'compile-cache');
+
+/** As nice(1) counts: a third of what others get where there is not enough for all. */
+const YIELDING = 5;
 
 export interface Count {
 	readonly passed: number;
@@ -31,7 +34,7 @@ export function ava(args: readonly string[], print: (chunk: string) => void, { e
 	return new Promise((resolve, reject) => {
 		// What was built is there, so a test that cannot find it is at fault, and not skipped.
 		const child = spawn(AVA, args, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_COMPILE_CACHE: COMPILED, BIRTHMARK_REQUIRE_POSTGRES: '1', ...environment } });
-		if (yields && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+		if (yields && child.pid !== undefined) setPriority(child.pid, YIELDING);
 		const end = (): void => void child.kill();
 		signal?.addEventListener('abort', end, { once: true });
 		let output = '';

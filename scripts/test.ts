@@ -1,12 +1,12 @@
 /**
- * `make test`: the unit tests, the integration stories on a private engine that is set up once and
- * removed whatever happens, and a core of them on newer engines; two of these at a time. ENGINE names
+ * `make test`: the unit tests, the integration stories on private engines that are set up once and
+ * removed whatever happens, and a core of them on newer engines; three of these at a time. ENGINE names
  * the engines instead, one or several; then all the stories run on each.
  *
  *     test.ts [--integration [STORY]]
  */
 
-import { rmSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { abuseReport } from './abuse-report.ts';
 import { ava, type Count } from './ava.ts';
@@ -14,18 +14,19 @@ import { buildAll, buildForTests } from './build.ts';
 import { chosenEngines, installEngine, newerEngines } from './engines.ts';
 import { layOutContexts } from './images.ts';
 import { inLanes, namedLines } from './lanes.ts';
-import { BUILD } from './paths.ts';
+import { BUILD, PROJECT } from './paths.ts';
 import { layOutPlugin } from './plugin.ts';
 import { runMain, StepError, Steps } from './steps.ts';
 import { SIGNALS } from './test-engine.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import { ABUSE_FILE, runTurn } from './turn.ts';
-import { nameOf, whichTurns, type Turn } from './turns.ts';
+import { whichTurns, type Turn } from './turns.ts';
 
 const logFile = join(BUILD, 'logs/test.log');
+const STORIES = join(PROJECT, 'test/integration');
 
 /** Stories wait more than they compute, unit tests compute more than they wait: side by side they fill a machine with two processors. */
-const LANES = 2;
+const LANES = 3;
 
 /** What these tests ask is asked of the CA, never of its file. */
 const ON_POSTGRES = [
@@ -37,6 +38,8 @@ const ON_POSTGRES = [
 
 interface Outcome {
 	readonly count: Count;
+	/** whose stories these are */
+	readonly engineVersion?: string;
 	/** a line for the end of the run */
 	readonly report?: string;
 }
@@ -56,11 +59,11 @@ async function main(): Promise<void> {
 	layOutContexts(rootFileSystem);
 	await buildForTests(steps);
 
-	const turns = whichTurns({ everything, story, chosen: chosenEngines(), newer: newerEngines });
+	const turns = whichTurns({ everything, story, chosen: chosenEngines(), newer: newerEngines, all: () => readdirSync(STORIES).sort() });
 	const fetch = oneAtATime((engine: string) => steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)));
-	// The longest first, so that nobody waits for it alone at the end.
-	const [first, ...others] = turns.map((turn): [string, Piece] => [nameOf(turn), (print, signal) => stories(turn, fetch, print, signal)]);
-	const pieces: [string, Piece][] = [first!, ...(everything ? [['unit', unitTests], ['postgres', onPostgres]] as [string, Piece][] : []), ...others];
+	// What takes long begins first, so that nobody waits for it alone at the end.
+	const pieces = turns.map((turn): [string, Piece] => [turn.name, (print, signal) => stories(turn, fetch, print, signal)]);
+	if (everything) pieces.splice(2, 0, ['unit', unitTests], ['postgres', onPostgres]);
 	const outcomes = await inLanes(LANES, pieces.map(([name, piece]) => async (): Promise<Outcome> => {
 		if (ending.signal.aborted) return { count: NOTHING };
 		const lines = namedLines(name, (line) => process.stdout.write(line));
@@ -74,12 +77,21 @@ async function main(): Promise<void> {
 		}
 	}));
 
-	const sum = (pick: (count: Count) => number): number => outcomes.reduce((total, { count }) => total + pick(count), 0);
 	process.stdout.write(abuseReport(ABUSE_FILE));
 	process.stdout.write(outcomes.map(({ count }) => count.failures).join(''));
-	const reports = [...outcomes.flatMap(({ report }) => report ?? []), ...(ending.signal.aborted ? ['ended before its time'] : [])];
-	process.stdout.write(`\n${reports.join('\n')}\n${sum((count) => count.passed)} passed, ${sum((count) => count.failed)} failed\n`);
-	if (sum((count) => count.failed) > 0 || ending.signal.aborted) process.exitCode = 1;
+	const onEngines = Map.groupBy(outcomes.filter(({ engineVersion }) => engineVersion !== undefined), ({ engineVersion }) => engineVersion);
+	const reports = [
+		...[...onEngines].map(([version, those]) => `stories on engine ${version}: ${passedAndFailed(those)}`),
+		...outcomes.flatMap(({ report }) => report ?? []),
+		...(ending.signal.aborted ? ['ended before its time'] : []),
+	];
+	process.stdout.write(`\n${reports.join('\n')}\n${passedAndFailed(outcomes)}\n`);
+	if (outcomes.some(({ count }) => count.failed > 0) || ending.signal.aborted) process.exitCode = 1;
+}
+
+function passedAndFailed(outcomes: readonly Outcome[]): string {
+	const sum = (pick: (count: Count) => number): number => outcomes.reduce((total, { count }) => total + pick(count), 0);
+	return `${sum(({ passed }) => passed)} passed, ${sum(({ failed }) => failed)} failed`;
 }
 
 const NOTHING: Count = { passed: 0, failed: 0, failures: '' };
@@ -101,10 +113,10 @@ async function stories(turn: Turn, fetch: (engine: string) => Promise<void>, pri
 		if (turn.engine !== '') await fetch(turn.engine);
 	} catch (error) {
 		if (!turn.optional || !(error instanceof StepError)) throw error;
-		return { count: NOTHING, report: `${nameOf(turn)}: not run, ${error.message}; ${error.remedy}` };
+		return { count: NOTHING, report: `${turn.name}: not run, ${error.message}; ${error.remedy}` };
 	}
 	const { count, engineVersion } = await runTurn(turn, print, signal);
-	return { count, report: `stories on engine ${engineVersion}: ${count.passed} passed, ${count.failed} failed` };
+	return { count, engineVersion };
 }
 
 /** For what does not bear company: apt lets nobody else at its lists. */

@@ -13,7 +13,7 @@ import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER, CA_VOLUME } from './set-up.ts';
 import { runMain, StepError, Steps } from './steps.ts';
 import { SIGNALS, withTestEngine } from './test-engine.ts';
-import { nameOf, type Turn } from './turns.ts';
+import type { Turn } from './turns.ts';
 
 /** What became of each abuse, a line of JSON for each test. */
 export const ABUSE_FILE = join(BUILD, 'logs/abuses.jsonl');
@@ -24,7 +24,7 @@ export interface TurnResult {
 	readonly engineVersion: string;
 }
 
-const logFile = (turn: Turn): string => join(BUILD, `logs/test-${nameOf(turn)}.log`);
+const logFile = (turn: Turn): string => join(BUILD, `logs/test-${turn.name}.log`);
 
 /**
  * Everything has been built and fetched before.

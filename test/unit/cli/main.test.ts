@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import { Command } from 'commander';
 import { VERSION } from '#common/protocol/version.ts';
 import type { Context } from '../../../cli/context.ts';
+import { inLanes } from '../../../scripts/lanes.ts';
 import { startCa } from '../../support/ca.ts';
 import { newCommand } from '../../support/command.ts';
 
@@ -25,12 +26,12 @@ test('every command explains itself with --help, and ends with 0', async (t) => 
 	const birthmark = newCommand(t);
 	const all = await paths();
 	t.true(all.length >= 14);
-	for (const path of [[], ...all]) {
+	await inLanes(4, [[], ...all].map((path) => async () => {
 		const { code, stdout, stderr } = await birthmark([...path, '--help']);
 		t.is(code, 0, path.join(' '));
 		t.true(stdout.startsWith(`Usage: birthmark${path.map((word) => ` ${word}`).join('')} `), stdout);
 		t.is(stderr, '');
-	}
+	}));
 });
 
 test('the help lists every command and every exit code', async (t) => {
