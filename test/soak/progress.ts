@@ -2,6 +2,6 @@
 
 const EVERY = 10;
 
-export function sayProgress(done: number, all: number): void {
-	if (all > EVERY && done % EVERY === 0) process.stderr.write(`${new Date().toISOString()} ${done} of ${all}\n`);
+export function sayProgress(done: number, all: number, every = EVERY): void {
+	if (all > every && done % every === 0) process.stderr.write(`${new Date().toISOString()} ${done} of ${all}\n`);
 }

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { toolEnvironment } from '../../scripts/packages.ts';
 import { BUILD } from '../../scripts/paths.ts';
 
@@ -17,8 +18,6 @@ const environment = { ...process.env, ...toolEnvironment(SERVERS) };
 /** One way to read an identity. */
 export interface Reader {
 	readonly name: string;
-	/** more than one for those that are much faster than others */
-	readonly readsPerRound?: number;
 	/** Reads once. @returns what was wrong with it, undefined when all belonged together */
 	read(): Promise<string | undefined>;
 	end(): Promise<void>;
@@ -26,19 +25,52 @@ export interface Reader {
 
 /** What a reader has seen so far. */
 export interface Seen {
+	readonly name: string;
 	reads: number;
+	/** of them with a change in their midst */
+	met: number;
 	readonly faults: string[];
 }
 
-/** All readers at once, each as often as it reads in a round, one read right after the other. */
-export async function readRound(readers: ReadonlyMap<Reader, Seen>): Promise<void> {
-	await Promise.all([...readers].map(async ([reader, seen]) => {
-		for (let count = 0; count < (reader.readsPerRound ?? 1); count++) {
+/**
+ * Readers read without a pause while something changes, all lanes at once, those of one lane in turn. Each change
+ * comes at a random moment of whatever the readers do, and no two of them into one read.
+ *
+ * @param change called so often, one after the other
+ */
+export async function readWhileChanging(lanes: readonly (readonly Reader[])[], changes: number, change: (count: number) => void): Promise<readonly Seen[]> {
+	let changed = 0;
+	let isOver = false;
+	let begun = Promise.withResolvers<void>();
+	/** how much had changed when each lane began to read */
+	const since = lanes.map(() => -1);
+	async function readOn(lane: readonly Reader[], index: number): Promise<readonly Seen[]> {
+		const all = lane.map((reader) => ({ reader, seen: { name: reader.name, reads: 0, met: 0, faults: [] as string[] } }));
+		for (let turn = 0; !isOver; turn++) {
+			const { reader, seen } = all[turn % all.length]!;
+			const before = changed;
+			since[index] = before;
+			begun.resolve();
 			const fault = await reader.read().catch(String);
 			if (fault !== undefined) seen.faults.push(fault);
+			if (changed > before) seen.met++;
 			seen.reads++;
 		}
-	}));
+		return all.map(({ seen }) => seen);
+	}
+	const reading = Promise.all(lanes.map(readOn));
+	for (let longestMs = 1; changed < changes; ) {
+		const began = performance.now();
+		while (since.some((before) => before < changed)) {
+			begun = Promise.withResolvers();
+			await begun.promise;
+		}
+		longestMs = Math.max(1, (longestMs + performance.now() - began) / 2);
+		await sleep(Math.random() * longestMs);
+		change(++changed);
+	}
+	isOver = true;
+	return (await reading).flat();
 }
 
 /** Are they here? `make build` unpacks them. */
@@ -49,18 +81,24 @@ export function hasServers(): boolean {
 }
 
 /** @returns what it wrote to standard error when it failed, undefined when it did not */
-function complaint(file: string, args: readonly string[]): Promise<string | undefined> {
+function complaint(file: string, args: readonly string[], cwd?: string): Promise<string | undefined> {
 	return new Promise((resolve) => {
-		execFile(file, args, { env: environment }, (error, _stdout, stderr) => resolve(error ? `${error.message} ${stderr}` : undefined));
+		execFile(file, args, { env: environment, ...(cwd !== undefined && { cwd }) }, (error, _stdout, stderr) => resolve(error ? `${error.message} ${stderr}` : undefined));
 	});
 }
 
-/** A shell that goes into the generation in use, and OpenSSL there, which packs a key only with its certificate. */
+/** OpenSSL in the generation in use, as after `cd -P current`. It packs a key only with its certificate. */
 export function opensslReader(directory: string): Reader {
-	const script = 'cd -P "$1/current" && exec openssl pkcs12 -export -in "$2" -inkey "$3" -passout pass:none -out /dev/null';
 	const pairs = [['tls.crt', 'tls.key'], ['identity.pem', 'identity.pem']] as const;
 	let reads = 0;
-	return { name: 'openssl, in the generation in use', read: () => complaint('sh', ['-c', script, 'sh', directory, ...pairs[reads++ % 2]!]), end: async () => {} };
+	return {
+		name: 'openssl, in the generation in use',
+		read() {
+			const [certificate, key] = pairs[reads++ % 2]!;
+			return complaint('openssl', ['pkcs12', '-export', '-in', certificate, '-inkey', key, '-passout', 'pass:none', '-iter', '1', '-out', '/dev/null'], join(directory, 'current'));
+		},
+		end: async () => {},
+	};
 }
 
 /** Node in a process of its own: `file` reads identity.pem, `generation` both names below where `current` leads. */
@@ -68,7 +106,6 @@ export function nodeReader(directory: string, what: 'file' | 'generation'): Read
 	const child = fork(new URL('../fakes/identity-reader.ts', import.meta.url), [directory, what]);
 	return {
 		name: `Node, ${what === 'file' ? 'identity.pem' : 'in the generation in use'}`,
-		readsPerRound: 8,
 		async read() {
 			child.send('read');
 			const [fault] = (await once(child, 'message')) as [string];
@@ -87,7 +124,8 @@ export function nginxTester(folder: string, name: string, directives: string): R
 /** HAProxy's check of its configuration, with a combined file. */
 export function haproxyTester(folder: string, directory: string): Reader {
 	const config = join(folder, 'haproxy.cfg');
-	writeFileSync(config, `defaults\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nlisten tls\n  bind unix@${folder}/haproxy.sock ssl crt ${directory}/haproxy.pem\n  server none 127.0.0.1:9\n`);
+	// For requests of its own, which it never makes, it would read every root certificate of the system first.
+	writeFileSync(config, `global\n  httpclient.ssl.verify none\ndefaults\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\nlisten tls\n  bind unix@${folder}/haproxy.sock ssl crt ${directory}/haproxy.pem\n  server none 127.0.0.1:9\n`);
 	return { name: 'haproxy -c, haproxy.pem', read: () => complaint('haproxy', ['-c', '-f', config]), end: async () => {} };
 }
 

@@ -1,6 +1,7 @@
 /**
  * Rotations under readers that never pause. A switch comes at any moment of a read, and never twice in one:
- * the generation before stays for one rotation, and certificates live longer than files are read.
+ * the generation before stays for one rotation, and certificates live longer than files are read. Pairs are read
+ * as the documentation has it: one file, one directory, or the file that names the two of one generation.
  */
 
 import test from 'ava';
@@ -10,13 +11,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import { publish, readIdentity } from '../../../agent/store.ts';
+import { sayProgress } from '../../soak/progress.ts';
 import { createPki, issueLeaf, leafDefaults } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
-import { hasServers, haproxyTester, nginxTester, nodeReader, opensslReader, readRound, startNginx, type Reader, type Seen } from '../../support/tight-readers.ts';
+import { hasServers, haproxyTester, nginxTester, nodeReader, opensslReader, readWhileChanging, startNginx, type Reader } from '../../support/tight-readers.ts';
 
 /** `make soak` sets ten thousand. */
 const ROTATIONS = Number(process.env['BIRTHMARK_SOAK_ROTATIONS'] ?? 100);
@@ -36,18 +37,17 @@ reading(`${ROTATIONS} rotations under openssl, Node, HAProxy and nginx, and neve
 	t.teardown(() => rmSync(folder, { recursive: true }));
 	publish(directory, identities[0]!, publication);
 	const nginx = await startNginx(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`);
-	const readers: readonly Reader[] = [
-		nginx,
-		nginxTester(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`),
-		haproxyTester(folder, directory),
-		opensslReader(directory),
-		nodeReader(directory, 'file'),
-		nodeReader(directory, 'generation'),
+	const lanes: readonly (readonly Reader[])[] = [
+		[nginx],
+		[opensslReader(directory)],
+		[nodeReader(directory, 'file')],
+		[nodeReader(directory, 'generation')],
+		[nginxTester(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`), haproxyTester(folder, directory)],
 	];
-	t.teardown(() => Promise.all(readers.map((reader) => reader.end())));
-	const seen = await rotate(directory, readers, ROTATIONS);
-	for (const [{ name }, { reads, faults }] of seen) {
-		t.log(`${name}: ${reads} reads, ${faults.length} faults`);
+	t.teardown(() => Promise.all(lanes.flat().map((reader) => reader.end())));
+	const seen = await readWhileChanging(lanes, ROTATIONS, rotateIn(directory, ROTATIONS));
+	for (const { name, reads, met, faults } of seen) {
+		t.log(`${name}: ${reads} reads, ${met} of them with a switch in their midst, ${faults.length} faults`);
 		t.deepEqual(faults.slice(0, 3), [], name);
 	}
 	const { serial } = readIdentity(directory)!.leaf;
@@ -67,25 +67,18 @@ reading('a program that opens tls.crt and tls.key one after the other may get tw
 	t.teardown(() => rmSync(folder, { recursive: true }));
 	publish(directory, identities[0]!, publication);
 	const tester = nginxTester(folder, 'two names', `ssl_certificate ${directory}/tls.crt; ssl_certificate_key ${directory}/tls.key;`);
-	const [{ reads, faults }] = [...(await rotate(directory, [tester], ROTATIONS / 2)).values()] as [Seen];
-	t.log(`${tester.name}: ${reads} reads, ${faults.length} refused`);
+	const [seen] = await readWhileChanging([[tester]], ROTATIONS / 2, rotateIn(directory, ROTATIONS / 2));
+	const { reads, met, faults } = seen!;
+	t.log(`${tester.name}: ${reads} reads, ${met} of them with a switch in their midst, ${faults.length} refused`);
 	for (const fault of faults) t.regex(fault, /key values mismatch/);
 	t.is(await tester.read(), undefined, 'the next look is whole');
 });
 
-/** One rotation into each round of reads, at any moment of it. */
-async function rotate(directory: string, readers: readonly Reader[], rotations: number): Promise<ReadonlyMap<Reader, Seen>> {
-	const seen = new Map(readers.map((reader) => [reader, { reads: 0, faults: [] }]));
-	let roundMs = 1;
-	for (let count = 1; count <= rotations; count++) {
-		const began = performance.now();
-		const reading = readRound(seen);
-		await sleep(Math.random() * roundMs);
+function rotateIn(directory: string, rotations: number): (count: number) => void {
+	return (count) => {
 		publish(directory, identities[count % identities.length]!, publication);
-		await reading;
-		roundMs = performance.now() - began;
-	}
-	return seen;
+		sayProgress(count, rotations, 500);
+	};
 }
 
 async function servedSerial(path: string): Promise<string> {
