@@ -7,7 +7,7 @@
 
 import type { AgentSettings } from '#common/protocol/agent-file.ts';
 import { BirthmarkError, errorCode, type ErrorCode } from '#common/protocol/errors.ts';
-import type { ReloadReport } from '#common/protocol/messages.ts';
+import type { ReloadOutcome, ReloadReport } from '#common/protocol/messages.ts';
 import { parseReload, parseReloadOccasion, parseServedAddress, type Reload, type ServedAddress } from '#common/protocol/reload.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import type { CaClient } from './ca-client.ts';
@@ -76,8 +76,8 @@ export async function keepReloaded(reloading: Reloading, signal: AbortSignal, de
 		const { identity, superseded } = deps.publications.current();
 		const until = AbortSignal.any([signal, superseded]);
 		try {
-			if (identity) await settle(identity, occasion, reloading, until, { ...deps, tell, ca });
-			await (list ? list.due(until) : untilAborted(until));
+			const report = identity && (await settle(identity, occasion, reloading, until, { ...deps, tell, ca }));
+			await whileReporting(report, until, () => (list ? list.due(until) : untilAborted(until)));
 			occasion = until.aborted ? 'publication' : 'list';
 		} catch (error) {
 			if (!until.aborted) throw error;
@@ -87,12 +87,24 @@ export async function keepReloaded(reloading: Reloading, signal: AbortSignal, de
 }
 
 type SettleDeps = Omit<ReloadDeps, 'ca'> & { readonly ca: RememberingCa };
+type Report = (signal: AbortSignal) => Promise<void>;
 
-/** Resolves when the application serves this identity, as far as anybody can tell, and the CA knows. */
-async function settle(identity: Identity, occasion: Occasion, reloading: Reloading, signal: AbortSignal, deps: SettleDeps): Promise<void> {
+/** A CA that is away keeps nobody from being told of the next list. */
+async function whileReporting(report: Report | undefined, signal: AbortSignal, wait: () => Promise<void>): Promise<void> {
+	const ended = new AbortController();
+	const reported = report?.(AbortSignal.any([signal, ended.signal])).then(() => new Promise<never>(() => undefined));
+	await Promise.race([wait(), ...(reported ? [reported] : [])]).finally(() => ended.abort());
+}
+
+/**
+ * Resolves when the application serves this identity, as far as anybody can tell.
+ *
+ * @returns what is to be told to the CA, if it does not know
+ */
+async function settle(identity: Identity, occasion: Occasion, reloading: Reloading, signal: AbortSignal, deps: SettleDeps): Promise<Report | undefined> {
 	const isBirth = occasion === 'birth';
 	// It has read its first certificate by itself.
-	if (isBirth && !reloading.served) return;
+	if (isBirth && !reloading.served) return undefined;
 	const { serial } = identity.leaf;
 	const { reload: _, ...untold } = reloading;
 	let finding = isBirth ? await lookWhile(({ outcome }) => outcome === 'not-listening', BIRTH_LOOKS_MS, identity, reloading.served!, signal, deps) : undefined;
@@ -101,16 +113,17 @@ async function settle(identity: Identity, occasion: Occasion, reloading: Reloadi
 		const isTold = !isBirth || (attempts > 1 && finding?.outcome !== 'not-listening');
 		if (finding?.outcome !== 'verified') finding = await bring(identity, occasion, isTold ? reloading : untold, signal, deps);
 		const { outcome, sentence, servedSerial } = finding;
-		const isGood = outcome === 'verified' || outcome === 'unchecked';
+		const isGood = isGoodOutcome(outcome);
 		const wait = jitter(pause, deps);
 		const what = occasion === 'list' ? 'was told of another revocation list' : 'has the certificate';
 		const fault = occasion === 'list' && outcome === 'reload-failed' ? 'was not told of another revocation list' : 'does not serve the certificate';
 		if (isGood) deps.logger.info(`the application ${what}`, { serial, reason: outcome, count: attempts });
 		else deps.logger.warn(`the application ${fault}: ${sentence}`, { serial, reason: outcome, count: attempts, seconds: Math.round(wait / 1000) });
-		// The CA knows as much, and all containers of a fleet are told of a revocation at once.
-		const isNews = occasion !== 'list' || attempts > 1 || !deps.ca.knows(identity, outcome);
-		if (isNews) await report(identity, { outcome, attempts, ...(servedSerial !== undefined && { servedSerial }) }, isGood, signal, deps);
-		if (isGood) return;
+		// All containers of a fleet are told of a revocation at once, and the CA knows nothing else of them.
+		const isNews = occasion !== 'list' || !isGood || deps.ca.isWaiting();
+		const said = { outcome, attempts, ...(servedSerial !== undefined && { servedSerial }) };
+		if (isGood) return isNews ? (until) => report(identity, said, true, until, deps) : undefined;
+		await report(identity, said, false, signal, deps);
 		await pauseBeforeNext(wait, isBirth && finding.outcome === 'not-listening', signal, deps);
 	}
 }
@@ -163,20 +176,23 @@ function jitter(milliseconds: number, { random }: Pick<ReloadDeps, 'random'>): n
 	return milliseconds / 2 + (random() * milliseconds) / 2;
 }
 
-/** The CA, and what it was told last. */
-interface RememberingCa {
-	report(identity: Identity, said: ReloadReport, signal: AbortSignal): Promise<void>;
-	knows(identity: Identity, outcome: ReloadReport['outcome']): boolean;
+function isGoodOutcome(outcome: ReloadOutcome): boolean {
+	return outcome === 'verified' || outcome === 'unchecked';
+}
+
+interface RememberingCa extends Pick<CaClient, 'report'> {
+	/** it knows of a fault, or has not heard what was to be told last */
+	isWaiting(): boolean;
 }
 
 function rememberingCa(ca: Pick<CaClient, 'report'>): RememberingCa {
-	let last: string | undefined;
-	const about = ({ leaf }: Identity, outcome: ReloadReport['outcome']): string => `${leaf.serial} ${outcome}`;
+	let isWaiting = false;
 	return {
 		async report(identity, said, signal) {
+			isWaiting = true;
 			await ca.report(identity, said, signal);
-			last = about(identity, said.outcome);
+			isWaiting = !isGoodOutcome(said.outcome);
 		},
-		knows: (identity, outcome) => last === about(identity, outcome),
+		isWaiting: () => isWaiting,
 	};
 }

@@ -90,7 +90,7 @@ export function createKeepers({ logger, agent = AGENT, readyMs = READY_MS, first
 		// Nobody reads there any more.
 		child.stdin.on('error', () => {});
 		createInterface({ input: child.stderr }).on('line', (line) => {
-			lastWords = line;
+			if (line.trim() !== '') lastWords = line;
 			const said = messageOf(line);
 			if (said !== undefined) logger.warn('the agent of a container says', { volume, commonName, reason: said });
 		});

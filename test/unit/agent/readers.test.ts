@@ -28,7 +28,8 @@ const identities = await Promise.all(Array.from({ length: 8 }, async () => {
 }));
 const publication = { formats: ['haproxy', 'nginx'], keyMode: 0o600 } as const;
 
-const reading = hasServers() ? test : test.skip;
+// One after the other: what is measured is the readers, not how many of them share a machine.
+const reading = hasServers() ? test.serial : test.serial.skip;
 
 reading(`${ROTATIONS} rotations under openssl, Node, HAProxy and nginx, and never a key beside another key's certificate`, async (t) => {
 	t.timeout(3 * 3_600_000);

@@ -73,7 +73,10 @@ async function run(reloading: Reloading, births: readonly string[], stop: (event
 		...(followsLists && { list }),
 		async sleep(milliseconds, signal) {
 			if (signal.aborted) throw signal.reason;
-			if (hangs && milliseconds >= 5000) await once(signal, 'abort');
+			if (hangs && milliseconds >= 5000) {
+				await once(signal, 'abort');
+				throw signal.reason;
+			}
 			ms += milliseconds;
 			await new Promise(setImmediate);
 			if (signal.aborted) throw signal.reason;
@@ -315,6 +318,32 @@ test('one that cannot be told of a revocation list is told again, though it serv
 	t.deepEqual(reports.slice(1), [{ outcome: 'reload-failed', attempts: 1 }, { outcome: 'reload-failed', attempts: 2 }, { outcome: 'verified', attempts: 3 }]);
 	t.deepEqual(events.filter((event) => event.includes('tell')), ['0 tell 1', '5 tell 1', '15 tell 1']);
 	t.is(warnings[0], 'the application was not told of another revocation list: it ignores SIGHUP');
+	end.abort();
+	await ended;
+});
+
+test('an application at which nobody looks is told of revocation lists, and the CA is not', async (t) => {
+	const { events, reports, relist, ended, end } = await run({ reload: HUP }, ['1'], () => false, { followsLists: true });
+	for (let time = 0; time < 2; time++) {
+		await quiet(events);
+		relist();
+	}
+	await quiet(events);
+	t.deepEqual(events, ['0 reads', '0 tell 1', '0 reads', '0 tell 1']);
+	t.deepEqual(reports, []);
+	end.abort();
+	await ended;
+});
+
+test('a CA that is away keeps no application from being told of a revocation list, and is told in the end', async (t) => {
+	const { events, reports, relist, rotate, ended, end } = await run({ reload: HUP }, ['1', '2'], () => false, { followsLists: true, hangs: true, deaf: ['ca-unavailable'] });
+	await quiet(events);
+	rotate();
+	await quiet(events);
+	relist();
+	await quiet(events);
+	t.deepEqual(events, ['0 reads', '0 tell 2', '0 report unchecked', '0 reads', '0 tell 2', '0 report unchecked']);
+	t.deepEqual(reports, [{ outcome: 'unchecked', attempts: 1 }]);
 	end.abort();
 	await ended;
 });
