@@ -194,7 +194,10 @@ const authorizer: AuthorizerDeps = {
 	hostZones: createHostZones({ self, hostRoot, policyPath: config.POLICY_FILE, runtimePaths: async () => runtimePaths(await runtimes.known()) }),
 	ourPlugins: async () => [await self()],
 	onProof: enforcement.saw,
-	onStartAsked: enforcement.startAsked,
+	onStartAsked: (containerId) => {
+		enforcement.startAsked(containerId);
+		if (enforcement.inChain() === true) volumes.expectStart(containerId);
+	},
 	onContainersRemoved: sweep.wake,
 	forgetContainer: (volume, containerId) => volumes.forget(volume, containerId),
 	onEnded: outbox.wake,

@@ -4,7 +4,6 @@
  */
 
 import { errorCode } from '#common/protocol/errors.ts';
-import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import { allOver } from '#common/runtime/all-over.ts';
 import { VolumeFile } from '#common/protocol/volume-files.ts';
 import type { NodeDemands } from '#common/protocol/renewal-demands.ts';
@@ -16,16 +15,15 @@ import { createKeyedLock } from './keyed-lock.ts';
 import type { Keepers } from './keepers.ts';
 import { createNotices, type Notices } from './notices.ts';
 import type { Relay } from './relay.ts';
-import { createStartTokens, type StartTokens } from './start-tokens.ts';
+import { createStartTokens, type StartTokens, type StartTokensDeps } from './start-tokens.ts';
 import type { Tmpfs } from './tmpfs.ts';
 import { writeVolumeFile } from './volume-files.ts';
 import { neverAuthorized, whoStarts, type Holder, type KnownContainer } from './who-starts.ts';
 
-export interface IdentityVolumesDeps {
-	readonly records: Pick<Records, 'identity' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
+export interface IdentityVolumesDeps extends Omit<StartTokensDeps, 'prove'> {
+	readonly records: Pick<Records, 'identity' | 'identityOfContainer' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
 	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
-	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken>; clockSkewSeconds(): number | undefined };
-	readonly revocationList: () => Promise<string>;
+	readonly ca: StartTokensDeps['ca'] & { clockSkewSeconds(): number | undefined };
 	/** PEM, the one in use; undefined before the node has joined */
 	readonly trustBundle: () => string | undefined;
 	readonly openRelay: (directory: string) => Promise<Relay>;
@@ -40,12 +38,6 @@ export interface IdentityVolumesDeps {
 	readonly onEnded: () => void;
 	/** for containers that reach the CA over the network, in their order */
 	readonly caUrls: readonly string[];
-	/** how long a start waits for the CA */
-	readonly startGraceMs: number;
-	/** 128 random bits or more */
-	readonly newStartId: () => string;
-	/** milliseconds that only grow */
-	readonly now?: () => number;
 	readonly logger: Logger;
 }
 
@@ -115,6 +107,14 @@ export class IdentityVolumes {
 			this.#givenAt.set(containerId, this.#now());
 			return started;
 		});
+	}
+
+	/** The engine, which is proved to ask first, is about to start this container: its token can be made meanwhile. */
+	expectStart(containerId: string): void {
+		const { records } = this.#deps;
+		const identity = records.identityOfContainer(containerId);
+		// One that runs keeps what it has; of those that share a volume it is the turn of one.
+		if (identity && identity.startId === undefined && records.identity(identity.volume)?.containerId === containerId) this.#tokens.expect(identity);
 	}
 
 	/** `VolumeDriver.Unmount`. With the last holder the identity of this start dies. */
@@ -285,15 +285,16 @@ export class IdentityVolumes {
 	}
 
 	async #start(identity: IdentityRecord, mountId: string, deadline: number): Promise<string> {
-		const { records, tmpfs, ca, keepers, revocationList, trustBundle, caUrls, newStartId, onEnded, logger } = this.#deps;
+		const { records, tmpfs, ca, keepers, revocationList, trustBundle, caUrls, onEnded, logger } = this.#deps;
 		const { volume, authorizationId, commonName, agentMode } = identity;
-		const startId = newStartId();
+		const start = this.#tokens.take(identity);
+		const { startId } = start;
 		records.beginStart(volume, startId, mountId);
 		onEnded();
 		try {
 			await this.#tearDown(volume);
 			const directory = tmpfs.path(volume);
-			const token = await this.#tokens.ask(identity, startId, deadline - AFTER_TOKEN_MS - this.#now(), this.#prepare(identity));
+			const token = await this.#tokens.ask(identity, start, deadline - AFTER_TOKEN_MS - this.#now(), this.#prepare(identity));
 			const agentFile = agentFileOf(identity, { bundle: trustBundle(), skewSeconds: ca.clockSkewSeconds(), caUrls });
 			await allOver([
 				writeVolumeFile(directory, VolumeFile.agentConfig, JSON.stringify(agentFile), 0o444),

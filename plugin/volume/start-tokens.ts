@@ -5,6 +5,7 @@ import { allOver } from '#common/runtime/all-over.ts';
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import type { MintedToken, MintRequest } from '#common/protocol/messages.ts';
 import type { IdentityRecord, Records } from '../records.ts';
+import { createEarlyTokens, type EarlyTokens, type NewStart } from './early-tokens.ts';
 
 const FIRST_RETRY_MS = 200;
 const LAST_RETRY_MS = 2_000;
@@ -19,39 +20,45 @@ export interface StartTokensDeps {
 	readonly prove: () => Promise<unknown>;
 	/** how long a start waits for the CA */
 	readonly startGraceMs: number;
+	/** 128 random bits or more */
+	readonly newStartId: () => string;
+	/** milliseconds that only grow */
+	readonly now?: () => number;
 }
 
-export interface StartTokens {
+export interface StartTokens extends EarlyTokens {
 	/**
 	 * Waits for a CA that is away until the grace is over, `withinMs` at most; then its revocation list is known as well.
 	 *
 	 * @param preparing goes on meanwhile; it is over when this resolves or rejects, and when it fails nobody waits for the CA any longer
 	 * @throws BirthmarkError
 	 */
-	ask(identity: IdentityRecord, startId: string, withinMs: number, preparing?: Promise<void>): Promise<string>;
+	ask(identity: IdentityRecord, start: NewStart, withinMs: number, preparing?: Promise<void>): Promise<string>;
 	/** How many starts wait for a CA that is away. */
 	waitingCount(): number;
 }
 
-export function createStartTokens({ records, ca, revocationList, prove, startGraceMs }: StartTokensDeps): StartTokens {
+export function createStartTokens({ records, ca, revocationList, prove, startGraceMs, newStartId, now = () => performance.now() }: StartTokensDeps): StartTokens {
 	const waiting = new Set<string>();
 
-	async function mint({ volume, authorizationId, containerId, containerName }: IdentityRecord, startId: string): Promise<string> {
+	async function mint({ volume, authorizationId, containerId, containerName }: IdentityRecord, startId: string): Promise<MintedToken> {
 		await revocationList();
 		// It may have been renamed since the CA was told.
 		const isRenamed = records.identity(volume)?.containerName !== containerName;
-		const { token } = await ca.mintToken(authorizationId, { startId, ...(isRenamed && { containerName }) });
+		const minted = await ca.mintToken(authorizationId, { startId, ...(isRenamed && { containerName }) });
 		if (isRenamed) records.renameContainer(containerId, containerName);
-		return token;
+		return minted;
 	}
 
-	async function ask(identity: IdentityRecord, startId: string, withinMs: number, signal: AbortSignal): Promise<string> {
+	async function ask(identity: IdentityRecord, { startId, token }: NewStart, withinMs: number, signal: AbortSignal): Promise<string> {
+		const early = await token?.catch(() => undefined);
+		if (early !== undefined) return early;
 		if (waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
 		const deadline = performance.now() + Math.min(startGraceMs, withinMs);
 		try {
 			for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
 				try {
-					return await mint(identity, startId);
+					return (await mint(identity, startId)).token;
 				} catch (error) {
 					const mayPass = ['ca-unavailable', 'node-not-joined'].includes(errorCode(error));
 					if (!mayPass || performance.now() + delayMs > deadline) throw error;
@@ -67,13 +74,14 @@ export function createStartTokens({ records, ca, revocationList, prove, startGra
 	}
 
 	return {
-		async ask(identity, startId, withinMs, preparing) {
+		...createEarlyTokens({ mint, newStartId, now }),
+		async ask(identity, start, withinMs, preparing) {
 			const abort = new AbortController();
 			const prepared = preparing?.catch((error: unknown) => {
 				abort.abort();
 				throw error;
 			});
-			const asked = ask(identity, startId, withinMs, abort.signal);
+			const asked = ask(identity, start, withinMs, abort.signal);
 			// What failed first is why the other one was given up.
 			await allOver([prepared, asked]);
 			return asked;

@@ -599,6 +599,68 @@ test('an end that the runtime told and that could not be recorded is left to the
 	t.true(volumes.mayHaveEnded(CONTAINER, startId));
 });
 
+test('the token of a start that is expected is made before it, and given once', async (t) => {
+	const { volumes, ca, path, clock, records } = withRuntime(t);
+	const token = (): string => readFileSync(join(path, 'token'), 'utf8');
+	volumes.expectStart('f'.repeat(64));
+	volumes.expectStart(CONTAINER);
+	volumes.expectStart(CONTAINER);
+	await new Promise(setImmediate);
+	t.deepEqual(ca.minted, ['start-1'], 'another token would end it');
+	t.like(await volumes.startByRuntime(AS_WRITTEN), { startId: 'start-1' });
+	t.is(token(), 'token of start-1');
+	t.is(records.identity(CONTAINER)?.startId, 'start-1');
+	volumes.expectStart(CONTAINER);
+	t.deepEqual(ca.minted, ['start-1'], 'it runs');
+	await volumes.startByRuntime(AS_WRITTEN);
+	t.deepEqual(ca.minted, ['start-1', 'start-2']);
+	await volumes.endStart(CONTAINER, 'start-2');
+	volumes.expectStart(CONTAINER);
+	clock.now += 5_000;
+	t.like(await volumes.startByRuntime(AS_WRITTEN), { startId: 'start-4' }, 'it was too long ago');
+	t.is(token(), 'token of start-4');
+});
+
+test('an expected token that will not do is asked for again', async (t) => {
+	const { volumes, ca, path } = withRuntime(t);
+	const mint = ca.mintToken.bind(ca);
+	const asked: MintRequest[] = [];
+	let failure: 'away' | 'short' | undefined = 'away';
+	ca.mintToken = async (id, request) => {
+		asked.push(request);
+		const fails = failure;
+		failure = undefined;
+		if (fails === 'away') throw new BirthmarkError('ca-unavailable');
+		return { ...(await mint(id, request)), ...(fails === 'short' && { token: 'short', expiresAt: new Date(Date.now() + 29_000).toISOString() }) };
+	};
+	const start = async (container = AS_WRITTEN): Promise<string> => {
+		volumes.expectStart(CONTAINER);
+		const { startId } = await volumes.startByRuntime(container);
+		await volumes.endStart(CONTAINER, startId);
+		return startId;
+	};
+	t.is(await start(), 'start-1');
+	t.deepEqual(asked.splice(0), [{ startId: 'start-1' }, { startId: 'start-1' }], 'the CA did not answer');
+	failure = 'short';
+	t.is(await start(), 'start-2');
+	t.deepEqual(asked.splice(0), [{ startId: 'start-2' }, { startId: 'start-2' }], 'it would have ended soon');
+	t.is(await start({ ...AS_WRITTEN, Names: ['/renamed'] }), 'start-4');
+	t.deepEqual(asked.splice(0), [{ startId: 'start-3' }, { startId: 'start-4', containerName: 'renamed' }], 'the CA knew it by another name');
+	t.false(existsSync(path));
+});
+
+test('of containers that share a volume a token is made early for the one whose turn it is', async (t) => {
+	const { volumes, ca, records } = world(t);
+	const next = 'd'.repeat(64);
+	records.addIdentity({ ...IDENTITY, containerId: next, authorizationId: 'auth-3' });
+	volumes.expectStart(next);
+	await new Promise(setImmediate);
+	t.deepEqual(ca.minted, []);
+	volumes.expectStart(IDENTITY.containerId);
+	await volumes.mount(VOLUME, 'm1');
+	t.deepEqual(ca.minted, ['start-1']);
+});
+
 test('a start whose tmpfs cannot be mounted waits for no CA', async (t) => {
 	const { volumes, ca, records, tmpfs } = withRuntime(t, { startGraceMs: 3_600_000 });
 	let asked = 0;
