@@ -13,6 +13,8 @@ import { parseReload, parseReloadOccasion, parseServedAddress } from '#common/pr
 import { nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
+/** What somebody meant to begin so: other letters, blanks or quotes before it, another sign after it. */
+const ALMOST_PREFIX = /^[^a-z0-9]*birthmark(?![a-z0-9])/i;
 export const COMMON_NAME_LABEL = 'birthmark.cn';
 const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.key-mode', 'birthmark.formats', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.reload-on', 'birthmark.port'] as const;
 type Label = (typeof LABELS)[number];
@@ -70,22 +72,28 @@ export function hasIdentityLabels(labels: ReadonlyMap<string, string>): boolean 
 }
 
 /**
+ * A label that only looks like one of ours would give its container no identity, and nobody a word.
+ *
+ * @throws BirthmarkError `label-unknown`
+ */
+export function refuseAlmostLabels(labels: ReadonlyMap<string, string>): void {
+	const name = [...labels.keys()].find((key) => !key.startsWith(PREFIX) && ALMOST_PREFIX.test(key));
+	if (name !== undefined) throw unknown(name);
+}
+
+/**
  * @param auto what `birthmark.cn=auto` means here; absent where the engine vouches for no name
  * @returns undefined when no label begins with `birthmark.`
  * @throws BirthmarkError `label-unknown`, `label-illegal`, `label-missing` or `name-illegal`
  */
 export function parseIdentityLabels(all: ReadonlyMap<string, string>, auto?: AutoNames): IdentityLabels | undefined {
+	refuseAlmostLabels(all);
 	const labels = new Map<string, string>();
 	for (const [name, value] of all) if (name.startsWith(PREFIX)) labels.set(name, value);
 	if (labels.size === 0) return undefined;
 
 	for (const name of labels.keys()) {
-		if ((LABELS as readonly string[]).includes(name)) continue;
-		const suggestion = nearest(name, LABELS);
-		throw new BirthmarkError(
-			'label-unknown',
-			`there is no label ${quote(name)}; ${suggestion ? `did you mean ${suggestion}?` : `the labels are ${LABELS.join(', ')}`}`,
-		);
+		if (!(LABELS as readonly string[]).includes(name)) throw unknown(name);
 	}
 	const get = (name: Label): string | undefined => labels.get(name);
 	const instance = get('birthmark.cn');
@@ -219,6 +227,11 @@ function parseAgentMode(value: string): AgentMode {
 	const mode = AGENT_MODES.find((known) => known === value);
 	if (mode === undefined) throw illegal('birthmark.agent', value, `use ${AGENT_MODES.join(', ')}`);
 	return mode;
+}
+
+function unknown(name: string): BirthmarkError {
+	const suggestion = nearest(name.toLowerCase(), LABELS);
+	return new BirthmarkError('label-unknown', `there is no label ${quote(name)}; ${suggestion ? `did you mean ${suggestion}?` : `the labels are ${LABELS.join(', ')}`}`);
 }
 
 function illegal(label: Label, value: string, why: string): BirthmarkError {

@@ -15,7 +15,7 @@ import { authorizeRequestOf, rootByName } from '../authz/birth.ts';
 import { parseMounts, type MountSpec } from '../authz/create-body.ts';
 import { asList, asString, stringMap, structFields, type Fields } from '../authz/go-struct.ts';
 import { checkReservedPlace } from '../authz/identity-mount.ts';
-import { COMMON_NAME_LABEL, hasIdentityLabels, identityLabelsOf, parseIdentityLabels, withImageLabels } from '../authz/labels.ts';
+import { COMMON_NAME_LABEL, hasIdentityLabels, identityLabelsOf, parseIdentityLabels, refuseAlmostLabels, withImageLabels } from '../authz/labels.ts';
 import { ownershipOf, type OwnerDeps } from '../authz/ownership.ts';
 import { checkPrivileges } from '../authz/privileges.ts';
 import type { EngineRuntimes } from '../authz/engine-runtimes.ts';
@@ -54,12 +54,15 @@ export async function judgeService(deps: ServiceBirthDeps, service: Fields, call
 	const container = structFields(task.get('containerspec'), 'ContainerSpec');
 	const self = await deps.self();
 	const name = asString(service.get('name'), 'Name');
-	if (hasIdentityLabels(stringMap(service.get('labels'), 'Labels'))) {
+	const own = stringMap(service.get('labels'), 'Labels');
+	refuseAlmostLabels(own);
+	if (hasIdentityLabels(own)) {
 		throw new BirthmarkError('label-illegal', 'birthmark labels of a service belong to its containers; use --container-label instead of --label');
 	}
 	const reference = asString(container.get('image'), 'ContainerSpec.Image');
 	const image = reference === '' ? undefined : await deps.engine.image(reference);
 	const labels = withImageLabels(stringMap(container.get('labels'), 'ContainerSpec.Labels'), image);
+	refuseAlmostLabels(labels);
 	const mounts = parseMounts(container.get('mounts'), 'ContainerSpec.Mounts');
 	const ours = mounts.filter((mount) => namesUs(self, mount.driver) || (mount.source !== '' && deps.records.hasVolume(mount.source)));
 	if (ours.length === 0 && !hasIdentityLabels(labels)) return undefined;

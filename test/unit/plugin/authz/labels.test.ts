@@ -9,6 +9,14 @@ test('a container without birthmark labels asks for nothing', (t) => {
 	t.is(parse({ maintainer: 'me', 'com.example.birthmark.cn': 'x' }), undefined);
 });
 
+test('a label that only looks like one of ours is refused: it would silently give no identity', (t) => {
+	for (const name of ['Birthmark.cn', 'BIRTHMARK.CN', ' birthmark.cn', '"birthmark.cn', 'birthmark_cn', 'birthmark:cn', 'birthmark-cn', 'birthmark']) {
+		t.throws(() => parse({ [name]: 'api01' }), { code: 'label-unknown', message: /did you mean birthmark\.cn\?$/ } as never, name);
+	}
+	t.throws(() => parse({ 'Birthmark/identity': 'api01' }), { code: 'label-unknown', message: /the labels are birthmark\.cn/ } as never);
+	t.is(parse({ birthmarks: 'x', 'birthmark2.cn': 'x', 'my-birthmark.cn': 'x' }), undefined);
+});
+
 test('name and role are enough', (t) => {
 	t.deepEqual(parse(named), { names: { commonName: 'api01', organizationalUnit: 'web-api', dnsNames: [] }, sizeBytes: 1024 * 1024, inodes: 128, caWay: 'relay', settings: {} });
 });

@@ -86,6 +86,8 @@ test('labels of the image count for a service as well', async (t) => {
 const REFUSED = [
 	['without its image', service({ Image: 'absent' }), 'not-found', /docker pull/],
 	['without a name', service({ Labels: {} }), 'label-missing', /--container-label/],
+	['whose label is almost one', { TaskTemplate: { ContainerSpec: { Image: 'app:1', Labels: { 'Birthmark.cn': 'x' } } } }, 'label-unknown', /did you mean birthmark\.cn\?/],
+	['with such a label of its own', { TaskTemplate: { ContainerSpec: { Image: 'app:1' } }, Labels: { 'Birthmark.cn': 'x' } }, 'label-unknown', /did you mean birthmark\.cn\?/],
 	['with labels of its own', service({}, { Labels: { 'birthmark.cn': 'x' } }), 'label-illegal', /--container-label instead of --label/],
 	['without the volume', service({ Mounts: [] }), 'mount-missing', undefined],
 	['with a volume that has a name', service({ Mounts: [{ ...mount, Source: 'shared' }] }), 'mount-illegal', /of its own/],
