@@ -48,9 +48,10 @@ interface Facts {
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 /** So that not all containers of a host reload in the same moment; those who are revoked together cost one reload. */
 const SPREAD_MS = 2_000;
-/** Between two reloads; more and more where revocations do not end. */
+/** Between two reloads; more and more where revocations do not end, which they have after two minutes without one. */
 const FIRST_REST_MS = 10_000;
 const LONGEST_REST_MS = 60_000;
+const CALM_MS = 120_000;
 /** The CA makes new lists long before; a CA that is away for the rest of it is not noticed. */
 const PART_OF_LIFE = 1 / 3;
 
@@ -62,6 +63,7 @@ export function followRevocationList(directory: string, { sleep, random, now, lo
 	let changed = new AbortController();
 	let restMs = FIRST_REST_MS;
 	let restUntil = now() + restMs;
+	let lastDue = -Infinity;
 	const newest = (): Facts | undefined => {
 		const file = fileAt(path);
 		if (file !== undefined && file !== seen) {
@@ -89,12 +91,14 @@ export function followRevocationList(directory: string, { sleep, random, now, lo
 	return {
 		look,
 		async due(signal) {
-			for (let isCalm = false; ; isCalm = true) {
+			for (;;) {
 				if (now() < restUntil) await sleep(restUntil - now(), signal);
 				const next = changed.signal;
 				if (isStale(has, newest())) {
+					const isCalm = now() - lastDue >= CALM_MS;
 					restMs = isCalm ? FIRST_REST_MS : Math.min(restMs * 2, LONGEST_REST_MS);
-					restUntil = now() + restMs;
+					lastDue = now();
+					restUntil = lastDue + restMs;
 					return;
 				}
 				await untilAborted(AbortSignal.any([next, signal]));

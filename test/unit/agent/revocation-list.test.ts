@@ -97,23 +97,30 @@ test('a storm of revocations costs few reloads, and the last one counts', async 
 		// Another one as soon as it was told.
 		follower.reading();
 	}
-	t.deepEqual(due.slice(0, 6), [10, 30, 70, 130, 190, 250]);
+	t.deepEqual(due.slice(0, 7), [10, 20, 40, 80, 140, 200, 260]);
 	await write(list(++revoked));
 	it.notice();
 	await follower.due(signal);
 	t.pass('what came during the rest is not forgotten');
 });
 
-test('after calm the next one is told at once again', async (t) => {
+test('one revocation now and then is told at once, many of them once a minute, and after calm it is as before', async (t) => {
 	const { due, replace, begin, pass } = await follow(t);
+	let revoked = 0;
 	await begin();
-	for (const count of [1, 2, 3]) await replace(list(count));
-	pass(1000);
-	await replace(list(4));
-	pass(1);
-	await replace(list(5));
-	const [fourth, fifth] = due.slice(-2) as [number, number];
-	t.is(fifth - fourth, 10 + 1 + 1, 'the rest, the second, and the moment in which others come along');
+	const reloads = async (everySeconds: number, times: number): Promise<number[]> => {
+		const first = due.length;
+		for (let time = 0; time < times; time++) {
+			pass(everySeconds);
+			await replace(list(++revoked));
+		}
+		return due.slice(first + 1).map((seconds, index) => seconds - due[first + index]!);
+	};
+	// The rest passes while nothing changes; the second is the moment in which others may come along.
+	t.deepEqual(await reloads(300, 4), [311, 311, 311]);
+	t.deepEqual(await reloads(5, 6), [26, 46, 66, 66, 66]);
+	pass(120);
+	t.deepEqual(await reloads(5, 2), [16]);
 });
 
 test('a newer list with the same names is read when a third of the life of the one before is over', async (t) => {
