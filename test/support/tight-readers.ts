@@ -32,22 +32,32 @@ export interface Seen {
 	readonly faults: string[];
 }
 
+/** Readers that read in turn, without a pause; or now and then, where a read takes much longer than those of others. */
+export interface Lane {
+	readonly readers: readonly Reader[];
+	/** after each read it waits for so many changes */
+	readonly pauseChanges?: number;
+}
+
 /**
- * Readers read without a pause while something changes, all lanes at once, those of one lane in turn. Each change
- * comes at a random moment of whatever the readers do, and no two of them into one read.
+ * All lanes read while something changes. Each change comes at a random moment of whatever the readers do, into a
+ * read of every lane that does not pause, and no two of them into one read.
  *
  * @param change called so often, one after the other
+ * @returns for each name of readers what they have seen
  */
-export async function readWhileChanging(lanes: readonly (readonly Reader[])[], changes: number, change: (count: number) => void): Promise<readonly Seen[]> {
+export async function readWhileChanging(lanes: readonly Lane[], changes: number, change: (count: number) => void): Promise<readonly Seen[]> {
 	let changed = 0;
 	let isOver = false;
 	let begun = Promise.withResolvers<void>();
-	/** how much had changed when each lane began to read */
+	let another = Promise.withResolvers<void>();
+	/** how much had changed when each lane began to read; of one that pauses it does not matter */
 	const since = lanes.map(() => -1);
-	async function readOn(lane: readonly Reader[], index: number): Promise<readonly Seen[]> {
-		const all = lane.map((reader) => ({ reader, seen: { name: reader.name, reads: 0, met: 0, faults: [] as string[] } }));
+	const all = new Map<string, Seen>(lanes.flatMap(({ readers }) => readers.map(({ name }) => [name, { name, reads: 0, met: 0, faults: [] }])));
+	async function readOn({ readers, pauseChanges = 0 }: Lane, index: number): Promise<void> {
 		for (let turn = 0; !isOver; turn++) {
-			const { reader, seen } = all[turn % all.length]!;
+			const reader = readers[turn % readers.length]!;
+			const seen = all.get(reader.name)!;
 			const before = changed;
 			since[index] = before;
 			begun.resolve();
@@ -55,11 +65,11 @@ export async function readWhileChanging(lanes: readonly (readonly Reader[])[], c
 			if (fault !== undefined) seen.faults.push(fault);
 			if (changed > before) seen.met++;
 			seen.reads++;
+			for (since[index] = pauseChanges > 0 ? Infinity : before; !isOver && changed < before + pauseChanges; ) await another.promise;
 		}
-		return all.map(({ seen }) => seen);
 	}
 	const reading = Promise.all(lanes.map(readOn));
-	for (let longestMs = 1; changed < changes; ) {
+	for (let longestMs = 1; !isOver; ) {
 		const began = performance.now();
 		while (since.some((before) => before < changed)) {
 			begun = Promise.withResolvers();
@@ -68,9 +78,12 @@ export async function readWhileChanging(lanes: readonly (readonly Reader[])[], c
 		longestMs = Math.max(1, (longestMs + performance.now() - began) / 2);
 		await sleep(Math.random() * longestMs);
 		change(++changed);
+		isOver = changed === changes;
+		another.resolve();
+		another = Promise.withResolvers();
 	}
-	isOver = true;
-	return (await reading).flat();
+	await reading;
+	return [...all.values()];
 }
 
 /** Are they here? `make build` unpacks them. */
@@ -134,8 +147,12 @@ export interface RunningNginx extends Reader {
 	readonly socket: string;
 }
 
-/** Each read is a reload, done when the new worker was started or the old one kept. */
+/**
+ * Each read is a reload, done when the new worker was started or the old one kept. Afterwards it takes 100 ms until
+ * the next (src/os/unix/ngx_process_cycle.c), so that several in turn read much more often than one.
+ */
 export async function startNginx(folder: string, name: string, directives: string): Promise<RunningNginx> {
+	mkdirSync(folder);
 	const config = nginxConfig(folder, 'server', directives);
 	const child = spawn('nginx', ['-e', 'stderr', '-c', config, '-g', 'daemon off;'], { env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
 	const log: string[] = [];

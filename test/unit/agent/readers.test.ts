@@ -17,7 +17,7 @@ import { publish, readIdentity } from '../../../agent/store.ts';
 import { sayProgress } from '../../soak/progress.ts';
 import { createPki, issueLeaf, leafDefaults } from '../../fakes/ca.ts';
 import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
-import { hasServers, haproxyTester, nginxTester, nodeReader, opensslReader, readWhileChanging, startNginx, type Reader } from '../../support/tight-readers.ts';
+import { hasServers, haproxyTester, nginxTester, nodeReader, opensslReader, readWhileChanging, startNginx, type Lane, type RunningNginx } from '../../support/tight-readers.ts';
 
 /** `make soak` sets ten thousand. */
 const ROTATIONS = Number(process.env['BIRTHMARK_SOAK_ROTATIONS'] ?? 100);
@@ -37,15 +37,15 @@ reading(`${ROTATIONS} rotations under openssl, Node, HAProxy and nginx, and neve
 	const folder = mkdtempSync(join(tmpdir(), 'birthmark-readers-'));
 	t.teardown(() => rmSync(folder, { recursive: true }));
 	publish(directory, identities[0]!, publication);
-	const nginx = await startNginx(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`);
-	const lanes: readonly (readonly Reader[])[] = [
-		[nginx],
-		[opensslReader(directory)],
-		[nodeReader(directory, 'file')],
-		[nodeReader(directory, 'generation')],
-		[nginxTester(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`), haproxyTester(folder, directory)],
+	const servers = await Promise.all(Array.from({ length: 8 }, (_, index) => startNginx(join(folder, `nginx-${index}`), 'include nginx.conf', `include ${directory}/nginx.conf;`)));
+	const [nginx] = servers as [RunningNginx];
+	const lanes: readonly Lane[] = [
+		{ readers: servers },
+		{ readers: [opensslReader(directory)] },
+		{ readers: [nodeReader(directory, 'file'), nodeReader(directory, 'generation')] },
+		{ readers: [nginxTester(folder, 'include nginx.conf', `include ${directory}/nginx.conf;`), haproxyTester(folder, directory)], pauseChanges: 5 },
 	];
-	t.teardown(() => Promise.all(lanes.flat().map((reader) => reader.end())));
+	t.teardown(() => Promise.all(lanes.flatMap(({ readers }) => readers.map((reader) => reader.end()))));
 	const seen = await readWhileChanging(lanes, ROTATIONS, rotateIn(directory, ROTATIONS));
 	for (const { name, reads, met, faults } of seen) {
 		t.log(`${name}: ${reads} reads, ${met} of them with a switch in their midst, ${faults.length} faults`);
@@ -68,7 +68,7 @@ reading('a program that opens tls.crt and tls.key one after the other may get tw
 	t.teardown(() => rmSync(folder, { recursive: true }));
 	publish(directory, identities[0]!, publication);
 	const tester = nginxTester(folder, 'two names', `ssl_certificate ${directory}/tls.crt; ssl_certificate_key ${directory}/tls.key;`);
-	const [seen] = await readWhileChanging([[tester]], ROTATIONS / 2, rotateIn(directory, ROTATIONS / 2));
+	const [seen] = await readWhileChanging([{ readers: [tester] }], ROTATIONS / 2, rotateIn(directory, ROTATIONS / 2));
 	const { reads, met, faults } = seen!;
 	t.log(`${tester.name}: ${reads} reads, ${met} of them with a switch in their midst, ${faults.length} refused`);
 	for (const fault of faults) t.regex(fault, /key values mismatch/);
