@@ -32,11 +32,19 @@ function script(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
 		});
 		return lines.join('\n');
 	}
+	const groups = [...table.keys()].filter((path) => [...table.keys()].some((other) => other !== path && other.startsWith(path === '' ? '' : `${path} `)));
 	const cases = [...table].map(([path, list]) => `    '${path}') list='${list.join(' ')}' ;;`);
 	const bash = [
 		'_birthmark() {',
-		'  local path="" list="" word',
-		'  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do [[ $word == -* ]] || path="${path:+$path }$word"; done',
+		'  local path="" list="" word before=""',
+		'  COMPREPLY=()',
+		'  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
+		`    if [[ '|${[...table.keys()].join('|')}|' == *"|\${path:+$path }$word|"* ]]; then path="\${path:+$path }$word"`,
+		// What else is no option may be the value of one, or an argument of a command that has no others below it.
+		`    elif [[ $word != -* && $before != -* && '|${groups.join('|')}|' == *"|$path|"* ]]; then return`,
+		'    fi',
+		'    before=$word',
+		'  done',
 		'  case "$path" in',
 		...cases,
 		'  esac',

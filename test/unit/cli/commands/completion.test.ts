@@ -36,6 +36,12 @@ test('bash completes commands, their commands, and options', async (t) => {
 	t.deepEqual(await complete('node', 'token', '--a'), ['--allow']);
 	t.deepEqual(await complete('login', '--t'), ['--token-file']);
 	t.deepEqual(await complete('ls', '--json', '--al'), ['--all']);
+	// What is no command is an argument of the last one, or the value of an option.
+	t.deepEqual(await complete('rotate', 'api01', '--rev'), ['--revoke-old']);
+	t.deepEqual(await complete('revoke', '--cn', 'api01', '--dry'), ['--dry-run']);
+	t.deepEqual(await complete('engine', 'setup', '--name', 'x', '--def'), ['--default']);
+	t.deepEqual(await complete('--ca-socket', '/run/admin.sock', 'node', 't'), ['token']);
+	t.deepEqual(await complete('nodes', ''), []);
 	t.deepEqual(await complete('$(touch x)', ''), []);
 });
 
