@@ -105,7 +105,8 @@ async function setup(context: Context, options: SetupOptions, { deps, process, e
 	context.output.line(outcome === 'unchanged' ? 'everything was in place' : `in force: docker run ${isDefault ? '' : `--runtime ${name} `}--label birthmark.cn=NAME IMAGE`);
 }
 
-async function undo(context: Context, { force = false, name }: SetupOptions, { deps }: Opened): Promise<void> {
+async function undo(context: Context, { force = false, name: given }: SetupOptions, { deps }: Opened): Promise<void> {
+	const name = deps.notes.read()?.name ?? given;
 	const outcome = await runUndo(deps, name, force);
 	if (context.wantsJson()) return context.output.json({ runtime: name, daemonJson: deps.daemonFile.path, outcome });
 	context.output.line(outcome === 'unchanged' ? 'there was nothing to undo' : `the engine has no runtime ${name} any more`);

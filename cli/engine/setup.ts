@@ -93,6 +93,7 @@ export async function runSetup(deps: SetupDeps, wanted: WantedRuntime, settings:
 export async function runUndo(deps: SetupDeps, name: string, force: boolean): Promise<'done' | 'unchanged'> {
 	const { daemonFile, files, notes, onStep } = deps;
 	const before = readBefore(deps);
+	if (before !== undefined && notes.read() === undefined) refuseOther(deps, before, name);
 	const note = notes.read() ?? { version: 1, name, program: files.program, keys: [], madeFile: false, backups: [] };
 	const after = before === undefined ? undefined : withoutRuntime(before, daemonFile.path, note);
 	const isToReload = after !== daemonFile.read() || !(await isGone(deps, note));
@@ -107,6 +108,13 @@ export async function runUndo(deps: SetupDeps, name: string, force: boolean): Pr
 	onStep(`remove ${files.program}`);
 	cleanUp(deps, note);
 	return 'done';
+}
+
+/** Without notes nothing is known but the name, which may be that of a setup with another directory, or of somebody else's program. */
+function refuseOther({ daemonFile, files }: SetupDeps, text: string, name: string): void {
+	const there = readSettings(text, daemonFile.path).runtimes?.[name];
+	if (there === undefined || isRuntimeAt(there, files.program)) return;
+	throw new BirthmarkError('setup-failed', `the runtime ${name} in ${daemonFile.path} is not ${files.program}; name the directory in which it was installed with --directory, or another runtime with --name; nothing was changed`);
 }
 
 /** What is in daemon.json, or was to be when somebody ended the last run in the middle of {@link restore}. */

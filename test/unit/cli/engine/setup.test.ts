@@ -188,6 +188,19 @@ test('a daemon.json that cannot be read or written is named', async (t) => {
 	t.is(it.text(), '{}');
 });
 
+test('of a runtime in another directory nothing is undone, and the sentence says how to', async (t) => {
+	const it = host(t, { text: OTHERS });
+	await it.setUp({ plugin: 'birthmark' });
+	const [text, engine] = [it.text(), it.engine()];
+	const elsewhere = join(it.folder, 'elsewhere');
+	const deps = { ...it.deps, files: createRuntimeFiles(elsewhere, join(it.folder, 'built')), notes: createNotesFile(join(elsewhere, 'engine-setup.json')) };
+	await t.throwsAsync(runUndo(deps, 'birthmark', true), { code: 'setup-failed', message: /is not .*elsewhere.*--directory.*nothing was changed/ } as never);
+	t.is(it.text(), text);
+	t.deepEqual(it.engine(), engine);
+	t.is(await it.undo(), 'done');
+	t.is(it.text(), OTHERS);
+});
+
 test('nothing is undone while containers were created with it, unless by force', async (t) => {
 	const it = host(t, { containers: ['api01', 'web01'] });
 	await it.setUp();
