@@ -20,7 +20,7 @@ import { createContainerLookup } from './authz/container-lookup.ts';
 import { createHostZones } from './authz/host-zones.ts';
 import { createOwnCalls } from './authz/own-calls.ts';
 import { isPermitted } from './authz/permit.ts';
-import { createRememberedImages } from './authz/remembered-images.ts';
+import { createRemembered } from './authz/remembered.ts';
 import type { AuthorizerDeps } from './authz/rule.ts';
 import { runtimePaths } from './authz/runtimes.ts';
 import { passesRequest, passesResponse } from './authz/unconcerned.ts';
@@ -114,7 +114,8 @@ const shared: SharedDeps = {
 	isPermitted: (call) => isPermitted({ path: join(config.RUN_DIRECTORY, PERMIT_FILE), now: Date.now, uid: 0 }, call),
 	lookup: createContainerLookup({ engine }),
 	makers: createMakers(),
-	imagesForRuntime: createRememberedImages(),
+	imagesForRuntime: createRemembered(),
+	withOurRuntime: createRemembered(),
 	runtimes,
 };
 if (config.GUARD_OF !== undefined && pluginId !== undefined) {

@@ -29,7 +29,7 @@ import { containerState } from './labelled-containers.ts';
 import { ownershipOf, type OwnerDeps } from './ownership.ts';
 import { refuseSwarmLabels } from './swarm-labels.ts';
 import type { EngineRuntimes } from './engine-runtimes.ts';
-import type { RememberedImages } from './remembered-images.ts';
+import type { Remembered } from './remembered.ts';
 import { agentNeedsRuntime, isOurRuntime, runtimeOption } from './runtimes.ts';
 import { hasIdentityLabels, parseIdentityLabels, withImageLabels, type IdentityLabels } from './labels.ts';
 
@@ -47,8 +47,13 @@ export interface IdentityCreateDeps extends BirthDeps, OwnerDeps {
 	readonly policy: Judge;
 	/** O of every name on this node; empty before it has joined */
 	readonly environment: () => string;
-	/** references of images whose own labels ask for an identity that the runtime hands over */
-	readonly imagesForRuntime: RememberedImages;
+	/**
+	 * References of images whose own labels ask for an identity that the runtime hands over, seen before a container
+	 * was created of them: by the request alone nobody sees afterwards that it has labels.
+	 */
+	readonly imagesForRuntime: Remembered;
+	/** ids of containers for which the engine has written our runtime down, for good */
+	readonly withOurRuntime: Remembered;
 	/** a container that had this volume is gone */
 	readonly forgetContainer: (volume: string, containerId: string) => Promise<void>;
 }
@@ -115,7 +120,10 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	const containerName = container.Name.slice(1);
 	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, containerName, labels));
 	if (!identity) throw new BirthmarkError('label-missing', 'neither the container nor its image has birthmark labels');
-	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime: container.HostConfig.Runtime ?? '' }, identity, deps.runtimes.known);
+	// Empty where it is left open: 20.10 takes it from its settings at the first start when a request has no HostConfig.
+	const runtime = container.HostConfig.Runtime ?? '';
+	const delivery = await checkDelivery(deps, self, isByVolume ? body : { ...body, runtime }, identity, deps.runtimes.known);
+	if (delivery === 'runtime' && runtime !== '') deps.withOurRuntime.remember(containerId);
 	// The image may declare volumes of its own (34).
 	const inside = container.Mounts?.find((other) => other !== mount && isWithin(other.Destination, IDENTITY_DIRECTORY));
 	if (inside) throw new BirthmarkError('mount-illegal', `another volume, perhaps the image's own, is mounted at ${quote(inside.Destination)}, where the identity is; use an image without`);

@@ -33,12 +33,36 @@ test.before('the runtime is the default, and there is one that writes down what 
 	await useRuntimes(world, { runtimes, 'default-runtime': RUNTIME });
 });
 
-test.after.always('as it was, and the first label after that is judged by it', async (t) => {
-	await useRuntimes(world, usualRuntimes(world));
+/** Creates labelled containers, one after the other, until the work is done. */
+async function createWhile(work: Promise<void>, lane: string): Promise<void> {
+	let isDone = false;
+	const done = work.finally(() => (isDone = true));
+	while (!isDone) {
+		const name = world.name();
+		const refusal = await world.docker.createContainer({ name, Image: 'test/busybox', Labels: { 'birthmark.cn': name, 'birthmark.ou': 'web-api', lane }, HostConfig: {} }).then(() => undefined, (error: Error) => error);
+		if (refusal && !refusal.message.includes('[mount-missing]')) throw refusal;
+	}
+	await done;
+}
+
+test.after.always('as it was; meanwhile no container was made that would run without its identity, and the first label after that is judged by it', async (t) => {
+	const lane = world.name();
+	const open = await world.docker.createContainer({ Image: 'test/busybox', Cmd: ['true'], Labels: { 'birthmark.cn': world.name(), 'birthmark.ou': 'web-api' } });
+	t.falsy((await open.inspect()).HostConfig.Runtime, 'left open until it starts');
+	const changed = useRuntimes(world, usualRuntimes(world));
+	await Promise.all([1, 2, 3].map(() => createWhile(changed, lane)));
 	const name = world.name();
 	const created = await world.cli(['create', '--name', name, '--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web-api', 'test/busybox', 'true']);
 	t.regex(created.stderr, /\[mount-missing\]/);
 	t.not((await world.cli(['rm', '--force', '--volumes', name])).stdout.trim(), name, 'no container is left');
+	t.regex((await t.throwsAsync(open.start())).message, /would start without an identity.*\[mount-missing\]/);
+	await open.remove({ force: true });
+	for (const { Id } of await world.docker.listContainers({ all: true, filters: { label: [`lane=${lane}`] } })) {
+		const container = world.docker.getContainer(Id);
+		const { HostConfig } = await container.inspect();
+		await container.remove({ force: true });
+		t.is(HostConfig.Runtime, RUNTIME);
+	}
 });
 
 test('a label is enough', async (t) => {

@@ -7,7 +7,7 @@ import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/au
 import type { EngineCall } from '../../../../plugin/authz/engine-call.ts';
 import { splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
-import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
+import { createRemembered } from '../../../../plugin/authz/remembered.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
 import { createHostZones } from '../../../../plugin/authz/host-zones.ts';
 import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
@@ -77,7 +77,7 @@ function world(mapped = 0) {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar', runtimePaths: async () => [] }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
+		makers: createMakers(), imagesForRuntime: createRemembered(), withOurRuntime: createRemembered(), runtimes: runtimesOf(engine),
 		onProof: (nonce) => proofs.push(nonce) === 1,
 		onStartAsked: (reference) => void startsAsked.push(reference),
 		onContainersRemoved: () => void removals++,
@@ -415,6 +415,26 @@ test('a container that has its identity is started without a question to the eng
 	const asked = engine.questions;
 	t.deepEqual(await authorizeRequest(deps, call('POST', `/containers/${VICTIM}/start`)), { Allow: true });
 	t.is(engine.questions, asked);
+});
+
+test('so is one for which the engine has written our runtime down', async (t) => {
+	const { deps, engine } = worldWithRuntime();
+	t.deepEqual(await authorizeResponse(deps, created(byRuntime)), { Allow: true });
+	const asked = engine.questions;
+	engine.inspect = () => Promise.reject(new Error('its lock is held'));
+	t.deepEqual(await authorizeRequest(deps, call('POST', `/containers/${NEW}/start`)), { Allow: true });
+	t.is(engine.questions, asked);
+});
+
+test('one whose runtime is left open until it starts gets that of then, or does not start', async (t) => {
+	const { deps, engine, identities } = worldWithRuntime('', 'birthmark');
+	const body = { Image: 'app:1', Labels: named };
+	t.deepEqual(await authorizeResponse(deps, created(body)), { Allow: true });
+	t.like(identities[0], { delivery: 'runtime' });
+	const start = call('POST', `/containers/${NEW}/start`);
+	t.deepEqual(await authorizeRequest(deps, start), { Allow: true });
+	engine.runtimes = { Runtimes: RUNTIMES, DefaultRuntime: 'runc' };
+	await refused(t, deps, start, 'mount-missing');
 });
 
 test('where the runtime hands the identity over nothing else lies at its place, and nobody has great powers', async (t) => {

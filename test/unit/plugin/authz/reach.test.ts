@@ -4,7 +4,7 @@ import test from 'ava';
 import type { PolicyAction } from '#common/policy/request.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { createMakers } from '../../../../plugin/authz/attach.ts';
-import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
+import { createRemembered } from '../../../../plugin/authz/remembered.ts';
 import { authorizeRequest, authorizeResponse } from '../../../../plugin/authz/authorizer.ts';
 import { createContainerLookup } from '../../../../plugin/authz/container-lookup.ts';
 import { splitUri, type EngineCall } from '../../../../plugin/authz/engine-call.ts';
@@ -42,7 +42,7 @@ function world() {
 		lookup: createContainerLookup({ engine }),
 		hostZones: createHostZones({ self, hostRoot: '/nonexistent', policyPath: '/etc/birthmark/policy.cedar', runtimePaths: async () => [] }),
 		ourPlugins: async () => [await self()],
-		makers: createMakers(), imagesForRuntime: createRememberedImages(), runtimes: runtimesOf(engine),
+		makers: createMakers(), imagesForRuntime: createRemembered(), withOurRuntime: createRemembered(), runtimes: runtimesOf(engine),
 		onProof: () => true,
 		onStartAsked: () => undefined,
 		onContainersRemoved: () => undefined,

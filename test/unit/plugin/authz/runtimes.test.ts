@@ -1,5 +1,4 @@
 import test from 'ava';
-import { createRememberedImages } from '../../../../plugin/authz/remembered-images.ts';
 import { ourRuntimes } from '#common/protocol/engine-runtimes.ts';
 import { isOurRuntime, runtimeOption, runtimePaths } from '../../../../plugin/authz/runtimes.ts';
 import type { EngineInfo } from '../../../../plugin/docker.ts';
@@ -32,12 +31,4 @@ test('what the engine runs lies at absolute paths, and beside ours is what belon
 test('the remedy names the runtime that is there', (t) => {
 	t.is(runtimeOption(info(BOTH)), 'use --runtime birthmark');
 	t.regex(runtimeOption(info({})), /birthmark engine setup/);
-});
-
-test('a thousand images are remembered, the last ones', (t) => {
-	const images = createRememberedImages();
-	for (let index = 0; index <= 1000; index++) images.remember(`app:${index}`);
-	t.false(images.has('app:0'));
-	t.true(images.has('app:1'));
-	t.true(images.has('app:1000'));
 });
