@@ -48,14 +48,15 @@ async function createWhile(work: Promise<void>, lane: string): Promise<void> {
 test.after.always('as it was; meanwhile no container was made that would run without its identity, and the first label after that is judged by it', async (t) => {
 	const lane = world.name();
 	const open = await world.docker.createContainer({ Image: 'test/busybox', Cmd: ['true'], Labels: { 'birthmark.cn': world.name(), 'birthmark.ou': 'web-api' } });
-	t.falsy((await open.inspect()).HostConfig.Runtime, 'left open until it starts');
+	// 20.10 leaves it open until the first start where the request has no HostConfig.
+	const { Runtime = '' } = (await open.inspect()).HostConfig;
 	const changed = useRuntimes(world, usualRuntimes(world));
 	await Promise.all([1, 2, 3].map(() => createWhile(changed, lane)));
 	const name = world.name();
 	const created = await world.cli(['create', '--name', name, '--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web-api', 'test/busybox', 'true']);
 	t.regex(created.stderr, /\[mount-missing\]/);
 	t.not((await world.cli(['rm', '--force', '--volumes', name])).stdout.trim(), name, 'no container is left');
-	t.regex((await t.throwsAsync(open.start())).message, /would start without an identity.*\[mount-missing\]/);
+	t.regex(await open.start().then(() => 'started by it', (error: Error) => error.message), Runtime === RUNTIME ? /^started by it$/ : /would start without an identity.*\[mount-missing\]/);
 	await open.remove({ force: true });
 	for (const { Id } of await world.docker.listContainers({ all: true, filters: { label: [`lane=${lane}`] } })) {
 		const container = world.docker.getContainer(Id);
