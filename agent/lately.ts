@@ -4,6 +4,7 @@
  */
 
 interface Modules {
+	readonly 'node:crypto': typeof import('node:crypto');
 	readonly 'node:net': typeof import('node:net');
 	readonly 'node:stream': typeof import('node:stream');
 	readonly 'node:tls': typeof import('node:tls');

@@ -34,6 +34,9 @@ export interface Platform {
 
 const FOLDERS = { 'agent/bin': '/run/birthmark/bin', 'agent-image/bin': '/opt/birthmark/bin' } as const;
 const ENTRY = join(PROJECT, 'agent/main.ts');
+/** The module that the runtime takes long to load, as its bundler writes it, and what the agent has in its place. */
+const CRYPTO = ' from "crypto";';
+const LATE_CRYPTO = ` from ${JSON.stringify(join(PROJECT, 'agent/late-crypto.ts'))};`;
 const START = ['start.c', 'calls.c', 'confine.c'].map((name) => join(PROJECT, 'agent/start', name));
 const START_HEADER = join(PROJECT, 'agent/start/confine.h');
 const START_LIBRARY = 'libbirthmark-start.so';
@@ -52,7 +55,8 @@ export async function buildAgent(steps: Steps): Promise<boolean> {
 export async function buildAgentFor(steps: Steps, platform: Platform): Promise<boolean> {
 	const { output, libraries } = platform;
 	const stampFile = join(output, 'agent.stamp');
-	const stamp = await contentStamp(steps, platform);
+	const program = await bundleProgram(steps);
+	const stamp = contentStamp(program, platform);
 	const isThere = Object.keys(FOLDERS).every((folder) => existsSync(join(output, folder, EXECUTABLE)));
 	if (isThere && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return false;
 	rmSync(stampFile, { force: true });
@@ -64,14 +68,15 @@ export async function buildAgentFor(steps: Steps, platform: Platform): Promise<b
 			copyFileSync(realpathSync(library), join(directory, basename(library)));
 			chmodSync(join(directory, basename(library)), 0o755);
 		}
-		await compile(steps, platform, directory, installedAt);
+		await compile(steps, platform, program, directory, installedAt);
 	}
 	writeFileSync(stampFile, stamp);
 	return true;
 }
 
-async function compile(steps: Steps, { target, runtime: executable, libraries, compiler, env }: Platform, directory: string, installedAt: string): Promise<void> {
+async function compile(steps: Steps, { target, runtime: executable, libraries, compiler, env }: Platform, program: string, directory: string, installedAt: string): Promise<void> {
 	const runtime = join(directory, 'runtime');
+	const entry = join(directory, 'program.js');
 	const loader = libraries.map((library) => basename(library)).find((name) => name.startsWith('ld-'));
 	if (loader === undefined) throw new StepError('the runtime has no loader', 'the agent is built from a runtime that is linked with glibc');
 	try {
@@ -83,12 +88,13 @@ async function compile(steps: Steps, { target, runtime: executable, libraries, c
 		// One after the other: patchelf 0.14 stumbles over both at once.
 		for (const change of [['--add-needed', START_LIBRARY], ['--set-interpreter', `${installedAt}/${loader}`, ...search]]) await steps.run('patchelf', [...change, runtime], { env });
 		writeFileSync(runtime, repairVersionDefinitions(readFileSync(runtime)));
+		writeFileSync(entry, program);
 		const output = join(directory, EXECUTABLE);
-		const args = ['build', '--compile', `--target=${target}`, ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, ENTRY];
+		const args = ['build', '--compile', `--target=${target}`, ...COMPILE_FLAGS, '--compile-executable-path', runtime, '--outfile', output, entry];
 		await steps.run(bunExecutable(), args, { cwd: PROJECT });
 		chmodSync(output, 0o755);
 	} finally {
-		rmSync(runtime, { force: true });
+		for (const file of [runtime, entry]) rmSync(file, { force: true });
 	}
 }
 
@@ -100,11 +106,17 @@ async function thisPlatform(steps: Steps): Promise<Platform> {
 	return { target: `bun-linux-${process.arch}`, runtime, libraries, compiler: ['gcc', ...(await findCompiler(steps))], env: toolEnvironment(process.env['BIRTHMARK_TOOLS'] ?? TOOLS), output: BUILD };
 }
 
+/** The agent in one file, with what it has of its own in place of modules of the runtime. */
+async function bundleProgram(steps: Steps): Promise<string> {
+	const { stdout } = await steps.run(bunExecutable(), ['build', '--target=bun', ENTRY], { cwd: PROJECT, quiet: true });
+	if (!stdout.includes(CRYPTO)) throw new StepError('the bundle of the agent imports no crypto any more', 'see how this version of Bun writes imports, then adapt scripts/build-agent.ts');
+	return stdout.replaceAll(CRYPTO, LATE_CRYPTO);
+}
+
 /** Changes when the program, the runtime, its libraries or the way of building do. */
-async function contentStamp(steps: Steps, { target, runtime, libraries }: Platform): Promise<string> {
-	const bundle = await steps.run(bunExecutable(), ['build', '--target=bun', '--minify', ENTRY], { cwd: PROJECT, quiet: true });
-	const hash = createHash('sha256').update(target).update(bundle.stdout).update(String(statSync(runtime).size));
-	for (const file of [import.meta.filename, join(import.meta.dirname, 'agent-runtime.ts'), ...START, START_HEADER, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
+function contentStamp(program: string, { target, runtime, libraries }: Platform): string {
+	const hash = createHash('sha256').update(target).update(program).update(String(statSync(runtime).size));
+	for (const file of [import.meta.filename, join(PROJECT, 'agent/late-crypto.ts'), join(PROJECT, 'agent/lately.ts'), join(import.meta.dirname, 'agent-runtime.ts'), ...START, START_HEADER, join(PROJECT, 'node_modules/bun/package.json'), ...libraries]) hash.update(readFileSync(file));
 	return hash.digest('hex');
 }
 
