@@ -15,7 +15,7 @@ import { pinnedBundle } from './pinned-bundle.ts';
 import type { Publication } from './publication.ts';
 import { retryWhileUnavailable, type RetryDeps } from './retry.ts';
 import { publish, readIdentity } from './store.ts';
-import { requireClock, validateIdentity } from './validate.ts';
+import { rehearseValidation, requireClock, validateIdentity } from './validate.ts';
 
 export interface EnrolOptions {
 	readonly directory: string;
@@ -70,7 +70,7 @@ async function redeem(tokenText: string, { directory, timeoutSeconds, signal }: 
 	const own = (): KeyWithRequest => (made ??= generateKey());
 
 	const bundle = await pinnedBundle(directory, expectedDigest, deadline, signal, deps);
-	const request = { token: tokenText, csr: () => own().csr };
+	const request = { token: tokenText, csr: () => own().csr, whileWaiting: () => void rehearseValidation(bundle) };
 	const issued = await retryWhileUnavailable(() => ca.sign(bundle, request, signal), deadline, signal, deps).catch(async (error: unknown) => {
 		// A CA whose certificate is not good by this clock: without TLS it says what time it is. Nothing else counts that it says then.
 		const answer = errorCode(error) === 'ca-protocol' ? await ca.fetchBundle(expectedDigest, signal).catch(() => undefined) : undefined;

@@ -3,6 +3,7 @@
 import { peerFault, type Bun, type BunSocket } from './bun.ts';
 import type { SecureConnection, SecureConnectionEvents, SecureConnectionOptions } from './secure-connection.ts';
 
+/** As `openSecureConnection` says. */
 export function openOnBun(bun: Bun, { address, serverName, trust, credentials }: SecureConnectionOptions, { connected, secure, data, failed }: SecureConnectionEvents): SecureConnection {
 	let socket: BunSocket | undefined;
 	let unsent: Buffer = Buffer.alloc(0);

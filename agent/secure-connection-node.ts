@@ -3,6 +3,7 @@
 import { lately } from './lately.ts';
 import type { SecureConnection, SecureConnectionEvents, SecureConnectionOptions } from './secure-connection.ts';
 
+/** As `openSecureConnection` says. */
 export function openOnNode({ address, serverName, trust, credentials }: SecureConnectionOptions, { connected, secure, data, failed }: SecureConnectionEvents): SecureConnection {
 	const socket = lately('node:tls').connect({
 		...('socketPath' in address ? { path: address.socketPath } : address),

@@ -9,9 +9,10 @@ export interface BunHandshakeDeps {
 	readonly native: Pick<Native, 'socketPair'>;
 }
 
+/** As `shakeHandsWithSelf` says; the signal's reason when it takes too long. */
 export async function shakeHandsOnBun({ bun, native }: BunHandshakeDeps, { key, chain, bundle }: Credentials, serverName: string | undefined, signal: AbortSignal): Promise<void> {
 	const [serverEnd, clientEnd] = native.socketPair();
-	const shared = { key, cert: chain, ca: bundle };
+	const shared = { ...(key !== undefined && { key }), ...(chain !== undefined && { cert: chain }), ca: bundle };
 	const open: BunSocket[] = [];
 	try {
 		await new Promise<void>((resolve, reject) => {

@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { lately } from './lately.ts';
 import type { Credentials } from './self-handshake.ts';
 
+/** As `shakeHandsWithSelf` says; the signal's reason when it takes too long. */
 export async function shakeHandsOnNode({ key, chain, bundle }: Credentials, serverName: string | undefined, signal: AbortSignal): Promise<void> {
 	const { connect, createServer } = lately('node:tls');
 	const [serverEnd, clientEnd] = lately('node:stream').duplexPair();

@@ -14,7 +14,8 @@ import { loadNative } from './native.ts';
 import { shakeHandsOnBun } from './self-handshake-bun.ts';
 import { shakeHandsOnNode } from './self-handshake-node.ts';
 
-export type Credentials = Pick<Identity, 'key' | 'chain' | 'bundle'>;
+/** Without key and chain there is nothing to show, and the handshake fails. */
+export type Credentials = Pick<Identity, 'bundle'> & Partial<Pick<Identity, 'key' | 'chain'>>;
 
 const TIMEOUT_MS = 5_000;
 

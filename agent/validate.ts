@@ -3,6 +3,7 @@
  * visible: names, key, chain, dates, and this machine's clock.
  */
 
+import { X509Certificate } from 'node:crypto';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Clock } from '#common/runtime/clock.ts';
 import { readLeaf, type Identity } from './identity.ts';
@@ -24,6 +25,17 @@ export async function validateIdentity({ key, chain, bundle }: Pick<Identity, 'k
 		throw new BirthmarkError('certificate-invalid', `the certificate is not usable with this key and trust bundle: ${why}`, { cause });
 	}
 	return { key, chain, bundle, leaf };
+}
+
+/**
+ * What takes the runtime most of the time of a validation, the first time that it does it: for a moment when
+ * there is nothing to do but wait. It is a handshake with nothing to show, and never fails.
+ */
+export async function rehearseValidation(bundle: Buffer): Promise<void> {
+	try {
+		new X509Certificate(bundle);
+		await shakeHandsWithSelf({ bundle }, 'rehearsal.invalid');
+	} catch {}
 }
 
 /**

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { TlsOptions } from 'node:tls';
+import { BirthmarkError } from '#common/protocol/errors.ts';
 import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { exportSigningKey, generateSigningKey } from '#common/x509/keys.ts';
 import type { CaAddress } from '../../../agent/ca-address.ts';
@@ -132,4 +133,31 @@ test.serial('a server that wants to speak another protocol does not hold the age
 		socket.once('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: anything\r\n\r\n'));
 	});
 	for (const answer of Object.values(await ask(t, { address, trust: 'unverified' }))) t.regex(answer, /^ca-protocol .*does not speak HTTP/);
+});
+
+test('a body is made once somebody is there, and only once', async (t) => {
+	let made = 0;
+	const request = { method: 'POST', path: '/', body: () => `body ${++made}`, trust: pki.bundle, signal: new AbortController().signal } as const;
+	await t.throwsAsync(requestCa({ socketPath: join(tmpfsDirectory(t), 'nobody') }, request), { code: 'ca-unavailable' });
+	t.is(made, 0);
+	const { address } = await serve(t, await certificate(), (incoming, response) => void incoming.pipe(response));
+	const { body } = await requestCa(address, request);
+	t.is(body.toString(), 'body 1');
+	t.is(made, 1);
+});
+
+test('a body that cannot be made ends the request', async (t) => {
+	const { address } = await serve(t, await certificate());
+	const body = (): string => {
+		throw new BirthmarkError('internal', 'no key');
+	};
+	await t.throwsAsync(requestCa(address, { method: 'POST', path: '/', body, trust: pki.bundle, signal: new AbortController().signal }), { code: 'internal' });
+});
+
+test('while the CA works on the request the agent can do something else', async (t) => {
+	const waiting = Promise.withResolvers<void>();
+	// Answers when the other side says that it waits.
+	const { address } = await serve(t, await certificate(), (_, response) => void waiting.promise.then(() => response.end('hello')));
+	const { status } = await requestCa(address, { method: 'GET', path: '/', trust: pki.bundle, signal: new AbortController().signal, whileWaiting: waiting.resolve });
+	t.is(status, 200);
 });
