@@ -22,7 +22,7 @@ export function nameAskedFor(call: EngineCall): string {
 	return (call.query.get('name') ?? '').replace(/^\//, '');
 }
 
-/** The container's own name: others, with a slash in them, come from links. */
+/** The container's own name, without a slash. The engine's list has those that links give, `OTHER/ALIAS`, in the order of the alphabet among them: whoever may link to it would choose its name. */
 export function ownName({ Names }: Pick<EngineContainer, 'Names'>): string {
 	return Names?.map((name) => name.slice(1)).find((name) => !name.includes('/')) ?? '';
 }

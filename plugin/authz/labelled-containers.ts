@@ -8,6 +8,7 @@
 import type { PolicyAction } from '#common/policy/request.ts';
 import { quote } from '#common/protocol/names.ts';
 import type { EngineContainer } from '../docker.ts';
+import { ownName } from './auto-name.ts';
 import { factsOfContainer } from '../policy/container-facts.ts';
 import type { EngineCall } from './engine-call.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
@@ -29,7 +30,7 @@ export async function containerState(
 
 /** @param why what this would give away @throws BirthmarkError unless the policy permits it */
 export async function checkReach(deps: ReachDeps, call: EngineCall, action: PolicyAction, container: EngineContainer, why: string): Promise<void> {
-	const name = container.Names?.[0]?.slice(1) ?? container.Id.slice(0, 12);
+	const name = ownName(container) || container.Id.slice(0, 12);
 	await deps.policy.check(call, action, { container: factsOfContainer(container) }, `the container ${quote(name)} has an identity, and ${why}`);
 }
 

@@ -8,6 +8,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
 import type { EngineContainer } from '../docker.ts';
+import { ownName } from './auto-name.ts';
 import { mountOption, namesUs } from '../self.ts';
 import type { AuthorizerDeps } from './rule.ts';
 import { isOurRuntime, runtimeOption } from './runtimes.ts';
@@ -21,7 +22,7 @@ export async function checkLabelledStart(deps: GivenDeps & Pick<AuthorizerDeps, 
 	const container = await deps.lookup.labelled(reference, true);
 	if (!container || isKnown(container.Id) || (await isGivenIdentity(deps, container))) return;
 	const ways = `${mountOption(await deps.self())}, or ${runtimeOption(await deps.runtimes.known())}`;
-	throw new BirthmarkError('mount-missing', `the container ${quote(container.Names?.[0]?.slice(1) ?? container.Id.slice(0, 12))} has birthmark labels and would start without an identity: nothing gives it one with the runtime that it has; remove it, and create it again with ${ways}`);
+	throw new BirthmarkError('mount-missing', `the container ${quote(ownName(container) || container.Id.slice(0, 12))} has birthmark labels and would start without an identity: nothing gives it one with the runtime that it has; remove it, and create it again with ${ways}`);
 }
 
 /** True for a container whose start our volume or our runtime judges. @throws BirthmarkError `engine-unavailable` */

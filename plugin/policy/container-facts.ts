@@ -7,10 +7,10 @@ import { capabilityFact, pathFact, userFact } from '#common/policy/spelling.ts';
 import { namesOfContainer } from '#common/protocol/auto-names.ts';
 import type { Names } from '#common/protocol/messages.ts';
 import { IDENTITY_DIRECTORY } from '#common/protocol/volume-files.ts';
+import { ownName } from '../authz/auto-name.ts';
 import type { CreateBody } from '../authz/create-body.ts';
 import { parseIdentityLabels } from '../authz/labels.ts';
 import type { EngineContainer, EngineImage } from '../docker.ts';
-import type { IdentityRecord } from '../records.ts';
 
 /** What a request tells, to make a container or the tasks of a service. */
 export type AskedContainer = Pick<CreateBody, 'image' | 'user' | 'networkMode' | 'networks' | 'binds' | 'mounts' | 'capAdd'>;
@@ -32,17 +32,14 @@ export function factsOfCreate(body: AskedContainer, image: EngineImage | undefin
 	};
 }
 
-/** Of one with an identity that we gave it. @param container as the engine lists it, where that is known */
-export function factsOfIdentity(record: Pick<IdentityRecord, keyof Names | 'containerId'>, container?: EngineContainer): ContainerFacts {
-	return { ...(container ? factsOfContainer(container) : NO_FACTS), ...namesFacts(record), id: record.containerId };
-}
-
 /** Of one in the engine's list; its labels say which identity it asked for. */
-export function factsOfContainer({ Id, Names: names, Image, ImageID, Labels }: EngineContainer): ContainerFacts {
+export function factsOfContainer(container: EngineContainer): ContainerFacts {
+	const { Id, Image, ImageID, Labels } = container;
+	const name = ownName(container);
 	return {
 		...NO_FACTS,
-		...claimedNames(Labels ?? {}, names?.[0]?.replace(/^\//, '') ?? ''),
-		name: names?.[0]?.replace(/^\//, '') ?? '',
+		...claimedNames(Labels ?? {}, name),
+		name,
 		id: Id,
 		image: { ...NO_IMAGE, reference: Image, ...parseImageName(Image), id: ImageID },
 	};

@@ -2,6 +2,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import { ownName } from '../authz/auto-name.ts';
 import type { Engine, EngineContainer } from '../docker.ts';
 import type { IdentityRecord, Records } from '../records.ts';
 
@@ -51,7 +52,7 @@ export async function whoStarts(deps: WhoStartsDeps, owner: IdentityRecord): Pro
 		throw new BirthmarkError('identity-isolated', `the container ${id} has the volume of ${quote(owner.commonName)} without being authorized for it; remove it first (docker rm --force ${id})`);
 	}
 	// With a restart policy on its side it can only be the owner.
-	const named = { ...owner, containerName: container.Names?.[0]?.slice(1) ?? owner.containerName };
+	const named = { ...owner, containerName: ownName(container) || owner.containerName };
 	if (state === 'restarting') return named;
 	if (containers.length > 1 || state === 'running' || state === 'paused') {
 		const id = owner.containerId.slice(0, 12);

@@ -50,3 +50,8 @@ test('labels that are no names name nobody', (t) => {
 	t.is(factsOfContainer(engineContainer({ Id: 'a'.repeat(64), Labels: { 'birthmark.cn': 'WEB 01', 'birthmark.ou': 'web' } })).commonName, '');
 	t.is(factsOfContainer(engineContainer({ Id: 'a'.repeat(64), Labels: null })).commonName, '');
 });
+
+test('a container is called by its own name, whatever names links give it', (t) => {
+	const linked = engineContainer({ Id: 'a'.repeat(64), Names: ['/dev/prod', '/prod'], Labels: { 'birthmark.cn': 'auto' } });
+	t.like(factsOfContainer(linked), { name: 'prod', commonName: 'prod' });
+});

@@ -527,7 +527,7 @@ test('a container with another image than the one that was decided on gets no id
 });
 
 test('the CA is told once that a container has another name', async (t) => {
-	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId, Names: ['/renamed'] }] });
+	const { volumes, ca, records } = world(t, { containersOf: async () => [{ Id: IDENTITY.containerId, State: 'exited', ImageID: IDENTITY.imageId, Names: ['/a/db', '/renamed'] }] });
 	const asked: MintRequest[] = [];
 	const mint = ca.mintToken.bind(ca);
 	ca.mintToken = (id, request) => {
