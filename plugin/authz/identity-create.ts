@@ -107,7 +107,6 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	const isByVolume = identityMounts(self, body, isOurs).length > 0;
 	if (!isByVolume && !hasIdentityLabels(body.labels) && !deps.imagesForRuntime.has(body.image)) return;
 	// Not looked at before if the image, with the labels, came only in between.
-	checkPrivileges(body);
 	if (isByVolume) checkIdentityMount(self, body, isOurs);
 	const container = await deps.engine.inspect(containerId, true);
 	if (container?.Id !== containerId) throw new BirthmarkError('engine-unavailable', 'the engine does not show the new container');
@@ -116,6 +115,9 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	if (isByVolume && !mount?.Name) throw new BirthmarkError('mount-missing', 'the engine shows no birthmark volume in the new container');
 	// The labels that it really has: the image may be another one than that of the decision before.
 	const labels = new Map(Object.entries(container.Config.Labels ?? {}));
+	// An image that was remembered has been built without them since.
+	if (!isByVolume && !hasIdentityLabels(labels)) return;
+	checkPrivileges(body);
 	refuseSwarmLabels(labels);
 	const containerName = container.Name.slice(1);
 	const identity = parseIdentityLabels(labels, await autoNamesOfNew(deps, call, containerName, labels));

@@ -467,6 +467,19 @@ test('an image whose labels ask for it is remembered from the decision until the
 	t.like(identities[0], { delivery: 'runtime' });
 });
 
+test('an image that was remembered is any image once it is built without our labels', async (t) => {
+	const { deps, engine, identities } = worldWithRuntime('runc');
+	engine.images.set('app:1', { Id: IMAGE_ID, Config: { Labels: named } });
+	t.deepEqual(await authorizeRequest(deps, create({ Image: 'app:1', HostConfig: { Runtime: 'birthmark' } })), { Allow: true });
+	engine.images.set('app:1', { Id: IMAGE_ID, Config: {} });
+	engine.list.splice(-1, 1, { ...newContainer({ 'com.docker.swarm.task.id': 'x' }), Mounts: [] });
+	const body = { Image: 'app:1', HostConfig: { CapAdd: ['SYS_ADMIN'] } };
+	t.deepEqual(await authorizeResponse(deps, created(body)), { Allow: true });
+	t.deepEqual([identities, engine.removedContainers], [[], []]);
+	engine.list.splice(-1, 1, { ...newContainer(), Mounts: [] });
+	t.regex((await authorizeResponse(deps, created(body))).Msg!, /\[container-too-powerful\]$/, 'it was built with them again in between');
+});
+
 test('the agent is put in front of a container with a volume only by our runtime', async (t) => {
 	const { deps } = worldWithRuntime();
 	const body = { ...labelled, Labels: { ...named, 'birthmark.agent': 'exec' } };
