@@ -82,7 +82,8 @@ test('an engine gets the runtime without a restart, keeps what it had, and loses
 	t.is((await docker(['exec', 'later', 'echo', 'it lives'])).stdout, 'it lives\n');
 	t.like((await works('status', '--json')).json<Report>().findings[0], { verdict: 'ok' });
 	const labelled = await docker(['run', '--rm', '--label', 'birthmark.cn=api01', 'test/busybox', 'true'], { mayFail: true });
-	t.regex(labelled.stderr, /the birthmark plugin does not answer.*\[plugin-unavailable\]/, 'a label is never without effect');
+	// This engine has no plugin; at the usual place may be that of another engine of the host, which knows no such container.
+	t.regex(labelled.stderr, /birthmark: .*\[(?:plugin-unavailable|volume-unknown)\]/, 'a label is never without effect');
 
 	await stopEngine(paths);
 	await startEngine(steps, paths);
