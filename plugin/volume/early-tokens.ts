@@ -1,14 +1,15 @@
 /**
  * The token of a start that the engine has just asked about: the CA makes it while the engine prepares the
- * container. Nothing depends on it. Where there is none, or none that will do, the start asks for one itself.
+ * container. Nothing depends on it. Where there is none, or none that will do, the start asks for one itself,
+ * but not before this one is settled: each token that the CA makes ends those that it made for the container before.
  */
 
 import type { MintedToken } from '#common/protocol/messages.ts';
 import type { IdentityRecord } from '../records.ts';
 
-/** From the engine's question to the start itself; an engine under load needs seconds. */
-const EARLY_MS = 5_000;
-/** By our clock, which need not be the CA's: a token that ends soon is not given to anybody. */
+/** From the engine's question to the start itself: one that starts a hundred containers at once comes to the last of them late. */
+const EARLY_MS = 30_000;
+/** Of its life, when it is given to the container. */
 const LEFT_MS = 30_000;
 /** Starts under way. */
 const MAX_EARLY = 200;
@@ -19,15 +20,15 @@ export interface EarlyTokensDeps {
 	readonly newStartId: () => string;
 	/** milliseconds that only grow */
 	readonly now: () => number;
-	/** milliseconds since 1970 */
-	readonly clock?: () => number;
+	/** the CA's, milliseconds since 1970 */
+	readonly clock: () => number;
 }
 
-/** A start, with the token that was asked for early, if any. */
+/** A start, with the token that was asked for early. */
 export interface NewStart {
 	readonly startId: string;
-	/** rejects when the CA did not make one, or one that ends soon */
-	readonly token?: Promise<string>;
+	/** undefined when there is none that will do; until then one may still be made. Never rejects. */
+	readonly token: Promise<string | undefined>;
 }
 
 export interface EarlyTokens {
@@ -37,33 +38,45 @@ export interface EarlyTokens {
 	take(identity: IdentityRecord): NewStart;
 }
 
-export function createEarlyTokens({ mint, newStartId, now, clock = Date.now }: EarlyTokensDeps): EarlyTokens {
-	const early = new Map<string, Required<NewStart> & { readonly containerName: string; readonly askedAt: number }>();
-	const isFresh = (askedAt: number): boolean => now() - askedAt < EARLY_MS;
+interface Expected extends NewStart {
+	readonly containerName: string;
+	/** by `now` */
+	goodUntil: number;
+}
 
-	async function lasting(identity: IdentityRecord, startId: string): Promise<string> {
-		const { token, expiresAt } = await mint(identity, startId);
-		if (Date.parse(expiresAt) - clock() < LEFT_MS) throw new Error('the token ends soon');
-		return token;
+export function createEarlyTokens({ mint, newStartId, now, clock }: EarlyTokensDeps): EarlyTokens {
+	const early = new Map<string, Expected>();
+	const isGood = ({ goodUntil }: Expected): boolean => now() < goodUntil;
+
+	function ask(identity: IdentityRecord): Expected {
+		const startId = newStartId();
+		const minted = mint(identity, startId).then(
+			({ token, expiresAt }) => {
+				expected.goodUntil = Math.min(expected.goodUntil, now() + Date.parse(expiresAt) - clock() - LEFT_MS);
+				return token;
+			},
+			() => {
+				// Whoever comes next may have more luck.
+				expected.goodUntil = -Infinity;
+				return undefined;
+			},
+		);
+		const expected: Expected = { startId, token: minted, containerName: identity.containerName, goodUntil: now() + EARLY_MS };
+		return expected;
 	}
 
 	return {
 		expect(identity) {
-			const { containerId, containerName } = identity;
-			if (isFresh(early.get(containerId)?.askedAt ?? -Infinity)) return;
-			const startId = newStartId();
-			const token = lasting(identity, startId);
-			token.catch(() => undefined); // whoever takes it is told
-			early.delete(containerId);
-			early.set(containerId, { startId, token, containerName, askedAt: now() });
-			if (early.size > MAX_EARLY) early.delete(early.keys().next().value!);
+			for (const [containerId, expected] of early) if (!isGood(expected)) early.delete(containerId);
+			// The first of many need theirs first.
+			if (!early.has(identity.containerId) && early.size < MAX_EARLY) early.set(identity.containerId, ask(identity));
 		},
 		take({ containerId, containerName }) {
 			const expected = early.get(containerId);
 			early.delete(containerId);
-			if (!expected || expected.containerName !== containerName || !isFresh(expected.askedAt)) return { startId: newStartId() };
-			const { startId, token } = expected;
-			return { startId, token };
+			if (!expected) return { startId: newStartId(), token: Promise.resolve(undefined) };
+			const willDo = (): boolean => isGood(expected) && expected.containerName === containerName;
+			return { startId: expected.startId, token: expected.token.then((token) => (willDo() ? token : undefined)) };
 		},
 	};
 }

@@ -23,7 +23,6 @@ import { neverAuthorized, whoStarts, type Holder, type KnownContainer } from './
 export interface IdentityVolumesDeps extends Omit<StartTokensDeps, 'prove'> {
 	readonly records: Pick<Records, 'identity' | 'identityOfContainer' | 'identities' | 'identitiesOf' | 'endIdentity' | 'beginStart' | 'isHeldBy' | 'hold' | 'release' | 'endStart' | 'removeVolume' | 'renameContainer'>;
 	readonly tmpfs: Pick<Tmpfs, 'path' | 'mount' | 'unmount' | 'restore' | 'present'>;
-	readonly ca: StartTokensDeps['ca'] & { clockSkewSeconds(): number | undefined };
 	/** PEM, the one in use; undefined before the node has joined */
 	readonly trustBundle: () => string | undefined;
 	readonly openRelay: (directory: string) => Promise<Relay>;

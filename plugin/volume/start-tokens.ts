@@ -14,7 +14,11 @@ export const MAX_WAITING = 200;
 
 export interface StartTokensDeps {
 	readonly records: Pick<Records, 'identity' | 'renameContainer'>;
-	readonly ca: { mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken> };
+	readonly ca: {
+		mintToken(authorizationId: string, request: MintRequest): Promise<MintedToken>;
+		/** how far our clock is ahead of the CA's */
+		clockSkewSeconds(): number | undefined;
+	};
 	readonly revocationList: () => Promise<string>;
 	/** @throws BirthmarkError while the engine does not ask before it acts */
 	readonly prove: () => Promise<unknown>;
@@ -51,10 +55,10 @@ export function createStartTokens({ records, ca, revocationList, prove, startGra
 	}
 
 	async function ask(identity: IdentityRecord, { startId, token }: NewStart, withinMs: number, signal: AbortSignal): Promise<string> {
-		const early = await token?.catch(() => undefined);
+		const deadline = performance.now() + Math.min(startGraceMs, withinMs);
+		const early = await token;
 		if (early !== undefined) return early;
 		if (waiting.size >= MAX_WAITING) throw new BirthmarkError('ca-unavailable', `${MAX_WAITING} starts of containers wait for the CA already; start this one when the CA is back`);
-		const deadline = performance.now() + Math.min(startGraceMs, withinMs);
 		try {
 			for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, LAST_RETRY_MS)) {
 				try {
@@ -74,7 +78,7 @@ export function createStartTokens({ records, ca, revocationList, prove, startGra
 	}
 
 	return {
-		...createEarlyTokens({ mint, newStartId, now }),
+		...createEarlyTokens({ mint, newStartId, now, clock: () => Date.now() - (ca.clockSkewSeconds() ?? 0) * 1000 }),
 		async ask(identity, start, withinMs, preparing) {
 			const abort = new AbortController();
 			const prepared = preparing?.catch((error: unknown) => {
