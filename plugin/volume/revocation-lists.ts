@@ -5,6 +5,8 @@ import type { Logger } from '#common/runtime/log.ts';
 import type { RevocationList } from '../ca-client.ts';
 
 const INTERVAL_MS = 2_000;
+/** Looked at so long ago, nobody has kept it fresh, because nothing was mounted: it may have ended, or somebody may be missing in it. */
+const STALE_MS = 10_000;
 
 export interface RevocationListsDeps {
 	readonly ca: { revocationList(etag?: string): Promise<RevocationList | undefined> };
@@ -18,7 +20,7 @@ export interface RevocationListsDeps {
 }
 
 export interface RevocationLists {
-	/** PEM, as the last successful look found it; when that was a while ago, one more begins. @throws BirthmarkError when the CA never answered */
+	/** PEM, as the last successful look found it; when that was a while ago, one more begins, and is waited for when nobody looked meanwhile. @throws BirthmarkError when the CA never answered */
 	current(): Promise<string>;
 	/** The CA revoked something: look now. */
 	wake(): void;
@@ -63,7 +65,9 @@ export function startRevocationLists({ ca, isWanted, onChange, now = () => perfo
 	return {
 		async current() {
 			if (!known) await look();
-			else if (now() - lookedAt >= INTERVAL_MS) look().catch(() => undefined);
+			const age = now() - lookedAt;
+			const looked = age >= INTERVAL_MS ? look().catch(() => undefined) : undefined;
+			if (age >= STALE_MS) await looked;
 			return known!.text;
 		},
 		wake,

@@ -43,6 +43,17 @@ test('the first list is waited for, later ones are there; one that was looked at
 	t.deepEqual(asked, [undefined, '"1"']);
 });
 
+test('a list that nobody kept fresh is waited for: a day later it would have ended', async (t) => {
+	const { lists, state, clock } = world(t);
+	await lists.current();
+	state.list = { text: 'two', etag: '"2"' };
+	clock.now = 10_000;
+	t.is(await lists.current(), 'two');
+	state.away = true;
+	clock.now = 20_000;
+	t.is(await lists.current(), 'two', 'a CA that is away has no other');
+});
+
 test('a revocation is looked for at once and written', async (t) => {
 	const { lists, state, written, nextWrite } = world(t);
 	await lists.current();
