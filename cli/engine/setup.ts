@@ -76,13 +76,16 @@ export async function runSetup(deps: SetupDeps, wanted: WantedRuntime, settings:
 	onStep('let the engine read it, and see that it does');
 	deps.reload();
 	if (await deps.eventually(() => isInForce(deps, wanted))) return 'done';
+	const { plugin, ...runtimeOnly } = wanted;
+	const isTaken = plugin !== undefined && (await isInForce(deps, runtimeOnly));
 	onStep('put everything back');
 	const note = notes.read() ?? noteOf(deps, wanted, before);
 	const back = after === before ? withoutRuntime(before, daemonFile.path, note) : before;
 	const isLeft = back !== undefined && isRuntimeAt(readSettings(back, daemonFile.path).runtimes?.[wanted.name], wanted.program);
 	const isBack = await restore(deps, note, back, defaultRuntime === wanted.name && !isLeft ? STOCK : defaultRuntime, async () => isLeft || (await isGone(deps, note)));
 	if (isBack && !isLeft) cleanUp(deps, note);
-	throw new BirthmarkError('setup-failed', `the engine did not take the runtime up, and ${daemonFile.path} is what it was before; the engine's log says why`);
+	const fault = isTaken ? `the engine took the runtime up, but the plugin ${plugin} did not prove in time that the engine asks it` : 'the engine did not take the runtime up';
+	throw new BirthmarkError('setup-failed', `${fault}, and ${daemonFile.path} is what it was before; the engine's log says why${isTaken ? ', in the lines of the plugin' : ''}`);
 }
 
 /**

@@ -159,6 +159,13 @@ for (const [what, text] of [['no file', undefined], ['settings of others', OTHER
 	});
 }
 
+test('an engine that takes the runtime and does not ask the plugin has the file of before again, and the sentence tells the two apart', async (t) => {
+	const it = host(t, { text: OTHERS });
+	await t.throwsAsync(it.setUp({ plugin: 'nobody' }), { code: 'setup-failed', message: /took the runtime up, but the plugin nobody did not prove in time that the engine asks it/ } as never);
+	t.is(it.text(), OTHERS);
+	t.false(existsSync(it.directory));
+});
+
 for (const [what, given, wanted, code, message] of [
 	['is no JSON', { text: '{,}' }, {}, 'config-invalid', /is no JSON.*mend it/],
 	['names a plugin chain that is none', { text: '{"authorization-plugins": "birthmark"}' }, {}, 'config-invalid', /no list of names/],
