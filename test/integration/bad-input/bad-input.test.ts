@@ -48,6 +48,26 @@ test('a garbled token is refused without being repeated', async (t) => {
 	t.notRegex(ran.stderr, /not-a-token/);
 });
 
+test('an application that ends while its identity is being made leaves none that lives, and its next start has one', async (t) => {
+	const name = world.name();
+	const ENDS = 4;
+	// From before the agent's first word to the CA until after its last; whoever comes after that waits for it.
+	const script = `n=$(cat /n 2>/dev/null || echo 0); echo $((n + 1)) > /n; ${AGENT} once & [ $n -lt ${ENDS} ] || { wait; exec sleep 600; }; sleep 0.0$((n * 2))`;
+	const container = await world.startWithoutAgent(t, { commonName: name, organizationalUnit: 'web-api' }, { Image: 'test/busybox', Entrypoint: ['sh', '-c', script], Cmd: [] });
+	for (let count = 0; count < ENDS; count++) {
+		await container.wait();
+		await container.start();
+	}
+	const { serial } = await eventually('the last start has an identity', async () => {
+		const { code, stdout } = await world.exec(container, [AGENT, 'status', '--json']);
+		return code === 0 && (JSON.parse(stdout) as { serial: string });
+	});
+	await eventually('it is the only one that lives', async () => {
+		const all = (await world.identities(true)).filter(({ commonName }) => commonName === name);
+		return all.every((identity) => identity.serial === serial || identity.status === 'revoked') && all.some((identity) => identity.serial === serial && identity.status === 'live');
+	});
+});
+
 test('the delivered agent cannot be changed from inside a container', async (t) => {
 	const container = await world.startWithoutAgent(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
 	const write = await world.exec(container, ['sh', '-c', `echo evil >> ${AGENT}`]);

@@ -45,11 +45,13 @@ test('Node makes a TLS context of the key store', (t) => {
 	t.throws(() => createSecureContext({ pfx: encodeKeyStore(key, chain, password), passphrase: 'wrong' }));
 });
 
-test('OpenSSL reads the trust store', (t) => {
+test('OpenSSL reads the trust store, and each certificate has the mark without which Java trusts none', (t) => {
 	const path = join(tmpfsDirectory(t), 'ca.p12');
 	writeFileSync(path, encodeTrustStore(pki.bundle.toString() + otherPki.bundle.toString(), password));
 	const { stdout, stderr } = openssl('pkcs12', '-in', path, '-passin', `pass:${password}`, '-nokeys');
 	t.is(stdout.match(/BEGIN CERTIFICATE/g)?.length, 2, stderr);
+	// By its number, or from 3.2 on by its name.
+	t.is(stdout.match(/2\.16\.840\.1\.113894\.746875\.1\.1|Trusted key usage \(Oracle\)/gi)?.length, 2, stdout);
 });
 
 const keytool = (...args: readonly string[]) => spawnSync('keytool', args, { encoding: 'utf8' });
