@@ -59,7 +59,7 @@ test-unit: deps ## unit tests only
 test-integration: build ## integration stories only; STORY=<name> for one, ENGINE=26.1 or 28.5 for another engine
 	@$(NODE) scripts/test.ts --integration $(STORY)
 
-soak: build ## what takes long: kills and outages under load, a thousand restarts and creations, every property 50 times as often
+soak: build ## what takes long: kills and outages under load, ten thousand rotations, a thousand restarts and creations, every property 50 times as often
 	@BIRTHMARK_REQUIRE_POSTGRES=1 BIRTHMARK_SOAK_KILLS=$${BIRTHMARK_SOAK_KILLS:-200} BIRTHMARK_SOAK_OUTAGES=$${BIRTHMARK_SOAK_OUTAGES:-60} \
 		BIRTHMARK_SOAK_CLOCK_STEPS=$${BIRTHMARK_SOAK_CLOCK_STEPS:-3000} BIRTHMARK_PROPERTY_RUNS=$${BIRTHMARK_PROPERTY_RUNS:-50} \
 		BIRTHMARK_SOAK_ROTATIONS=$${BIRTHMARK_SOAK_ROTATIONS:-10000} \

@@ -10,6 +10,7 @@ import { basename, join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'node:http';
+import { setupLock } from '../cli/engine/setup-lock.ts';
 import { engineEnvironment } from './engines.ts';
 import { addressPools, makeBridge, removeBridges } from './engine-network.ts';
 import type { EnginePaths } from './paths.ts';
@@ -133,6 +134,7 @@ export async function removeEngine(steps: Steps, paths: EnginePaths): Promise<vo
 	await unmountAll(steps, paths);
 	await removeBridges(steps, paths);
 	rmSync(paths.shortRun, { force: true });
+	rmSync(setupLock(paths.daemonJson), { force: true });
 	rmSync(paths.state, { recursive: true, force: true });
 }
 
