@@ -57,6 +57,8 @@ export interface Enforcement {
 	prove(containerId?: string): Promise<boolean | null>;
 	/** the engine asked whether to start this container, and will */
 	startAsked(containerId: string): void;
+	/** the engine may have another chain: what it asked before proves nothing any more */
+	reloaded(): void;
 	/** has the API answered since this process began? */
 	engineAnswered(): boolean;
 	/** the engine asked the plugin about a call, of whomever: it is no engine that starts */
@@ -155,6 +157,10 @@ export function startEnforcement({ call, onAnswer, onChange, monotonic = () => p
 			starts.delete(containerId);
 			starts.set(containerId, monotonic());
 			if (starts.size > MAX_STARTS) starts.delete(starts.keys().next().value!);
+		},
+		reloaded: () => {
+			starts.clear();
+			void prove();
 		},
 		engineAnswered: () => known !== undefined,
 		asked: () => void questions++,

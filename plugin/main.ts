@@ -148,6 +148,7 @@ const enforcement = startEnforcement({
 	},
 	logger,
 });
+runtimes.whenReloaded(enforcement.reloaded);
 const containersOf = createContainersOf(engine);
 const relayPool = createRelayPool();
 const volumes: IdentityVolumes = new IdentityVolumes({

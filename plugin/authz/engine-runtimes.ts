@@ -28,19 +28,30 @@ interface EngineRuntimesDeps {
 /** The API of an engine that starts is away for some seconds. */
 const PAUSE_MS = 1_000;
 
-export function followEngineRuntimes({ engine, logger, pauseMs = PAUSE_MS }: EngineRuntimesDeps): EngineRuntimes & { close(): void } {
+export interface FollowedRuntimes extends EngineRuntimes {
+	/** @param listener called whenever the engine may have other settings than before */
+	whenReloaded(listener: () => void): void;
+	close(): void;
+}
+
+export function followEngineRuntimes({ engine, logger, pauseMs = PAUSE_MS }: EngineRuntimesDeps): FollowedRuntimes {
 	const closing = new AbortController();
 	let isFollowing = false;
 	let answer: Promise<EngineInfo> | undefined;
+	let onReload = (): void => undefined;
 	const forget = (): void => void (answer = undefined);
+	const reloaded = (): void => {
+		forget();
+		onReload();
+	};
 
 	async function follow(): Promise<void> {
 		while (!closing.signal.aborted) {
 			const onBegin = (): void => {
-				forget();
+				reloaded();
 				isFollowing = true;
 			};
-			await engine.followReloads({ onBegin, onReload: forget }, closing.signal).catch((error: unknown) => logger.debug('the engine\'s reloads cannot be followed', { error }));
+			await engine.followReloads({ onBegin, onReload: reloaded }, closing.signal).catch((error: unknown) => logger.debug('the engine\'s reloads cannot be followed', { error }));
 			isFollowing = false;
 			forget();
 			await sleep(pauseMs, undefined, { signal: closing.signal }).catch(() => undefined);
@@ -60,6 +71,7 @@ export function followEngineRuntimes({ engine, logger, pauseMs = PAUSE_MS }: Eng
 	return {
 		known: () => (isFollowing ? (answer ?? remember()) : engine.info()),
 		ask: () => engine.info(),
+		whenReloaded: (listener) => void (onReload = listener),
 		close: () => closing.abort(),
 	};
 }

@@ -84,6 +84,17 @@ test('the question whether to start a container proves nothing while the chain i
 	t.false(await enforcement.prove('one'));
 });
 
+test('what was asked before the engine reloaded proves nothing after it, and the chain is looked at again', async (t) => {
+	let inChain = true;
+	const { enforcement, statuses } = await played(t, [(it, nonce) => (inChain ? asks : doesNotAsk)(it, nonce)]);
+	const begun = statuses.length;
+	enforcement.startAsked('one');
+	inChain = false;
+	enforcement.reloaded();
+	t.false(await enforcement.prove('one'));
+	t.is(statuses.length, begun + 1, 'those who ask meanwhile share it');
+});
+
 test('a refusal by somebody else is no proof', async (t) => {
 	const { enforcement } = await played(t, [refusesBefore]);
 	t.is(enforcement.inChain(), false);

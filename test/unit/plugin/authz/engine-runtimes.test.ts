@@ -48,6 +48,19 @@ test('an answer holds until the engine has reloaded', async (t) => {
 	t.is(await known('c'), 'b');
 });
 
+test('who wants to know of reloads is told of each, and of one that may have been missed', async (t) => {
+	const { runtimes, followers, follower } = engine(t);
+	let told = 0;
+	runtimes.whenReloaded(() => told++);
+	followers[0]!.watch.onBegin();
+	t.is(told, 1);
+	followers[0]!.watch.onReload();
+	t.is(told, 2);
+	followers[0]!.end();
+	(await follower(1)).watch.onBegin();
+	t.is(told, 3);
+});
+
 test('while reloads are not heard of each question is asked anew', async (t) => {
 	const { followers, known, follower } = engine(t);
 	t.is(await known('a'), 'a');
