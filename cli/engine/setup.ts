@@ -104,7 +104,9 @@ export async function runUndo(deps: SetupDeps, name: string, force: boolean): Pr
 	const using = force ? [] : await deps.containersWith(note.name);
 	if (using.length > 0) throw new BirthmarkError('setup-failed', `${shorten(using)} could not be started any more; remove what was created with the runtime ${note.name}, or undo with --force`);
 	if (isToReload) {
-		onStep(`take it out of ${daemonFile.path}, and let the engine read that`);
+		// Nobody judges calls from then on: that is to be seen.
+		const what = note.plugin === undefined ? 'it' : `it, and the plugin ${note.plugin} of the authorization chain,`;
+		onStep(`take ${what} out of ${daemonFile.path}, and let the engine read that`);
 		await deps.checkChain(after === undefined ? [] : readSettings(after, daemonFile.path).chain ?? []);
 		if (!(await restore(deps, note, after, STOCK, () => isGone(deps, note)))) throw new BirthmarkError('setup-failed', `the engine still has the runtime ${note.name}, although ${daemonFile.path} does not; restart it, and undo again`);
 	}

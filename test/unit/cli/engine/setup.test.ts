@@ -93,6 +93,7 @@ for (const [what, text] of [['no file', undefined], ['an empty object', '{}\n'],
 		t.is(await it.setUp({ plugin: 'birthmark' }), 'unchanged');
 		t.deepEqual(it.steps, []);
 		t.is(await it.undo(), 'done');
+		t.regex(it.steps[0]!, /the plugin birthmark of the authorization chain/);
 		t.is(it.text(), text);
 		t.deepEqual(it.engine(), before);
 		t.deepEqual(readdirSync(it.folder).sort(), text === undefined ? ['built'] : ['built', 'daemon.json']);
