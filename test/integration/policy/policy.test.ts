@@ -50,6 +50,22 @@ test.serial('with a faulty file, or one that is gone, nobody gets a name; all el
 	t.regex((await run(world.name('web'))).stderr, /was there and is gone.*\[policy-invalid\]/);
 });
 
+test.serial('a name that the link of another container gives does not bring a container under a rule', async (t) => {
+	const name = world.name('web');
+	const other = `a-${name}`;
+	addRules(t, world, `@id("exec-${name}") permit (principal, action == Action::"exec", resource) when { resource.name like "${other}*" };`);
+	t.teardown(() => world.cli(['rm', '--force', '--volumes', other, name]));
+	const identity = ['--label', `birthmark.cn=${name}`, '--label', 'birthmark.ou=web', '--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark'];
+	for (const options of [['--name', name, ...identity], ['--name', other, '--link', `${name}:alias`]]) {
+		const started = await world.cli(['run', '--detach', ...options, 'test/busybox', 'sleep', '600']);
+		t.is(started.code, 0, started.stderr);
+	}
+	const [listed] = await world.docker.listContainers({ filters: { label: [`birthmark.cn=${name}`] } });
+	t.deepEqual(listed?.Names, [`/${other}/alias`, `/${name}`], 'as the engine has them');
+	t.regex((await world.cli(['exec', name, 'true'])).stderr, /\[identity-isolated\]/);
+	t.is((await world.cli(['exec', other, 'true'])).code, 0);
+});
+
 test.serial('the command in the image of the CA answers off line', async (t) => {
 	const { code, stdout, stderr } = await world.cli(['run', '--rm', '--network', 'none', '--entrypoint', '/usr/bin/birthmark', 'birthmark/ca', 'policy', 'test', '--cn', 'api01', '--ou', 'web-api', '--image', 'x:1']);
 	t.is(code, 0, stderr);
