@@ -25,8 +25,13 @@ export function noticeRenames(directory: string, onRename: () => void, native: P
 	let pause: NodeJS.Timeout | undefined;
 	const again = (): void => {
 		pause = undefined;
-		// Before the look: what comes after it is told.
-		native.noticeRename(directoryFd);
+		try {
+			// Before the look: what comes after it is told.
+			native.noticeRename(directoryFd);
+		} catch {
+			// The kernel has no memory for it, or the host's administrator has turned it off meanwhile
+			// (fs.dir-notify-enable): from now on it is as where there is none, and no reason to end.
+		}
 		onRename();
 	};
 	// First, and for good: a process without a handler is ended by this signal.

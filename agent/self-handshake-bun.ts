@@ -1,5 +1,6 @@
 /** The handshake with oneself by Bun's own TLS sockets, over a pair of sockets that nobody else can reach. */
 
+import { closeSync } from 'node:fs';
 import { peerFault, type Bun, type BunHandlers, type BunSocket } from './bun.ts';
 import type { Native } from './native.ts';
 import type { Credentials } from './self-handshake.ts';
@@ -13,8 +14,17 @@ export interface BunHandshakeDeps {
 export async function shakeHandsOnBun({ bun, native }: BunHandshakeDeps, { key, chain, bundle }: Credentials, serverName: string | undefined, signal: AbortSignal): Promise<void> {
 	const [serverEnd, clientEnd] = native.socketPair();
 	const shared = { ...(key !== undefined && { key }), ...(chain !== undefined && { cert: chain }), ca: bundle };
+	// A key that is none, or another certificate's, is refused before the socket is taken.
+	const untaken = new Set([serverEnd, clientEnd]);
+	const connect: Bun['connect'] = (options) => {
+		const connecting = bun.connect(options);
+		if ('fd' in options) untaken.delete(options.fd);
+		return connecting;
+	};
 	const open: BunSocket[] = [];
 	try {
+		const plain = await connect({ fd: serverEnd, socket: { data() {} } });
+		open.push(plain);
 		await new Promise<void>((resolve, reject) => {
 			signal.addEventListener('abort', () => reject(signal.reason));
 			const waitingFor = new Set(serverName === undefined ? ['server'] : ['server', 'client']);
@@ -35,15 +45,14 @@ export async function shakeHandsOnBun({ bun, native }: BunHandshakeDeps, { key, 
 				const fault = peerFault(socket, error);
 				return fault && new Error(`as a client certificate: ${fault.message}`, { cause: fault });
 			});
-			bun.connect({ fd: serverEnd, socket: { data() {} } }).then((plain) => {
-				// Not refused by the server itself, which would end the connection without a reason.
-				open.push(...plain.upgradeTLS({ isServer: true, tls: { ...shared, requestCert: true, rejectUnauthorized: false }, socket: server }));
-			}).catch(reject);
+			// Not refused by the server itself, which would end the connection without a reason.
+			open.push(...plain.upgradeTLS({ isServer: true, tls: { ...shared, requestCert: true, rejectUnauthorized: false }, socket: server }));
 			// Of a certificate for clients only, what the server finds is all that counts.
 			const asServer = serverName === undefined ? { rejectUnauthorized: false } : { serverName, rejectUnauthorized: true };
-			bun.connect({ fd: clientEnd, tls: { ...shared, ...asServer }, socket: client }).then((socket) => void open.push(socket)).catch(reject);
+			connect({ fd: clientEnd, tls: { ...shared, ...asServer }, socket: client }).then((socket) => void open.push(socket)).catch(reject);
 		});
 	} finally {
 		for (const socket of open) socket.close();
+		for (const fd of untaken) closeSync(fd);
 	}
 }

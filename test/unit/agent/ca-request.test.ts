@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:https';
-import { connect, createServer as createRelay, type AddressInfo, type Server } from 'node:net';
+import { connect, createServer as createRelay, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -94,6 +94,86 @@ for (const [what, change, code] of impostors) {
 		}
 	});
 }
+
+/** What is said by somebody who has the CA's certificate, or none and no TLS, before anything is asked. */
+const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
+
+test.serial('an impostor\'s answer that comes with the end of the handshake is none, in either runtime', async (t) => {
+	for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
+		const { server, address } = await serve(t, { ...(await certificate({ issuer: otherPki })), maxVersion });
+		server.on('secureConnection', (socket) => void socket.write(ANSWER));
+		for (const answer of Object.values(await ask(t, { address, trust: bundle }))) t.regex(answer, /^ca-protocol .*\(UNABLE_TO_GET_ISSUER_CERT_LOCALLY\)/);
+	}
+});
+
+test.serial('a server that does not show its intermediate certificate is not the CA in either runtime', async (t) => {
+	const { key, cert } = await certificate();
+	const { address } = await serve(t, { key, cert: cert.slice(0, cert.indexOf('-----END CERTIFICATE-----') + '-----END CERTIFICATE-----'.length) });
+	for (const answer of Object.values(await ask(t, { address, trust: bundle }))) t.regex(answer, /^ca-protocol .*\(UNABLE_TO_VERIFY_LEAF_SIGNATURE\)/);
+});
+
+test.serial('a server that speaks none but an old TLS is not asked anything, in either runtime', async (t) => {
+	const { server, address } = await serve(t, { ...(await certificate()), minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' });
+	server.on('secureConnection', () => t.fail());
+	for (const trust of [bundle, 'unverified']) for (const answer of Object.values(await ask(t, { address, trust }))) t.regex(answer, /^ca-unavailable /);
+});
+
+test.serial('the CA is known by any root of the bundle, and a bundle that is none knows nobody, in either runtime', async (t) => {
+	const { address } = await serve(t, await certificate());
+	t.deepEqual(await ask(t, { address, trust: `${otherPki.bundle.toString()}${bundle}` }), { node: '200 5', bun: '200 5' });
+	for (const trust of ['hello', '']) for (const answer of Object.values(await ask(t, { address, trust }))) t.regex(answer, /^ca-(?:unavailable|protocol) /);
+});
+
+/** Somebody without TLS, who does this with each connection. */
+async function listen(t: ExecutionContext, serveOne: (socket: Socket) => void) {
+	const sockets = new Set<Socket>();
+	const server: Server = createRelay((socket) => {
+		sockets.add(socket);
+		socket.on('error', () => {});
+		serveOne(socket);
+	});
+	server.listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	t.teardown(() => {
+		for (const socket of sockets) socket.destroy();
+		server.close();
+	});
+	return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+}
+
+const ends: ReadonlyArray<readonly [what: string, serveOne: (socket: Socket) => void]> = [
+	['hangs up', (socket) => void socket.destroy()],
+	['hangs up in the handshake', (socket) => void socket.once('data', () => socket.resetAndDestroy())],
+	['is silent', (socket) => void socket.resume()],
+	['speaks no TLS', (socket) => void socket.write(ANSWER)],
+	['refuses this TLS', (socket) => void socket.once('data', () => socket.end(Buffer.from([21, 3, 1, 0, 2, 2, 70])))],
+];
+for (const [what, serveOne] of ends) {
+	test.serial(`of somebody who ${what} nothing is left, in either runtime`, async (t) => {
+		const address = await listen(t, serveOne);
+		for (const trust of [bundle, 'unverified']) {
+			for (const answer of Object.values(await ask(t, { address, trust, times: 10, timeoutMs: 100 }))) t.regex(answer, /^ca-unavailable .* \+0$/);
+		}
+	});
+}
+
+test.serial('of a CA that does not answer, breaks off or has too much to say nothing is left, in either runtime', async (t) => {
+	const { server, address } = await serve(t, await certificate());
+	server.removeAllListeners('request');
+	const faults: ReadonlyArray<readonly [does: (socket: Socket) => void, answer: RegExp, timeoutMs?: number]> = [
+		[(socket) => void socket.resume(), /^ca-unavailable .*no answer in .* \+0$/, 300],
+		[(socket) => void socket.once('data', () => socket.destroy()), /^ca-unavailable .*broke off.* \+0$/],
+		[(socket) => void socket.once('data', () => socket.end(ANSWER.slice(0, -1))), /^ca-unavailable .*broke off.* \+0$/],
+		[(socket) => void socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\nX: ${'a'.repeat(1 << 20)}`)), /^ca-protocol .*too long.* \+0$/],
+	];
+	for (const [does, expected, timeoutMs] of faults) {
+		server.removeAllListeners('secureConnection').on('secureConnection', (socket) => {
+			socket.on('error', () => {});
+			does(socket);
+		});
+		for (const answer of Object.values(await ask(t, { address, trust: bundle, times: 5, ...(timeoutMs !== undefined && { timeoutMs }) }))) t.regex(answer, expected);
+	}
+});
 
 test.serial('what proves itself is taken from any server, in either runtime', async (t) => {
 	for (const change of [{ dnsNames: ['api01'] }, { issuer: otherPki, notAfter: new Date(Date.now() - 1000) }]) {

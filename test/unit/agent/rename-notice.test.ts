@@ -39,6 +39,20 @@ test.serial('nothing is looked at any more when it has ended, and the signal end
 	t.true(process.listenerCount('SIGIO') > 0);
 });
 
+test.serial('a kernel that tells of no rename any more ends nobody', async (t) => {
+	let asked = 0;
+	const native = {
+		noticeRename: () => {
+			if (++asked > 1) throw new Error('Invalid argument');
+		},
+	};
+	await new Promise<void>((looked) => {
+		t.teardown(noticeRenames(tmpfsDirectory(t), looked, native)!);
+		signal();
+	});
+	t.is(asked, 2);
+});
+
 test.serial('a directory that is not there is an error, and the signal is nothing then', (t) => {
 	t.throws(() => noticeRenames('/nonexistent', () => t.fail(), { noticeRename: () => undefined }));
 	signal();
