@@ -7,10 +7,10 @@
 import type { MintedToken } from '#common/protocol/messages.ts';
 import type { IdentityRecord } from '../records.ts';
 
-/** From the engine's question to the start itself: one that starts a hundred containers at once comes to the last of them late. */
+/** From the engine's question to the start itself, at most: one that starts a hundred containers at once comes to the last of them late. */
 const EARLY_MS = 30_000;
-/** Of its life, when it is given to the container. */
-const LEFT_MS = 30_000;
+/** Of a token's life, which may be short (`tokenTtlSeconds`); the rest is the agent's. */
+const YOUNG = 1 / 4;
 /** Starts under way. */
 const MAX_EARLY = 200;
 
@@ -52,7 +52,7 @@ export function createEarlyTokens({ mint, newStartId, now, clock }: EarlyTokensD
 		const startId = newStartId();
 		const minted = mint(identity, startId).then(
 			({ token, expiresAt }) => {
-				expected.goodUntil = Math.min(expected.goodUntil, now() + Date.parse(expiresAt) - clock() - LEFT_MS);
+				expected.goodUntil = Math.min(expected.goodUntil, now() + (Date.parse(expiresAt) - clock()) * YOUNG);
 				return token;
 			},
 			() => {
