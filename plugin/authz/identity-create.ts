@@ -116,7 +116,7 @@ export async function bindIdentity(deps: IdentityCreateDeps, call: EngineCall, b
 	// The labels that it really has: the image may be another one than that of the decision before.
 	const labels = new Map(Object.entries(container.Config.Labels ?? {}));
 	// An image that was remembered has been built without them since.
-	if (!isByVolume && !hasIdentityLabels(labels)) return;
+	if (!isByVolume && !hasIdentityLabels(body.labels) && !hasIdentityLabels(labels)) return;
 	checkPrivileges(body);
 	refuseSwarmLabels(labels);
 	const containerName = container.Name.slice(1);

@@ -467,6 +467,12 @@ test('an image whose labels ask for it is remembered from the decision until the
 	t.like(identities[0], { delivery: 'runtime' });
 });
 
+test('a container that the engine shows without the labels of its request is no unlabelled one', async (t) => {
+	const { deps, engine } = worldWithRuntime();
+	engine.list.splice(-1, 1, { ...newContainer({}), Mounts: [] });
+	t.regex((await authorizeResponse(deps, created(byRuntime))).Msg!, /\[label-missing\]$/);
+});
+
 test('an image that was remembered is any image once it is built without our labels', async (t) => {
 	const { deps, engine, identities } = worldWithRuntime('runc');
 	engine.images.set('app:1', { Id: IMAGE_ID, Config: { Labels: named } });
