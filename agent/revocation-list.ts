@@ -46,6 +46,8 @@ interface Facts {
 
 /** As large as the whole directory can be. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
+/** Reading takes five times as much memory for a moment, and a container may have no more than 32 MB, all in all. */
+const MAX_READ_BYTES = 1024 * 1024;
 /** So that not all containers of a host reload in the same moment; those who are revoked together cost one reload. */
 const SPREAD_MS = 2_000;
 /** Between two reloads; more and more where revocations do not end, which they have after two minutes without one. */
@@ -128,23 +130,25 @@ function fileAt(path: string): string | undefined {
 	}
 }
 
-/** Of something that is no list only that it is another; undefined when it cannot be read. */
+/** Of something that is no list, or a very long one, only that it is another; undefined when it cannot be read. */
 function factsAt(path: string): Facts | undefined {
-	let text: string;
+	let file: Buffer;
 	try {
-		text = readOrdinaryFile(path, MAX_FILE_BYTES).toString('latin1');
+		file = readOrdinaryFile(path, MAX_FILE_BYTES);
 	} catch {
 		return undefined;
 	}
+	const unread = (): Facts => ({ entries: digest(file), made: 0, renewFrom: Infinity });
+	if (file.length > MAX_READ_BYTES) return unread();
 	try {
-		const lists = decodeRevocationLists(text);
+		const lists = decodeRevocationLists(file.toString('latin1'));
 		const ends = lists.map(({ thisUpdate, nextUpdate }) => thisUpdate.getTime() + ((nextUpdate?.getTime() ?? Infinity) - thisUpdate.getTime()) * PART_OF_LIFE);
 		return { entries: lists.map(({ entries }) => digest(entries)).join(), made: Math.max(...lists.map(({ thisUpdate }) => thisUpdate.getTime())), renewFrom: Math.min(...ends) };
 	} catch {
-		return { entries: digest(text), made: 0, renewFrom: Infinity };
+		return unread();
 	}
 }
 
-function digest(data: string | Buffer): string {
+function digest(data: Buffer): string {
 	return createHash('sha256').update(data).digest('base64');
 }

@@ -133,6 +133,18 @@ test('a newer list with the same names is read when a third of the life of the o
 	t.deepEqual(due.map((seconds) => Math.floor(seconds / 3600)), [8, 16, 24]);
 });
 
+test('a list too long to be read in a small container is another one whenever it is made anew', async (t) => {
+	const [long, newer] = [MADE, MADE + HOUR_MS].map((madeAt) => list(0, madeAt).repeat(2000)) as [string, string];
+	t.true(long.length > 1 << 20);
+	const { due, replace, begin, pass } = await follow(t, long);
+	await begin();
+	pass(3600);
+	await replace(long);
+	t.deepEqual(due, []);
+	await replace(newer);
+	t.is(due.length, 1);
+});
+
 test('what the application has read with a new certificate it need not be told of', async (t) => {
 	const { follower, due, begin, write, notice } = await follow(t);
 	await write(list(1));
