@@ -99,10 +99,13 @@ for (const [what, change, code] of impostors) {
 const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 
 test.serial('an impostor\'s answer that comes with the end of the handshake is none, in either runtime', async (t) => {
-	for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
-		const { server, address } = await serve(t, { ...(await certificate({ issuer: otherPki })), maxVersion });
-		server.on('secureConnection', (socket) => void socket.write(ANSWER));
-		for (const answer of Object.values(await ask(t, { address, trust: bundle }))) t.regex(answer, /^ca-protocol .*\(UNABLE_TO_GET_ISSUER_CERT_LOCALLY\)/);
+	for (const [change, code] of [[{ issuer: otherPki }, 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'], [{ dnsNames: ['api01'] }, 'ERR_TLS_CERT_ALTNAME_INVALID']] as const) {
+		const shown = await certificate(change);
+		for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
+			const { server, address } = await serve(t, { ...shown, maxVersion });
+			server.on('secureConnection', (socket) => void socket.write(ANSWER));
+			for (const answer of Object.values(await ask(t, { address, trust: bundle }))) t.regex(answer, new RegExp(`^ca-protocol .*\\(${code}\\)`));
+		}
 	}
 });
 
