@@ -66,6 +66,8 @@ const CA_PORT = '33004/tcp';
 const DEADLINE_SECONDS = 120;
 const PAUSE_MS = 100;
 const NOT_FOUND = 404;
+/** The plugin is in use. */
+const CONFLICT = 409;
 
 /**
  *     const birthmark = await startBirthmark();
@@ -165,9 +167,14 @@ async function enable(engine: Engine, socket: string, name: string, { ca, before
 	await plugin.configure({ _body: settings });
 	await plugin.enable({ timeout: 30 });
 	undo.push(async () => {
-		// It can be removed when the engine does not ask the plugin any more.
-		await until('the plugin lets go of the engine', () => engine.getVolume(SENTINEL_VOLUME).remove().then(() => true, (error: { statusCode?: number }) => error.statusCode === NOT_FOUND));
-		await plugin.disable({ force: true } as never);
+		// It can be removed when the engine does not ask the plugin any more; until the plugin is disabled it may be made again.
+		await until('the plugin lets go of the engine', async () => {
+			const isGone = await engine.getVolume(SENTINEL_VOLUME).remove().then(() => true, (error: { statusCode?: number }) => error.statusCode === NOT_FOUND);
+			return isGone && plugin.disable().then(() => true, (error: { statusCode?: number }) => {
+				if (error.statusCode !== CONFLICT) throw error;
+				return false;
+			});
+		});
 	});
 }
 
