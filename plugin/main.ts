@@ -140,6 +140,7 @@ const enforcement = startEnforcement({
 	call: (nonce, deadlineMs) => engine.ping(ownCalls.proofHeaders(nonce), deadlineMs),
 	onAnswer: (again) => {
 		if (again) {
+			shared.makers.forgetUnstarted();
 			sweep.wake();
 			imageFiles.cleanUp().catch((error: unknown) => logger.debug('what looked into images could not be cleaned away', { error }));
 		}
@@ -148,7 +149,10 @@ const enforcement = startEnforcement({
 	},
 	logger,
 });
-runtimes.whenReloaded(enforcement.reloaded);
+runtimes.whenReloaded(() => {
+	enforcement.reloaded();
+	shared.makers.forgetUnstarted();
+});
 const containersOf = createContainersOf(engine);
 const relayPool = createRelayPool();
 const volumes: IdentityVolumes = new IdentityVolumes({

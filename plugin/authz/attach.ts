@@ -18,21 +18,36 @@ const MAX_REMEMBERED = 1_000;
 export interface Makers {
 	remember(containerId: string, caller: string): void;
 	isMaker(containerId: string, caller: string): boolean;
+	/** Whether nobody has asked for its start since this caller made it: then the engine need not be asked what state it is in. */
+	isUnstarted(containerId: string, caller: string): boolean;
+	/** somebody asks for the start of a container, by whatever it is called */
+	startAsked(reference: string): void;
+	/** containers may have been started without a question */
+	forgetUnstarted(): void;
 }
 
 export function createMakers(): Makers {
 	const callers = new Map<string, string>();
+	const unstarted = new Set<string>();
 	return {
 		remember(containerId, caller) {
 			callers.set(containerId, caller);
-			if (callers.size > MAX_REMEMBERED) callers.delete(callers.keys().next().value!);
+			unstarted.add(containerId);
+			if (callers.size <= MAX_REMEMBERED) return;
+			const oldest = callers.keys().next().value!;
+			callers.delete(oldest);
+			unstarted.delete(oldest);
 		},
 		isMaker: (containerId, caller) => callers.get(containerId) === caller,
+		isUnstarted: (containerId, caller) => unstarted.has(containerId) && callers.get(containerId) === caller,
+		startAsked: (reference) => void (unstarted.delete(reference) || unstarted.clear()),
+		forgetUnstarted: () => unstarted.clear(),
 	};
 }
 
 /** @throws BirthmarkError to refuse */
 export async function checkAttach(deps: AuthorizerDeps, call: EngineCall, reference: string): Promise<void> {
+	if (deps.makers.isUnstarted(reference, call.caller)) return;
 	const container = await deps.lookup.labelled(reference);
 	if (!container) return;
 	if (container.State === 'created' && deps.makers.isMaker(container.Id, call.caller)) return;

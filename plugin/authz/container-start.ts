@@ -22,6 +22,7 @@ export async function checkStart(deps: AuthorizerDeps, call: EngineCall, referen
 			'a start with a body could change what was judged when the container was created; start it without one',
 		);
 	}
+	deps.makers.startAsked(reference);
 	await checkLabelledStart(deps, reference);
 	if (!isGiven(call, 'checkpoint')) return deps.onStartAsked(reference);
 	await reaches('checkpoint', 'a checkpoint would put other processes in the place of its own')(deps, call, reference);
@@ -31,6 +32,7 @@ export async function checkStart(deps: AuthorizerDeps, call: EngineCall, referen
 
 /** A restart also starts what does not run. @throws BirthmarkError to refuse */
 export function checkRestart(deps: AuthorizerDeps, _: EngineCall, reference: string): Promise<void> {
+	deps.makers.startAsked(reference);
 	return checkLabelledStart(deps, reference);
 }
 

@@ -197,6 +197,25 @@ test('whoever made a container may attach to it until it starts; to the input of
 	t.deepEqual([...new Set(judge.asked.map(({ action }) => action))], ['attach']);
 });
 
+test('the engine is not asked about a container that its maker attaches to, until somebody asks for a start', async (t) => {
+	const { deps, engine } = world();
+	const id = '7'.repeat(64);
+	engine.list.push(engineContainer({ Id: id, Names: ['/fresh'], State: 'created' }));
+	const made = { ...call('POST', '/containers/create', { Image: 'x' }, 'alice'), response: { status: 201, body: Buffer.from(`{"Id":"${id}"}`) } };
+	const questions = async (caller = 'alice'): Promise<number> => {
+		const before = engine.questions;
+		await authorizeRequest(deps, call('POST', `/containers/${id}/attach?stream=1`, undefined, caller));
+		return engine.questions - before;
+	};
+	for (const asked of [call('POST', `/containers/${id}/start`), call('POST', '/containers/fresh/start'), call('POST', `/containers/${id}/restart`), 'a reload'] as const) {
+		await authorizeResponse(deps, made);
+		t.is(await questions(), 0);
+		t.is(await questions('bob'), 1);
+		await (asked === 'a reload' ? deps.makers.forgetUnstarted() : authorizeRequest(deps, asked));
+		t.is(await questions(), 1);
+	}
+});
+
 test('an exec whose body the engine did not show is refused, and so is one that cannot be read in one way', async (t) => {
 	const { deps } = world();
 	t.regex((await authorizeRequest(deps, call('POST', '/containers/plain/exec'))).Msg!, /\[engine-request-unseen\]/);
