@@ -11,7 +11,7 @@ import { runMain, Steps } from '../scripts/steps.ts';
 import { withTestEngine } from '../scripts/test-engine.ts';
 import { quantile } from './support/quantile.ts';
 
-const ROUNDS = 30;
+const ROUNDS = 60;
 const WARM_UP = 3;
 const logFile = join(BUILD, 'logs/bench.log');
 /** What an identity may cost `docker run` by the median, with the certificate in place before the program starts. */

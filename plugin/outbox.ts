@@ -2,7 +2,7 @@
  * Delivers to the CA what it must hear about the end of starts and containers: in order, from the
  * durable outbox, again and again until the CA has taken it. After a failure it goes on with the
  * message after that, so that none keeps the others waiting. Each may arrive twice; both calls are
- * idempotent.
+ * idempotent. The engine has the first moment after an end for itself (docs/adr/0042).
  */
 
 import { errorCode, type ErrorCode } from '#common/protocol/errors.ts';
@@ -10,6 +10,8 @@ import type { Authorization, AuthorizeRequest, RevokeRequest } from '#common/pro
 import type { Logger } from '#common/runtime/log.ts';
 import type { OutboxEntry } from './records.ts';
 
+/** On a small host the CA's work would keep the engine from finishing with the container. */
+const SETTLE_MS = 60;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 30_000;
 /** Answers that another attempt would get as well: the CA has forgotten it, or ended it before us. */
@@ -26,6 +28,8 @@ export interface OutboxDeps {
 	};
 	/** something was revoked */
 	readonly onDelivered: () => void;
+	/** from the news to their delivery */
+	readonly settleMs?: number;
 	readonly logger: Logger;
 }
 
@@ -35,9 +39,10 @@ export interface Outbox {
 	close(): void;
 }
 
-export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): Outbox {
+export function startOutbox({ records, ca, onDelivered, settleMs = SETTLE_MS, logger }: OutboxDeps): Outbox {
 	let retryMs = FIRST_RETRY_MS;
 	let timer: NodeJS.Timeout | undefined;
+	let settling: NodeJS.Timeout | undefined;
 	/** the message that failed last */
 	let failed = 0;
 	let running = false;
@@ -100,9 +105,15 @@ export function startOutbox({ records, ca, onDelivered, logger }: OutboxDeps): O
 
 	void run();
 	return {
-		wake: () => void run(),
+		wake: () => {
+			settling ??= setTimeout(() => {
+				settling = undefined;
+				void run();
+			}, settleMs);
+		},
 		close: () => {
 			closed = true;
+			clearTimeout(settling);
 			clearTimeout(timer);
 		},
 	};

@@ -175,7 +175,7 @@ export async function startMortalPlugin(host: Host, lastStep = Infinity): Promis
 	};
 	try {
 		records.abandonBirths();
-		outbox = startOutbox({ records, ca, onDelivered: () => undefined, logger: silentLogger });
+		outbox = startOutbox({ records, ca, onDelivered: () => undefined, settleMs: 0, logger: silentLogger });
 		await volumes.restore();
 		if (isDead()) throw new Died();
 	} catch (error) {

@@ -5,8 +5,8 @@ import { startOutbox } from '../../../plugin/outbox.ts';
 import type { OutboxEntry } from '../../../plugin/records.ts';
 import { FakePluginCa } from '../../fakes/plugin-ca.ts';
 
-/** An outbox over a list; `empty` resolves when everything was delivered. */
-function outboxOver(t: ExecutionContext, entries: OutboxEntry[], ca = new FakePluginCa()) {
+/** An outbox over a list; `empty` resolves when everything was delivered, up to those that are to stay. */
+function outboxOver(t: ExecutionContext, entries: OutboxEntry[], ca = new FakePluginCa(), staying = 0) {
 	const { promise: empty, resolve } = Promise.withResolvers<void>();
 	let delivered = 0;
 	const outbox = startOutbox({
@@ -14,11 +14,12 @@ function outboxOver(t: ExecutionContext, entries: OutboxEntry[], ca = new FakePl
 			nextInOutbox: (after = 0) => entries.find(({ id }) => id > after),
 			removeFromOutbox: (id) => {
 				entries.splice(entries.findIndex((entry) => entry.id === id), 1);
-				if (entries.length === 0) resolve();
+				if (entries.length === staying) resolve();
 			},
 		},
 		ca,
 		onDelivered: () => void delivered++,
+		settleMs: 0,
 		logger: silentLogger,
 	});
 	t.teardown(() => outbox.close());
@@ -52,13 +53,28 @@ test('one that the CA never takes does not keep the others waiting', async (t) =
 	const { revoke } = ca;
 	ca.revoke = (request) => (request.startId === 's1' ? Promise.reject(new BirthmarkError('forbidden')) : revoke.call(ca, request));
 	const entries = [start(1), start(2), start(3)];
-	const { outbox, delivered } = outboxOver(t, entries, ca);
+	const { outbox, delivered, empty } = outboxOver(t, entries, ca, 1);
 	await new Promise((resolve) => setImmediate(resolve));
 	t.is(delivered(), 0);
 	outbox.wake();
-	await new Promise((resolve) => setImmediate(resolve));
+	await empty;
 	t.deepEqual(ca.revoked.map(({ startId }) => startId), ['s2', 's3']);
 	t.deepEqual(entries, [start(1)]);
+});
+
+test('an end is not told before it has settled, and all that came meanwhile are told then', async (t) => {
+	t.timeout(10_000);
+	const entries: OutboxEntry[] = [];
+	const { outbox, ca, empty } = outboxOver(t, entries);
+	await new Promise((resolve) => setImmediate(resolve));
+	entries.push(start(1));
+	outbox.wake();
+	entries.push(start(2));
+	outbox.wake();
+	await null;
+	t.deepEqual(ca.revoked, []);
+	await empty;
+	t.deepEqual(ca.revoked.map(({ startId }) => startId), ['s1', 's2']);
 });
 
 test('it tries again by itself', async (t) => {
