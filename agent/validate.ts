@@ -35,7 +35,9 @@ export async function rehearseValidation(bundle: Buffer): Promise<void> {
 	try {
 		new X509Certificate(bundle);
 		await shakeHandsWithSelf({ bundle }, 'rehearsal.invalid');
-	} catch {}
+	} catch {
+		// With nothing to show it is refused, as it should be; what is wrong with the bundle the validation itself says.
+	}
 }
 
 /**

@@ -48,6 +48,7 @@ export async function removeUngiven(deps: GivenDeps, containerId: string): Promi
 		await deps.engine.removeContainer(containerId);
 		return true;
 	} catch {
+		// It stays then, and whoever made it is told that it will not start and how to remove it.
 		return false;
 	}
 }
