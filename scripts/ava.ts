@@ -11,6 +11,9 @@ const AVA = join(PROJECT, 'node_modules/.bin/ava');
 /** Where Node keeps what it made of each source: hundreds of processes load the same ones. */
 const COMPILED = join(BUILD, 'compile-cache');
 
+/** What stories are told to have left behind, whether or not they failed (test/support/whole-engine.ts): ava prints there what tests print. */
+const LEFT_BEHIND = /^✘ the engine that the stories before left behind.*$/gm;
+
 /** As nice(1) counts: a third of what others get where there is not enough for all. */
 const YIELDING = 5;
 
@@ -42,20 +45,24 @@ export function ava(args: readonly string[], print: (chunk: string) => void, { e
 			output += chunk;
 			print(chunk);
 		});
-		child.stderr.setEncoding('utf8').on('data', print);
+		let printed = '';
+		child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+			printed += chunk;
+			print(chunk);
+		});
 		child.on('error', reject);
 		child.on('close', (code) => {
 			signal?.removeEventListener('abort', end);
-			resolve(count(output, code));
+			resolve(count(output, printed.match(LEFT_BEHIND) ?? [], code));
 		});
 	});
 }
 
-function count(output: string, code: number | null): Count {
+function count(output: string, leftBehind: readonly string[], code: number | null): Count {
 	const number = (pattern: RegExp): number => Number(output.match(pattern)?.[1] ?? 0);
 	// The summary leaves out how many passed when some failed.
 	const passed = output.match(/^\s*✔ /gm)?.length ?? 0;
-	const failed = number(/^\s*(\d+) tests? failed/m) + number(/^\s*(\d+) uncaught exceptions?/m) + number(/^\s*(\d+) unhandled rejections?/m);
+	const failed = number(/^\s*(\d+) tests? failed/m) + number(/^\s*(\d+) uncaught exceptions?/m) + number(/^\s*(\d+) unhandled rejections?/m) + number(/^\s*(\d+) hooks? failed/m) + leftBehind.length;
 	// Whatever else ava is unhappy about (no tests found, a file that does not load) counts as one failure.
-	return { passed, failed: failed > 0 || code === 0 ? failed : 1, failures: failuresIn(output) };
+	return { passed, failed: failed > 0 || code === 0 ? failed : 1, failures: failuresIn(output) + leftBehind.map((line) => line + '\n').join('') };
 }

@@ -2,6 +2,7 @@
 export default {
 	files: ['test/integration/**/*.test.ts'],
 	extensions: { ts: 'module' },
+	require: ['./test/support/whole-engine.ts'],
 	workerThreads: false,
 	concurrency: 1,
 	serial: true,
