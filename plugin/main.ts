@@ -209,7 +209,7 @@ const authorizer: AuthorizerDeps = {
 	onEnded: outbox.wake,
 	logger,
 };
-const status = () => pluginStatus({ enforcement, nodeIdentity, ca, records, membership, policyFile, tmpfs });
+const status = () => pluginStatus({ isSeen: () => pluginId === undefined || server.isSeen(), enforcement, nodeIdentity, ca, records, membership, policyFile, tmpfs });
 const metrics = createPluginMetrics({ status, proofs: enforcement.counts, mounted: () => volumes.mountedCount(), now: () => clock.now(), monotonic: () => performance.now() });
 const volumeDriver = createVolumeDriver({ records, volumes, path: tmpfs.path, status });
 const passesCounted = metrics.passing('request', passesRequest);
@@ -235,6 +235,7 @@ logger.info('ready', { path: config.PLUGIN_SOCKET, address: config.CA_URL?.join(
 
 const propagation = watchPropagation({
 	reaches: async () => pluginId === undefined || !isReached || (isReached = await reaches()),
+	seen: server.seen,
 	onLost: () => {
 		if (startsAgain()) process.kill(process.pid, 'SIGTERM');
 	},

@@ -26,6 +26,9 @@ export interface PluginServerDeps {
 
 export interface PluginServer {
 	listen(socketPath: string): Promise<void>;
+	/** the engine has seen that the plugin is there, by a connection on which it says nothing: one that ends before that it gives up (moby, pluginPostStart) */
+	readonly seen: Promise<void>;
+	isSeen(): boolean;
 	/** Stops listening and cuts all connections. */
 	close(): Promise<void>;
 }
@@ -49,13 +52,22 @@ export function createPluginServer(deps: PluginServerDeps): PluginServer {
 
 	const answer = ({ method, route, body }: Message): Buffer | Promise<Buffer> => (method === 'POST' ? handlers.get(route)?.(body) : undefined) ?? NO_SUCH_CALL;
 	const open = new Set<Socket>();
+	const { promise: seen, resolve: see } = Promise.withResolvers<void>();
+	let isSeen = false;
 	const server = createServer((socket) => {
 		open.add(socket);
-		socket.on('close', () => open.delete(socket));
+		socket.on('close', () => {
+			open.delete(socket);
+			if (socket.bytesRead > 0 || isSeen) return;
+			isSeen = true;
+			see();
+		});
 		serveConnection(socket, answer, logger);
 	});
 
 	return {
+		seen,
+		isSeen: () => isSeen,
 		async listen(socketPath) {
 			await listenUnix(server, socketPath, 0o600, BACKLOG);
 			// Without a listener an accept that fails, e.g. for want of file descriptors, would end the plugin.

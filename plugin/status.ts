@@ -8,6 +8,7 @@ import type { MountAbilities } from './volume/mount-abilities.ts';
 import { leafOf, type NodeIdentity } from './node-identity.ts';
 
 export interface StatusDeps {
+	readonly isSeen: () => boolean;
 	readonly enforcement: { inChain(): boolean | null; problem(): string | undefined };
 	readonly nodeIdentity: { current(): NodeIdentity | undefined };
 	readonly membership: { problem(): string | undefined };
@@ -17,11 +18,12 @@ export interface StatusDeps {
 	readonly tmpfs: { readonly abilities: MountAbilities; problem(): string | undefined };
 }
 
-export function pluginStatus({ enforcement, nodeIdentity, membership, ca, records, policyFile, tmpfs }: StatusDeps): PluginStatus {
+export function pluginStatus({ isSeen, enforcement, nodeIdentity, membership, ca, records, policyFile, tmpfs }: StatusDeps): PluginStatus {
 	const node = nodeIdentity.current();
 	const enforcementProblem = enforcement.problem();
 	return {
 		version: VERSION,
+		seen: isSeen(),
 		inChain: enforcement.inChain(),
 		...(enforcementProblem !== undefined && enforcementProblem !== OUT_OF_CHAIN && { enforcementProblem }),
 		joined: node !== undefined,

@@ -80,13 +80,13 @@ export async function pluginStatus(host: string): Promise<PluginStatus | undefin
 	}
 }
 
-/** Waits until the plugin has joined the CA and has proof that the engine asks it. */
+/** Waits until the engine has finished starting the plugin, and that has joined the CA and has proof that the engine asks it. */
 export async function waitUntilEnforced(host: string, seconds = 30): Promise<PluginStatus> {
 	let last: PluginStatus | undefined;
 	await until(
 		async () => {
 			last = await pluginStatus(host);
-			return last?.inChain === true && last.joined && last.ca === 'reachable';
+			return last?.seen === true && last.inChain === true && last.joined && last.ca === 'reachable';
 		},
 		seconds,
 		'the plugin is not in the engine\'s authorization chain',

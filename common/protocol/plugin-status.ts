@@ -8,6 +8,8 @@ export const SENTINEL_VOLUME = 'birthmark-sentinel';
 
 export interface PluginStatus {
 	readonly version: string;
+	/** the engine has finished starting the plugin; before that, to disable it takes the engine ten seconds and more */
+	readonly seen: boolean;
 	/** does the engine ask the plugin before it acts; null while that cannot be known */
 	readonly inChain: boolean | null;
 	/** "what is wrong; what to do", when `inChain` is false for another reason than that the engine does not ask */

@@ -23,8 +23,6 @@ const PATIENCE_MS = 20_000;
 /** The engine's cleaning takes milliseconds, much longer only on a host that is very busy. */
 const INTERVAL_MS = 1_000;
 const WATCHED_MS = 60_000;
-/** The engine looks for a plugin that it starts every three seconds. */
-const SEEN_MS = 5_000;
 
 export interface PropagationDeps {
 	/** the plugin's propagated mount */
@@ -111,19 +109,26 @@ export function mayStartAgain(marker: string, now: number): boolean {
 /**
  * Looks for the first minute, in which the engine may still be cleaning up.
  *
- * @param onLost called once, when the engine has certainly seen that the plugin is there; `reaches` is not asked again
- * @param seenMs after how long that is
+ * @param seen the engine has seen that the plugin is there
+ * @param onLost called once, after that; `reaches` is not asked again
  */
-export function watchPropagation({ reaches, onLost, seenMs = SEEN_MS }: { readonly reaches: () => Promise<boolean>; readonly onLost: () => void; readonly seenMs?: number }): { close(): void } {
+export function watchPropagation({ reaches, seen, onLost }: { readonly reaches: () => Promise<boolean>; readonly seen: Promise<void>; readonly onLost: () => void }): { close(): void } {
 	const start = performance.now();
 	let timer: NodeJS.Timeout;
-	const wait = (milliseconds: number, then: () => void): void => void (timer = setTimeout(then, milliseconds).unref());
+	let closed = false;
+	const wait = (): void => void (timer = setTimeout(() => void look(), INTERVAL_MS).unref());
 	const look = async (): Promise<void> => {
-		if (!(await reaches())) wait(Math.max(0, start + seenMs - performance.now()), onLost);
-		else if (performance.now() < start + WATCHED_MS) wait(INTERVAL_MS, () => void look());
+		if (await reaches()) return performance.now() < start + WATCHED_MS ? wait() : undefined;
+		await seen;
+		if (!closed) onLost();
 	};
-	wait(INTERVAL_MS, () => void look());
-	return { close: () => clearTimeout(timer) };
+	wait();
+	return {
+		close: () => {
+			closed = true;
+			clearTimeout(timer);
+		},
+	};
 }
 
 /**

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { reloadEngine, startEngine, writeDaemonJson } from '../../scripts/private-engine.ts';
 import { waitUntilEnforced } from '../../scripts/set-up.ts';
 import { Steps } from '../../scripts/steps.ts';
+import { backIntoChain } from './chain.ts';
 import { openWorld, type World } from './world.ts';
 
 /** A plugin that has just come back has proof within a second; a machine that is busy needs longer. */
 const PATIENCE_SECONDS = 10;
-const MENDING_SECONDS = 60;
 const LOG_LINES = 40;
 
 /** Runs in the process of each file of stories (test/integration.config.js). */
@@ -44,16 +44,13 @@ async function pluginState({ docker, plugin }: World): Promise<string> {
 }
 
 async function mend(world: World): Promise<void> {
-	const { paths, plugin } = world;
+	const { paths } = world;
 	await startEngine(new Steps(join(paths.state, 'logs/mending.log')), paths);
 	// Out of the chain at first: an engine that asks a plugin that is not there answers nothing.
 	writeDaemonJson(paths, []);
 	reloadEngine(paths);
-	await world.cli(['plugin', 'enable', plugin]);
 	await world.cli(['start', world.caContainer]);
-	writeDaemonJson(paths, [plugin]);
-	reloadEngine(paths);
-	await waitUntilEnforced(world.host, MENDING_SECONDS);
+	await backIntoChain(world);
 }
 
 function lastLines(path: string): string {

@@ -6,6 +6,7 @@ import { reloadEngine, startEngine, stopEngine, writeDaemonJson } from '../../..
 import { waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { provision } from '../../../hook/provision.ts';
+import { backIntoChain } from '../../support/chain.ts';
 import { addRules } from '../../support/policy.ts';
 import { eventually, openWorld, type Ran } from '../../support/world.ts';
 
@@ -47,9 +48,7 @@ test.serial('no token is minted from the first moment without enforcement on, do
 	t.teardown(async () => {
 		await plugin('disable', '--force', world.plugin);
 		await plugin('set', world.plugin, 'METRICS_ADDRESS=');
-		await plugin('enable', world.plugin);
-		reloadEngine(world.paths);
-		await waitUntilEnforced(world.host, 60);
+		await backIntoChain(world);
 	});
 	for (const args of [['disable', '--force', world.plugin], ['set', world.plugin, `METRICS_ADDRESS=127.0.0.1:${port}`], ['enable', world.plugin]]) {
 		const ran = await plugin(...args);
@@ -86,10 +85,7 @@ test.serial('an engine whose daemon.json names a disabled plugin does not start;
 	const recover = async (): Promise<void> => {
 		writeDaemonJson(world.paths, []);
 		await startEngine(steps, world.paths);
-		await plugin('enable', world.plugin);
-		writeDaemonJson(world.paths, [world.plugin]);
-		reloadEngine(world.paths);
-		await waitUntilEnforced(world.host, 90);
+		await backIntoChain(world);
 	};
 	t.teardown(async () => {
 		if ((await world.status().catch(() => undefined))?.inChain !== true) await recover();

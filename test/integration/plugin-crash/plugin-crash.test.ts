@@ -3,6 +3,7 @@
 import test from 'ava';
 import { reloadEngine } from '../../../scripts/private-engine.ts';
 import { until, waitUntilEnforced } from '../../../scripts/set-up.ts';
+import { backIntoChain } from '../../support/chain.ts';
 import { pluginProcess } from '../../support/processes.ts';
 import { AGENT, eventually, openWorld, type World } from '../../support/world.ts';
 
@@ -53,16 +54,14 @@ test('after a forced disable and enable the plugin is out of the chain: it mints
 	const running = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);
 	const { serial } = await eventually('the identity is live', () => world.identity(name));
 	const created = await world.create(t, { commonName: world.name(), organizationalUnit: 'web-api' }, SLEEP);
-	t.teardown(async () => {
-		await world.cli(['plugin', 'enable', world.plugin]);
-		reloadEngine(world.paths);
-		await waitUntilEnforced(world.host);
-	});
+	t.teardown(() => backIntoChain(world));
 
 	const unforced = await world.cli(['plugin', 'disable', world.plugin]);
 	t.not(unforced.code, 0, 'the sentinel volume keeps it from being disabled by mistake');
-	t.is((await world.cli(['plugin', 'disable', '--force', world.plugin])).code, 0);
-	t.is((await world.cli(['plugin', 'enable', world.plugin])).code, 0);
+	for (const args of [['disable', '--force'], ['enable']]) {
+		const ran = await world.cli(['plugin', ...args, world.plugin]);
+		t.is(ran.code, 0, ran.stderr);
+	}
 	await eventually('it has noticed', async () => (await world.status())?.inChain === false);
 	const refusal = await t.throwsAsync(created.start());
 	t.regex(refusal.message, /\[enforcement-missing\]/);

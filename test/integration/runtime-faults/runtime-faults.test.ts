@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import test from 'ava';
 import { createRecordsCopy } from '../../../plugin/guard/records-copy.ts';
 import { dockerCommand } from '../../../scripts/images.ts';
-import { reloadEngine } from '../../../scripts/private-engine.ts';
 import { startCa, until, waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { alive, bornAgain, byLabel, isRevoked, startByLabel } from '../../support/by-label.ts';
+import { backIntoChain } from '../../support/chain.ts';
 import { pluginProcess } from '../../support/processes.ts';
 import { AGENT, eventually, openWorld } from '../../support/world.ts';
 
@@ -97,11 +97,7 @@ test('while the plugin is disabled what has a label does not start, and everythi
 	const running = await startByLabel(world, t, name);
 	const { serial } = await alive(world, name);
 	const created = await world.plain(t, byLabel(world.name()));
-	t.teardown(async () => {
-		await world.cli(['plugin', 'enable', world.plugin]);
-		reloadEngine(world.paths);
-		await waitUntilEnforced(world.host, 60);
-	});
+	t.teardown(() => backIntoChain(world));
 	t.is((await world.cli(['plugin', 'disable', '--force', world.plugin])).code, 0);
 	const refusal = await t.throwsAsync(created.start());
 	t.regex(refusal.message, /docker plugin enable birthmark.*\[plugin-unavailable\]/);
@@ -111,9 +107,7 @@ test('while the plugin is disabled what has a label does not start, and everythi
 	const smuggled = world.name();
 	const made = await world.plain(t, byLabel(smuggled));
 
-	t.is((await world.cli(['plugin', 'enable', world.plugin])).code, 0);
-	reloadEngine(world.paths);
-	await waitUntilEnforced(world.host, 60);
+	await backIntoChain(world);
 	const stranger = await t.throwsAsync(made.start());
 	t.regex(stranger.message, /create it again.*\[volume-unknown\]/);
 	await created.start();

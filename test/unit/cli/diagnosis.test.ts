@@ -8,6 +8,7 @@ import type { EngineView } from '../../../cli/docker.ts';
 const NOW = new Date('2026-11-21T12:00:00Z');
 const STATUS: PluginStatus = {
 	version: '0.1.0', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: '2026-12-21T12:00:00.000Z', bundleDigest: 'ab'.repeat(32), ca: 'reachable',
+	seen: true,
 	clockSkewSeconds: 0.2, pendingRevocations: 0, policy: 'none', tmpfs: 'ok', noswap: true,
 };
 const FACTS = { version: '20.10.24', apiVersion: '1.41', kernelVersion: '6.12.0', operatingSystem: 'Debian', securityOptions: [], hiddenBodies: [], runtimes: { dataRoot: '/var/lib/docker', defaultRuntime: 'runc', runtimes: {} } };

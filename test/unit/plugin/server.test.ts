@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import test, { type ExecutionContext } from 'ava';
@@ -40,6 +42,23 @@ const info = JSON.stringify({ RequestMethod: 'GET', RequestUri: '/info' });
 test('it is a volume driver and an authorization plugin', async (t) => {
 	const call = await served(t);
 	t.deepEqual(await call('/Plugin.Activate'), { status: 200, value: { Implements: ['VolumeDriver', 'authz'] } });
+});
+
+test('the engine has seen it when a connection ended on which it said nothing, not when it asked', async (t) => {
+	const directory = tmp.dirSync({ unsafeCleanup: true });
+	const path = join(directory.name, 's');
+	const server = createPluginServer({ passes: { request: () => true, response: () => true }, authorizeRequest: async () => ({ Allow: true }), authorizeResponse: async () => ({ Allow: true }), volumeDriver: {}, logger: silentLogger });
+	await server.listen(path);
+	t.teardown(async () => {
+		await server.close();
+		directory.removeCallback();
+	});
+	const asking = connect(path).end('POST /Plugin.Activate HTTP/1.1\r\nHost: p\r\nContent-Length: 0\r\n\r\n').resume();
+	await once(asking, 'close');
+	t.false(server.isSeen());
+	connect(path).end();
+	await server.seen;
+	t.true(server.isSeen());
 });
 
 test('verdicts are passed on', async (t) => {

@@ -9,6 +9,7 @@ import { newCommand } from '../../../support/command.ts';
 
 const STATUS: PluginStatus = {
 	version: '0.1.0', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: new Date(Date.now() + 30 * 86_400_000).toISOString(), bundleDigest: 'ab'.repeat(32), ca: 'reachable',
+	seen: true,
 	clockSkewSeconds: 0, pendingRevocations: 0, policy: 'none', tmpfs: 'ok', noswap: true,
 };
 

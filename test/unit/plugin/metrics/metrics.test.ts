@@ -10,7 +10,7 @@ import { listenForScrapers, parseMetricsAddress } from '../../../../plugin/metri
 import { createPluginMetrics } from '../../../../plugin/metrics/plugin-metrics.ts';
 
 const NOW = new Date('2030-01-31T10:00:00Z');
-const STATUS: PluginStatus = { version: '1.2.3', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: '2030-01-31T11:00:00.000Z', bundleDigest: null, ca: 'reachable', clockSkewSeconds: -2, pendingRevocations: 3, policy: 'none', tmpfs: 'ok', noswap: true };
+const STATUS: PluginStatus = { version: '1.2.3', seen: true, inChain: true, joined: true, node: 'host1', nodeCertificateExpires: '2030-01-31T11:00:00.000Z', bundleDigest: null, ca: 'reachable', clockSkewSeconds: -2, pendingRevocations: 3, policy: 'none', tmpfs: 'ok', noswap: true };
 
 function world(status: Partial<PluginStatus> = {}) {
 	let clock = 0;

@@ -6,7 +6,7 @@ import { identityRecord } from '../../../fakes/identity-record.ts';
 const VOLUME = 'a'.repeat(64);
 const CONTAINER = 'c'.repeat(64);
 const SENTINEL = 'birthmark-sentinel';
-const status: PluginStatus = { version: '1', inChain: true, joined: true, node: 'host1', nodeCertificateExpires: null, bundleDigest: null, ca: 'reachable', clockSkewSeconds: 0, pendingRevocations: 0, policy: 'none', tmpfs: 'ok', noswap: true };
+const status: PluginStatus = { version: '1', seen: true, inChain: true, joined: true, node: 'host1', nodeCertificateExpires: null, bundleDigest: null, ca: 'reachable', clockSkewSeconds: 0, pendingRevocations: 0, policy: 'none', tmpfs: 'ok', noswap: true };
 
 function world(_: ExecutionContext) {
 	const names = new Set<string>();

@@ -93,11 +93,26 @@ test('the engine is awaited until it connects and says nothing; what it asks is 
 	t.true(came);
 });
 
-test('a loss is told once, and nothing is asked afterwards', async (t) => {
-	let asked = 0;
-	let told = 0;
-	const watch = watchPropagation({ reaches: async () => ++asked < 2, onLost: () => told++, seenMs: 0 });
-	t.teardown(() => watch.close());
-	while (told === 0) await sleep(20);
-	t.deepEqual([asked, told], [2, 1]);
+test('a loss is told once, not before the engine has seen the plugin, and nothing is asked afterwards', async (t) => {
+	const happened: string[] = [];
+	const { promise: seen, resolve: see } = Promise.withResolvers<void>();
+	const { promise: over, resolve: end } = Promise.withResolvers<void>();
+	const reaches = async (): Promise<boolean> => {
+		happened.push('asked');
+		if (happened.length < 2) return true;
+		setImmediate(() => {
+			happened.push('seen');
+			see();
+		});
+		return false;
+	};
+	const watch = watchPropagation({ reaches, seen, onLost: () => end(void happened.push('lost')) });
+	// The watch keeps no process alive.
+	const alive = setInterval(() => {}, 60_000);
+	t.teardown(() => {
+		clearInterval(alive);
+		watch.close();
+	});
+	await over;
+	t.deepEqual(happened, ['asked', 'asked', 'seen', 'lost']);
 });
