@@ -12,7 +12,7 @@ import { backIntoChain } from './chain.ts';
 import { openWorld, type World } from './world.ts';
 
 /** A plugin that has just come back has proof within a second; a machine that is busy needs longer. */
-const PATIENCE_SECONDS = 10;
+const PATIENCE_SECONDS = 30;
 const LOG_LINES = 40;
 
 /** Runs in the process of each file of stories (test/integration.config.js). */
@@ -34,29 +34,38 @@ async function whatIsWrong(world: World): Promise<string | undefined> {
 	}
 }
 
-async function pluginState({ docker, plugin }: World): Promise<string> {
+async function pluginState({ docker, plugin, paths }: World): Promise<string> {
 	try {
 		const { Enabled } = await docker.getPlugin(plugin, plugin).inspect() as { Enabled: boolean };
 		return `the plugin is ${Enabled ? 'enabled' : 'disabled'}`;
 	} catch (error) {
-		return (error as Error).message;
+		return `${(error as Error).message}, the engine's last words: ${lastWords(paths.log)}`;
 	}
 }
 
 async function mend(world: World): Promise<void> {
 	const { paths } = world;
-	await startEngine(new Steps(join(paths.state, 'logs/mending.log')), paths);
-	// Out of the chain at first: an engine that asks a plugin that is not there answers nothing.
+	// Out of the chain at first: with a plugin that is disabled the engine does not start, and one that asks a plugin that is not there answers nothing.
 	writeDaemonJson(paths, []);
+	await startEngine(new Steps(join(paths.state, 'logs/mending.log')), paths);
 	reloadEngine(paths);
 	await world.cli(['start', world.caContainer]);
 	await backIntoChain(world);
 }
 
+/** What an engine says that ends (logrus, the runtime of Go). */
+function lastWords(path: string): string {
+	return linesOf(path).findLast((line) => /level=fatal|^(panic|fatal error):/.test(line)) ?? 'none';
+}
+
 function lastLines(path: string): string {
+	return linesOf(path).slice(-LOG_LINES).join('\n');
+}
+
+function linesOf(path: string): string[] {
 	try {
-		return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-LOG_LINES).join('\n');
+		return readFileSync(path, 'utf8').trimEnd().split('\n');
 	} catch {
-		return '';
+		return [];
 	}
 }
