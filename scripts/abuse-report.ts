@@ -27,5 +27,7 @@ export function abuseReport(file: string): string {
 
 function readOutcomes(file: string): AbuseOutcome[] {
 	if (!existsSync(file)) return [];
-	return readFileSync(file, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as AbuseOutcome);
+	const outcomes = readFileSync(file, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as AbuseOutcome);
+	// Of a test that was repeated the last one counts.
+	return [...new Map(outcomes.map((outcome) => [JSON.stringify([outcome.number, outcome.title, outcome.engine]), outcome])).values()];
 }

@@ -1,7 +1,8 @@
 /**
  * `make test`: the unit tests, the integration stories on private engines that are set up once and
- * removed whatever happens, and a core of them on newer engines; three of these at a time. ENGINE names
- * the engines instead, one or several; then all the stories run on each.
+ * removed whatever happens, and a core of them on newer engines; three of these at a time. What failed is
+ * tried once more, alone (repeat.ts; not with BIRTHMARK_REPEAT=0). ENGINE names the engines instead, one
+ * or several; then all the stories run on each.
  *
  *     test.ts [--integration [STORY]]
  */
@@ -9,18 +10,20 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { abuseReport } from './abuse-report.ts';
-import { ava, type Count } from './ava.ts';
 import { buildAll, buildForTests } from './build.ts';
-import { chosenEngines, installEngine, newerEngines } from './engines.ts';
+import { chosenEngines, newerEngines } from './engines.ts';
+import { failedIn, NOTHING } from './facts.ts';
 import { layOutContexts } from './images.ts';
 import { inLanes, namedLines } from './lanes.ts';
+import { lastLines, passedAndFailed } from './last-lines.ts';
 import { BUILD, PROJECT } from './paths.ts';
+import { onPostgres, storiesOf, unitTests, type Outcome, type Piece } from './pieces.ts';
 import { layOutPlugin } from './plugin.ts';
+import { repeatFailed, type Repeated } from './repeat.ts';
 import { runMain, StepError, Steps } from './steps.ts';
 import { SIGNALS } from './test-engine.ts';
-import { startPostgres } from '../test/support/postgres.ts';
-import { ABUSE_FILE, runTurn } from './turn.ts';
-import { whichTurns, type Turn } from './turns.ts';
+import { ABUSE_FILE } from './turn.ts';
+import { whichTurns } from './turns.ts';
 
 const logFile = join(BUILD, 'logs/test.log');
 const STORIES = join(PROJECT, 'test/integration');
@@ -28,28 +31,15 @@ const STORIES = join(PROJECT, 'test/integration');
 /** Stories wait more than they compute, unit tests compute more than they wait: side by side they fill a machine with two processors. */
 const LANES = 3;
 
-/** What these tests ask is asked of the CA, never of its file. */
-const ON_POSTGRES = [
-	...['authorize', 'join', 'redeem', 'renew', 'renewal-demands', 'user-token'].map((name) => `test/unit/ca/registration/${name}.test.ts`),
-	...['lists', 'revocation', 'selectors'].map((name) => `test/unit/ca/revocation/${name}.test.ts`),
-	'test/unit/ca/issuance/rotation.test.ts',
-	'test/unit/ca/bundle.test.ts',
-];
-
-interface Outcome {
-	readonly count: Count;
-	/** whose stories these are */
-	readonly engineVersion?: string;
-	/** a line for the end of the run */
-	readonly report?: string;
+interface Done extends Outcome {
+	readonly name: string;
+	readonly piece: Piece;
 }
-
-type Print = (chunk: string) => void;
-type Piece = (print: Print, signal: AbortSignal) => Promise<Outcome>;
 
 async function main(): Promise<void> {
 	const [flag, story] = process.argv.slice(2);
 	const everything = flag !== '--integration';
+	const chosen = chosenEngines();
 	const ending = new AbortController();
 	for (const signal of SIGNALS) process.once(signal, () => ending.abort());
 	rmSync(ABUSE_FILE, { force: true });
@@ -59,74 +49,54 @@ async function main(): Promise<void> {
 	layOutContexts(rootFileSystem);
 	await buildForTests(steps);
 
-	const turns = whichTurns({ everything, story, chosen: chosenEngines(), newer: newerEngines, all: () => readdirSync(STORIES).sort() });
-	const fetch = oneAtATime((engine: string) => steps.step(`Fetching the engine ${engine}`, () => installEngine(steps, engine)));
+	const turns = whichTurns({ everything, story, chosen, newer: newerEngines, all: () => readdirSync(STORIES).sort() });
 	// What takes long begins first, so that nobody waits for it alone at the end.
-	const pieces = turns.map((turn): [string, Piece] => [turn.name, (print, signal) => stories(turn, fetch, print, signal)]);
+	const pieces = turns.map((turn): [string, Piece] => [turn.name, storiesOf(turn, steps)]);
 	if (everything) pieces.splice(2, 0, ['unit', unitTests], ['postgres', onPostgres]);
-	const outcomes = await inLanes(LANES, pieces.map(([name, piece]) => async (): Promise<Outcome> => {
-		if (ending.signal.aborted) return { count: NOTHING };
-		const lines = namedLines(name, (line) => process.stdout.write(line));
+	const done = await inLanes(LANES, pieces.map(([name, piece]) => async (): Promise<Done> => {
+		if (ending.signal.aborted) return { name, piece, results: NOTHING };
 		try {
-			return await piece(pieces.length === 1 ? (chunk) => process.stdout.write(chunk) : lines.write, ending.signal);
+			return { name, piece, ...(await (pieces.length === 1 ? piece((chunk) => process.stdout.write(chunk), ending.signal) : withNames(name, piece, ending.signal))) };
 		} catch (error) {
 			// What the others show is worth knowing all the same.
-			return { count: { ...NOTHING, failed: 1 }, report: `${name}: not run, ${(error as Error).message}; ${error instanceof StepError ? error.remedy : `the details are in ${logFile}`}` };
-		} finally {
-			lines.end();
+			const fault = { title: 'not run', error: `${(error as Error).message}; ${error instanceof StepError ? error.remedy : `the details are in ${logFile}`}` };
+			return { name, piece, results: { ...NOTHING, facts: [fault] } };
 		}
 	}));
-
-	process.stdout.write(abuseReport(ABUSE_FILE));
-	process.stdout.write(outcomes.map(({ count }) => count.failures).join(''));
-	const onEngines = Map.groupBy(outcomes.filter(({ engineVersion }) => engineVersion !== undefined), ({ engineVersion }) => engineVersion);
-	const reports = [
-		...[...onEngines].map(([version, those]) => `stories on engine ${version}: ${passedAndFailed(those)}`),
-		...outcomes.flatMap(({ report }) => report ?? []),
-		...(ending.signal.aborted ? ['ended before its time'] : []),
-	];
-	process.stdout.write(`\n${reports.join('\n')}\n${passedAndFailed(outcomes)}\n`);
-	if (outcomes.some(({ count }) => count.failed > 0) || ending.signal.aborted) process.exitCode = 1;
+	// Whoever names an engine or a story looks for a fault, and wants to see it.
+	const repeats = everything && chosen.length === 0 && process.env['BIRTHMARK_REPEAT'] !== '0' && !ending.signal.aborted;
+	const settled = repeats ? await repeated(done, ending.signal) : { results: done.map(({ results }) => results), onlyRepeated: [], reports: [] };
+	tell(done, settled, ending.signal.aborted);
+	if (settled.results.some((results) => failedIn(results) > 0) || ending.signal.aborted) process.exitCode = 1;
 }
 
-function passedAndFailed(outcomes: readonly Outcome[]): string {
-	const sum = (pick: (count: Count) => number): number => outcomes.reduce((total, { count }) => total + pick(count), 0);
-	return `${sum(({ passed }) => passed)} passed, ${sum(({ failed }) => failed)} failed`;
-}
-
-const NOTHING: Count = { passed: 0, failed: 0, failures: '' };
-
-const unitTests: Piece = async (print, signal) => ({ count: await ava([], print, { yields: true, signal }) });
-
-/** Whole CAs once more, each on a database of one PostgreSQL server: every kind of statement has to pass there too. */
-const onPostgres: Piece = async (print, signal) => {
-	const server = await startPostgres();
+async function withNames(name: string, piece: Piece, signal: AbortSignal, files?: readonly string[]): Promise<Outcome> {
+	const lines = namedLines(name, (line) => process.stdout.write(line));
 	try {
-		return { count: await ava(ON_POSTGRES, print, { yields: true, signal, environment: { BIRTHMARK_TEST_SERVER: await server.newDatabase() } }) };
+		return await piece(lines.write, signal, files);
 	} finally {
-		await server.remove();
+		lines.end();
 	}
-};
-
-async function stories(turn: Turn, fetch: (engine: string) => Promise<void>, print: Print, signal: AbortSignal): Promise<Outcome> {
-	try {
-		if (turn.engine !== '') await fetch(turn.engine);
-	} catch (error) {
-		if (!turn.optional || !(error instanceof StepError)) throw error;
-		return { count: NOTHING, report: `${turn.name}: not run, ${error.message}; ${error.remedy}` };
-	}
-	const { count, engineVersion } = await runTurn(turn, print, signal);
-	return { count, engineVersion };
 }
 
-/** For what does not bear company: apt lets nobody else at its lists. */
-function oneAtATime<A>(work: (argument: A) => Promise<void>): (argument: A) => Promise<void> {
-	let last = Promise.resolve();
-	return (argument) => {
-		const mine = last.then(() => work(argument));
-		last = mine.catch(() => {});
-		return mine;
-	};
+function repeated(done: readonly Done[], signal: AbortSignal): Promise<Repeated> {
+	return repeatFailed(done.map(({ name, piece, results }) => ({ name, results, again: async (files) => (await withNames(`${name}-again`, piece, signal, files)).results })), signal);
+}
+
+function tell(done: readonly Done[], { results, onlyRepeated, reports }: Repeated, ended: boolean): void {
+	process.stdout.write(abuseReport(ABUSE_FILE));
+	process.stdout.write(results.map(({ details }) => details).join(''));
+	const onEngines = Map.groupBy(results.keys().filter((index) => done[index]!.engineVersion !== undefined), (index) => done[index]!.engineVersion);
+	process.stdout.write(lastLines({
+		results: results.map((those, index) => [done[index]!.name, those]),
+		reports: [
+			...[...onEngines].map(([version, those]) => `stories on engine ${version}: ${passedAndFailed(those.map((index) => results[index]!))}`),
+			...done.flatMap(({ report }) => report ?? []),
+			...reports,
+			...(ended ? ['ended before its time'] : []),
+		],
+		onlyRepeated,
+	}));
 }
 
 runMain(main, () => logFile);

@@ -7,7 +7,8 @@
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ava, type Count } from './ava.ts';
+import { ava } from './ava.ts';
+import type { Results } from './facts.ts';
 import { BUILD } from './paths.ts';
 import { PLUGIN } from './plugin.ts';
 import { CA_CONTAINER, CA_VOLUME } from './set-up.ts';
@@ -19,7 +20,7 @@ import type { Turn } from './turns.ts';
 export const ABUSE_FILE = join(BUILD, 'logs/abuses.jsonl');
 
 export interface TurnResult {
-	readonly count: Count;
+	readonly results: Results;
 	/** what the engine says of itself, `26.1.5+dfsg1` */
 	readonly engineVersion: string;
 }
@@ -62,10 +63,10 @@ async function main(turn: Turn): Promise<void> {
 		// Asked for: an engine with user namespaces keeps its volumes elsewhere.
 		const volume = (await docker(['volume', 'inspect', '--format', '{{.Mountpoint}}', CA_VOLUME])).stdout.trim();
 		const setting = { host: paths.host, state: paths.state, caUrl, caContainer: CA_CONTAINER, plugin: PLUGIN, engineVersion, adminSocket: join(volume, 'ca/admin.sock') };
-		const files = turn.stories === undefined ? [] : [`test/integration/${turn.stories}/**/*.test.ts`];
+		const files = turn.files ?? (turn.stories === undefined ? [] : [`test/integration/${turn.stories}/**/*.test.ts`]);
 		const environment = { BIRTHMARK_TEST: JSON.stringify(setting), BIRTHMARK_ABUSES: ABUSE_FILE, DOCKER_HOST: paths.host };
-		const count = await ava(['--config', 'test/integration.config.js', ...files], (chunk) => process.stdout.write(chunk), { environment, signal: ending.signal });
-		return { count, engineVersion };
+		const results = await ava(['--config', 'test/integration.config.js', ...files], (chunk) => process.stdout.write(chunk), { environment, signal: ending.signal });
+		return { results, engineVersion };
 	}, { isBuilt: true });
 	process.send!(result);
 }

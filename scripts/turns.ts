@@ -10,6 +10,8 @@ export interface Turn {
 	readonly engine: string;
 	/** a glob over the folders of stories; all when absent */
 	readonly stories: string | undefined;
+	/** of those only these test files */
+	readonly files?: readonly string[];
 	/** nobody asked for it by name: where its packages cannot be had, that is told and no failure */
 	readonly optional: boolean;
 }

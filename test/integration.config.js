@@ -1,3 +1,5 @@
+import { observed } from '../scripts/observed-run.ts';
+
 // The stories share one engine, one plugin and one CA, and some of them stop these: one after the other.
 export default {
 	files: ['test/integration/**/*.test.ts'],
@@ -9,4 +11,5 @@ export default {
 	failFast: false,
 	timeout: '180s',
 	environmentVariables: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
+	...observed,
 };

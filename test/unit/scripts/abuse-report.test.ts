@@ -21,6 +21,12 @@ test('outcomes become a table in the order of their numbers, then of the engines
 	]);
 });
 
+test('of a test that was repeated the last outcome counts', (t) => {
+	const file = join(temporaryFolder(t), 'abuses.jsonl');
+	writeFileSync(file, ['FAILED', 'harmless'].map((verdict) => JSON.stringify({ number: 3, title: 'h2c', engine: '28.5.2', verdict } satisfies AbuseOutcome) + '\n').join(''));
+	t.deepEqual(abuseReport(file).split('\n').slice(4), ['3  h2c    28.5.2  harmless', '']);
+});
+
 test('there is no table when no abuse was tried', (t) => {
 	t.is(abuseReport(join(temporaryFolder(t), 'none')), '');
 });
