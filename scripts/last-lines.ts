@@ -5,6 +5,8 @@ import { describeFault, failedIn, faultsOf, passedIn, type Results } from './fac
 /** With the reports above them all of it fits on twenty lines. */
 const MAX_FAILED = 10;
 const MAX_REPEATED = 6;
+/** An engine's last words have no end. */
+const MAX_LINE = 500;
 
 export interface Ending {
 	/** what became of each piece, by its name */
@@ -27,5 +29,6 @@ export function passedAndFailed(results: readonly Results[]): string {
 }
 
 function atMost(number: number, lines: readonly string[]): readonly string[] {
-	return lines.length <= number ? lines : [...lines.slice(0, number), `… and ${lines.length - number} more, above`];
+	const shown = lines.slice(0, number).map((line) => (line.length > MAX_LINE ? `${line.slice(0, MAX_LINE)} …` : line));
+	return lines.length <= number ? shown : [...shown, `… and ${lines.length - number} more, above`];
 }

@@ -30,6 +30,12 @@ test('however much there is to tell, it fits on twenty lines', (t) => {
 	t.deepEqual([lines[9], lines[10], lines[11], lines.at(-2), lines.at(-1)], ['failed: unit a › test 9: no', '… and 20 more, above', 'passed only when repeated: test 0', '… and 24 more, above', '0 passed, 30 failed']);
 });
 
+test('a line of any length is cut', (t) => {
+	const lines = lastLines({ results: [['own-1', { ...NONE, leftBehind: ['x'.repeat(1000)] }]], reports: [], onlyRepeated: ['y'.repeat(1000)] }).trim().split('\n');
+	t.deepEqual(lines.map(({ length }) => length), [502, 502, '0 passed, 1 failed'.length]);
+	t.deepEqual(lines.slice(0, 2).map((line) => line.slice(-3)), ['x …', 'y …']);
+});
+
 test('where nothing failed there is nothing between the reports and the counts', (t) => {
 	t.is(lastLines({ results: [['unit', { ...NONE, facts: [{ file: 'a', title: 'one' }] }]], reports: ['a report'], onlyRepeated: [] }), '\na report\n1 passed, 0 failed\n');
 });
