@@ -80,6 +80,7 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv, print: (chunk: str
 
 function factsIn(path: string, end: Ended['end']): Fact[] {
 	const facts = readFileSync(path, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Fact);
-	// Whatever else ava is unhappy about (no tests found, an end before its time) counts as one failure.
-	return end === 0 || (typeof end === 'number' && facts.some(isFault)) ? facts : [...facts, { title: 'ava', error: `ended with ${end}` }];
+	// Whatever else ava is unhappy about (no tests found, an end before its time) counts as one failure, and so does what it kept to itself.
+	const isWhole = end === 0 ? facts.length > 0 : typeof end === 'number' && facts.some(isFault);
+	return isWhole ? facts : [...facts, { title: 'ava', error: `ended with ${end} and told of ${facts.length} tests` }];
 }

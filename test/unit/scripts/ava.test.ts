@@ -63,7 +63,13 @@ test('what fails outside of tests belongs to its file, once', async (t) => {
 test('a run in which all pass has no fault, one without any test has one of no file', async (t) => {
 	const folder = folderWith(t, { one: "test('it holds', (t) => t.pass());" });
 	t.deepEqual(inFolder(folder, (await folder.run()).facts), [{ file: 'one.test.mjs', title: 'it holds' }]);
-	t.deepEqual((await folder.run('none.test.mjs')).facts, [{ title: 'ava', error: 'ended with 1' }]);
+	t.deepEqual((await folder.run('none.test.mjs')).facts, [{ title: 'ava', error: 'ended with 1 and told of 0 tests' }]);
+});
+
+test('a run that keeps to itself what became of its tests is a fault, also where all passed', async (t) => {
+	const { path } = folderWith(t, { one: "test('it holds', (t) => t.pass());" });
+	writeFileSync(join(path, 'silent.config.js'), `export default { files: ['build/${basename(path)}/*.test.mjs'] };`);
+	t.deepEqual((await ava(['--config', join(path, 'silent.config.js')], () => {})).facts, [{ title: 'ava', error: 'ended with 0 and told of 0 tests' }]);
 });
 
 test('a file that fails and passes when it runs again, alone, is told by what failed at first; the one beside it does not run again', async (t) => {
