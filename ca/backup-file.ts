@@ -33,7 +33,7 @@ export type BackupHeader = z.output<typeof headerSchema>;
  *
  * @param rows one line each
  * @returns how many
- * @throws BirthmarkError `usage` when there is such a file
+ * @throws BirthmarkError `usage` when there is such a file, or none can be made
  */
 export async function writeBackup(path: string, header: BackupHeader, rows: AsyncIterable<string>): Promise<number> {
 	if (existsSync(path)) throw new BirthmarkError('usage', `${path} exists: give the backup another name`);
@@ -56,15 +56,16 @@ export async function writeBackup(path: string, header: BackupHeader, rows: Asyn
 		await pipeline(Readable.from(lines()), createGzip(), createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }));
 		await rename(unfinished, path);
 	} catch (error) {
-		await rm(unfinished, { force: true });
-		throw error;
+		// Where nothing can be made nothing can be removed either.
+		await rm(unfinished, { force: true }).catch(() => undefined);
+		throw isOfFileSystem(error) ? new BirthmarkError('usage', `${path} cannot be written (${error.message}): name a file in a folder that is there and has room`, { cause: error }) : error;
 	}
 	const folder = await open(dirname(path), 'r');
 	await folder.sync().finally(() => folder.close());
 	return count;
 }
 
-/** @throws BirthmarkError `backup-damaged` */
+/** @throws BirthmarkError `backup-damaged`, `usage` when the file cannot be read */
 export async function readHeader(path: string): Promise<BackupHeader> {
 	for await (const line of readLines(path)) return parse(headerSchema, line);
 	throw damaged();
@@ -73,7 +74,7 @@ export async function readHeader(path: string): Promise<BackupHeader> {
 /**
  * The rows of the file. Only when this has ended, and not thrown, all of them were as they were written.
  *
- * @throws BirthmarkError `backup-damaged`
+ * @throws BirthmarkError `backup-damaged`, `usage` when the file cannot be read
  */
 export async function* readRows(path: string): AsyncGenerator<string> {
 	const hash = createHash('sha256');
@@ -105,7 +106,7 @@ async function* readLines(path: string): AsyncGenerator<string> {
 		}
 	} catch (cause) {
 		if (String((cause as { code?: unknown }).code).startsWith('Z_')) throw damaged(cause);
-		throw cause;
+		throw isOfFileSystem(cause) ? new BirthmarkError('usage', `${path} cannot be read (${cause.message}): name the file of a backup`, { cause }) : cause;
 	} finally {
 		source.destroy();
 	}
@@ -118,6 +119,11 @@ function parse<Schema extends z.ZodType>(schema: Schema, line: string): z.output
 	} catch (cause) {
 		throw damaged(cause);
 	}
+}
+
+/** As against one of the database that the rows come from. */
+function isOfFileSystem(error: unknown): error is NodeJS.ErrnoException {
+	return error instanceof Error && 'syscall' in error;
 }
 
 function damaged(cause?: unknown): BirthmarkError {

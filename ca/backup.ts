@@ -45,7 +45,7 @@ export interface RestoreResult {
 
 /**
  * @returns how many rows were written
- * @throws BirthmarkError `ca-missing`, `ca-unavailable`, `usage` when the file exists
+ * @throws BirthmarkError `ca-missing`, `ca-unavailable`, `usage` when the file exists or cannot be made
  */
 export async function backupCa({ state, out, config, clock = systemClock }: BackupOptions): Promise<number> {
 	await requireState({ state, config });
@@ -60,8 +60,8 @@ export async function backupCa({ state, out, config, clock = systemClock }: Back
  * Restores into a folder without a CA, or a database without one. A `config.json` that lies in the
  * folder already is respected: it may say that the CA moves to another database.
  *
- * @throws BirthmarkError `ca-exists`, `backup-damaged`, `ca-missing` (of another version), `config-invalid`, `ca-unavailable`;
- * nothing was restored then
+ * @throws BirthmarkError `ca-exists`, `backup-damaged`, `ca-missing` (of another version), `config-invalid`, `ca-unavailable`,
+ * `usage` when the file cannot be read; nothing was restored then
  */
 export async function restoreCa({ state, from, env, clock = systemClock }: RestoreOptions): Promise<RestoreResult> {
 	if (caExists(state)) throw caExistsError(state);

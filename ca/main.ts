@@ -7,6 +7,7 @@
 import { BirthmarkError, errorCode } from '#common/protocol/errors.ts';
 import { auditVerify } from './commands/audit-verify.ts';
 import { backup, restore } from './commands/backup.ts';
+import { report } from './commands/command.ts';
 import { init } from './commands/init.ts';
 import { keyEncryptionChange } from './commands/key-encryption-change.ts';
 import { rootKeyExport } from './commands/root-key-export.ts';
@@ -30,9 +31,11 @@ async function run([name, ...args]: readonly string[]): Promise<void> {
 	process.exitCode = (await command.run(args, process.env)) ?? 0;
 }
 
-run(process.argv.slice(2)).catch((error: unknown) => {
+const args = process.argv.slice(2);
+run(args).catch((error: unknown) => {
 	const code = errorCode(error);
 	const text = error instanceof BirthmarkError ? `ca: ${error.message} [${code}]` : `ca: ${(error as Error).stack ?? error}`;
-	process.stderr.write(`${text}\n${code === 'usage' ? `\n${HELP}` : ''}`);
+	if (args.includes('--json')) report(true, { error: { code, message: (error as Error).message } }, '');
+	else process.stderr.write(`${text}\n${code === 'usage' ? `\n${HELP}` : ''}`);
 	process.exit(code === 'usage' ? 64 : code === 'config-invalid' ? 78 : 1);
 });

@@ -12,17 +12,21 @@ import { openCfsslClients } from '../registration/cfssl-clients.ts';
 import { loadConfig, serveCa } from '../serve.ts';
 import { caExists } from '../state-folder.ts';
 import { readOtelEnvironment } from '../tracing/otel-environment.ts';
-import { defineCommand } from './command.ts';
+import { defineCommand, report } from './command.ts';
 
 export const serve = defineCommand({
 	name: 'serve',
-	usage: '[--init [--trust-domain NAME] [--environment NAME]] [--check-config]',
+	usage: '[--init [--trust-domain NAME] [--environment NAME]] [--check-config [--json]]',
 	summary: 'runs the CA in the foreground; --init makes it first if there is none; --check-config only checks the configuration',
-	options: { init: { type: 'boolean' }, 'trust-domain': { type: 'string' }, environment: { type: 'string' }, 'check-config': { type: 'boolean' } },
-	async run(state, { init, 'trust-domain': trustDomain, environment, 'check-config': onlyCheck }, env) {
+	options: { init: { type: 'boolean' }, 'trust-domain': { type: 'string' }, environment: { type: 'string' }, 'check-config': { type: 'boolean' }, json: { type: 'boolean' } },
+	async run(state, { init, 'trust-domain': trustDomain, environment, 'check-config': onlyCheck, json }, env) {
 		if (init && !onlyCheck) await initUnlessThere({ state, trustDomain, environment, env });
 		const config = await loadConfig(state, env);
-		if (onlyCheck) return checkWhatIsNamed(config, env);
+		if (onlyCheck) {
+			await checkWhatIsNamed(config, env);
+			if (json) report(json, { valid: true }, '');
+			return;
+		}
 		let level = config.logLevel;
 		const logger = createLogger('ca', () => level);
 		const starting = serveCa({ state, config, env, logger });

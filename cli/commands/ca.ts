@@ -1,4 +1,4 @@
-/** `birthmark ca init|serve|…`: hands over to the CA, which is a program of its own; `rotate.ts` adds what talks to one that runs. */
+/** `birthmark ca init|serve|…`: hands over to the CA, which is a program of its own; `rotate-ca.ts` adds what talks to one that runs. */
 
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -11,7 +11,7 @@ import type { Context } from '../context.ts';
 const PLACES = [fileURLToPath(new URL('../../ca/main.ts', import.meta.url)), '/app/ca.mjs'];
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
-export function addCa(program: Command, _context: Context): void {
+export function addCa(program: Command, context: Context): void {
 	program
 		.command('ca')
 		.description('make and run a certificate authority')
@@ -24,7 +24,7 @@ export function addCa(program: Command, _context: Context): void {
 			if (options.includes('--help') || options.includes('-h')) command.help();
 			const main = findProgram();
 			if (main === undefined) throw new BirthmarkError('usage', 'the CA is not part of this installation; set BIRTHMARK_CA_MAIN to its program, or use the image birthmark/ca');
-			const child = spawn(process.execPath, [main, action, ...options], { stdio: 'inherit' });
+			const child = spawn(process.execPath, [main, action, ...(context.wantsJson() ? ['--json'] : []), ...options], { stdio: 'inherit' });
 			for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
 			process.exitCode = await new Promise<number>((resolve, reject) => {
 				child.on('error', reject);

@@ -81,6 +81,20 @@ test('nothing is overwritten: neither a CA by a restore, nor a file by a backup'
 	t.is((await ca.request('GET', '/readyz')).status, 200);
 });
 
+test('a file that cannot be read or written is told in a sentence, and nothing is left of either', async (t) => {
+	const ca = await startCa(t);
+	const folder = temporaryFolder(t);
+	const state = emptyState(t, ca);
+	for (const from of [join(folder, 'missing'), folder, join(ca.state, 'config.json', 'x')]) {
+		t.like(await t.throwsAsync(restoreCa({ state, from, env: {} })), { code: 'usage' }, from);
+		t.deepEqual(readdirSync(state), ['key-encryption.key']);
+	}
+	const config = await loadConfig(ca.state, {});
+	t.like(await t.throwsAsync(backupCa({ state: ca.state, out: join(folder, 'missing', 'ca.gz'), config })), { code: 'usage' });
+	t.like(await t.throwsAsync(backupCa({ state: ca.state, out: join(folder, 'x'.repeat(300)), config })), { code: 'usage' });
+	t.deepEqual(readdirSync(folder), []);
+});
+
 test('of a file that is cut off, changed or something else nothing is restored', async (t) => {
 	const ca = await startCa(t);
 	await ca.join('host1');

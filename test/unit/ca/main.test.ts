@@ -54,11 +54,28 @@ test('what the command line does not understand is answered with its usage', asy
 	}
 });
 
+test('with --json a failure is JSON on standard output, whatever the command', async (t) => {
+	const state = join(temporaryFolder(t), 'state');
+	await run(['init', '--state', state]);
+	for (const [args, code, name] of [
+		[['init', '--state', state], 1, 'ca-exists'], [['backup', '--state', state], 64, 'usage'], [['serve', '--state', `${state}2`, '--check-config'], 1, 'ca-missing'],
+		[['root-key-export', '--state', state, '--out', 'x', '--passphrase-file', `${state}/none`], 78, 'config-invalid'],
+	] as const) {
+		const ran = await run([...args, '--json']);
+		t.deepEqual([ran.code, ran.stderr], [code, ''], args.join(' '));
+		const { error } = JSON.parse(ran.stdout) as { error: { code: string; message: string } };
+		t.is(error.code, name);
+		t.regex(error.message, /^\S.+$/);
+	}
+	const { code, stdout } = await run(['serve', '--state', state, '--check-config', '--json']);
+	t.deepEqual([code, JSON.parse(stdout)], [0, { valid: true }]);
+});
+
 test('help is what was asked for, and lists every command', async (t) => {
 	for (const args of [['--help'], ['serve', '-h']]) {
 		const { code, stderr, stdout } = await run(args, { BIRTHMARK_CA_STATE: '' });
 		t.is(code, 0);
-		for (const command of ['init', 'serve', 'backup', 'restore', 'audit-verify', 'root-key-export']) t.regex(stdout, new RegExp(`^ {2}${command} `, 'm'));
+		for (const command of ['init', 'serve', 'backup', 'restore', 'audit-verify', 'root-key-export', 'key-encryption-change']) t.regex(stdout, new RegExp(`^ {2}${command} `, 'm'));
 		t.is(stderr, '');
 	}
 });

@@ -22,6 +22,15 @@ test('init makes a CA; its options and exit codes are passed on', async (t) => {
 	t.is((await birthmark(['ca', 'init', '--state'])).code, 64);
 });
 
+test('--json before the command holds for the CA\'s own commands too', async (t) => {
+	const birthmark = newCommand(t);
+	const state = join(temporaryFolder(t), 'state');
+	t.regex((await birthmark(['--json', 'ca', 'init', '--state', state])).json<{ digest: string }>().digest, /^[0-9a-f]{64}$/);
+	const again = await birthmark(['--json', 'ca', 'init', '--state', state]);
+	t.deepEqual([again.code, again.stderr], [1, '']);
+	t.like(again.json(), { error: { code: 'ca-exists' } });
+});
+
 test('serve --check-config checks, and starts nothing', async (t) => {
 	const birthmark = newCommand(t);
 	const state = join(temporaryFolder(t), 'state');
