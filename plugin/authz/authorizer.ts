@@ -49,7 +49,8 @@ export async function authorizeResponse(deps: AuthorizerDeps, call: EngineCall):
 	const { response } = call;
 	if (!isWatched(call) || !response || response.status < 200 || response.status > 299) return ALLOW;
 	if (REMOVALS.some((pattern) => concerns(pattern, call))) deps.onContainersRemoved();
-	if (response.status !== CREATED) return ALLOW;
+	// What we make to look into an image has the labels of that image, and gets nothing.
+	if (response.status !== CREATED || deps.ownCalls.isOwn(call.headers)) return ALLOW;
 	if (concerns(CREATE, call)) {
 		const containerId = createdId(response.body, CONTAINER_ID);
 		const id = containerId.slice(0, 12);

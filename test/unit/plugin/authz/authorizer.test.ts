@@ -14,6 +14,7 @@ import { createOwnCalls } from '../../../../plugin/authz/own-calls.ts';
 import type { AuthorizerDeps } from '../../../../plugin/authz/rule.ts';
 import type { IdentityRecord } from '../../../../plugin/records.ts';
 import type { ServiceSpec } from '../../../../plugin/records-services.ts';
+import { LOOKUP_LABEL } from '../../../../plugin/users/image-files.ts';
 import { createImageUsers } from '../../../../plugin/users/image-users.ts';
 import { plainOwner, type Owner } from '../../../../plugin/users/user-lookup.ts';
 import { identityRecord } from '../../../fakes/identity-record.ts';
@@ -471,6 +472,18 @@ test('a container that the engine shows without the labels of its request is no 
 	const { deps, engine } = worldWithRuntime();
 	engine.list.splice(-1, 1, { ...newContainer({}), Mounts: [] });
 	t.regex((await authorizeResponse(deps, created(byRuntime))).Msg!, /\[label-missing\]$/);
+});
+
+test('the container that is made to look for a user in an image is none of its containers, though the image is asked for by its id', async (t) => {
+	const { deps, engine, ownCalls, births } = worldWithRuntime('runc');
+	engine.images.set(IMAGE_ID, { Id: IMAGE_ID, Config: { Labels: named, User: 'www-data' } });
+	engine.list.splice(-1, 1, { ...newContainer(), Mounts: [] });
+	const body = { Image: IMAGE_ID, HostConfig: { Runtime: 'birthmark' } };
+	t.deepEqual(await authorizeRequest(deps, create(body)), { Allow: true });
+	const lookup = created({ Image: IMAGE_ID, Labels: { [LOOKUP_LABEL]: 'x' } });
+	t.deepEqual(await authorizeResponse(deps, { ...lookup, headers: ownCalls.headers }), { Allow: true });
+	t.deepEqual([births, engine.removedContainers], [[], []]);
+	t.false((await authorizeResponse(deps, { ...lookup, headers: createOwnCalls().headers })).Allow, 'of somebody else it is');
 });
 
 test('an image that was remembered is any image once it is built without our labels', async (t) => {
