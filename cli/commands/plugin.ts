@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { Context } from '../context.ts';
 import { engineSocket } from '../engine/engine-socket.ts';
+import { whileLocked } from '../engine/setup-lock.ts';
 import { readDaemonJson, reloadEngine, writeChain } from '../upgrade/daemon-json.ts';
 import { createUpgradeEngine } from '../upgrade/engine-api.ts';
 import { beyond, registryAuth } from '../upgrade/grants.ts';
@@ -42,13 +43,17 @@ export function addPlugin(program: Command, context: Context): void {
 }
 
 async function upgrade(context: Context, reference: string | undefined, options: Options): Promise<void> {
-	const { plugin, daemonJson, pidFile, state: statePath, resume, undo, dryRun } = options;
+	const { daemonJson, resume, undo, dryRun } = options;
 	if (resume && undo) throw new BirthmarkError('usage', 'choose one of --resume and --undo');
-	if ((resume || undo) === (reference !== undefined)) {
+	if ((resume ?? undo ?? false) === (reference !== undefined)) {
 		throw new BirthmarkError('usage', reference === undefined ? 'name the new version, e.g. registry.example/birthmark:2' : 'the upgrade that was begun has its version; leave the reference out');
 	}
 	if (process.getuid?.() !== 0) throw new BirthmarkError('forbidden', 'only root on the engine\'s host can replace the plugin; run it with sudo');
+	const work = (): Promise<void> => upgradeAlone(context, reference, options);
+	return dryRun ? work() : whileLocked(daemonJson, work);
+}
 
+async function upgradeAlone(context: Context, reference: string | undefined, { plugin, daemonJson, pidFile, state: statePath, grantAllPermissions, resume, undo, dryRun }: Options): Promise<void> {
 	let secret = '';
 	const engine = createUpgradeEngine({ socketPath: engineSocket(), permit: () => secret, registryAuth });
 	const deps: UpgradeDeps = {
@@ -61,7 +66,7 @@ async function upgrade(context: Context, reference: string | undefined, options:
 			const privileges = await engine.privileges(wanted);
 			const there = await engine.plugin(plugin);
 			const more = there ? beyond(there, privileges) : [];
-			if (more.length > 0 && !options.grantAllPermissions) {
+			if (more.length > 0 && !grantAllPermissions) {
 				throw new BirthmarkError('upgrade-failed', `${wanted} wants more than the version that is there (${more.join('; ')}); grant it with --grant-all-permissions`);
 			}
 			return privileges;

@@ -11,8 +11,6 @@ import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
 
 export interface UpgradeState {
 	readonly version: 1;
-	/** of the process that works on it */
-	readonly pid: number;
 	/** name of the plugin that is replaced, and its id, which stays */
 	readonly plugin: string;
 	readonly pluginId: string;
@@ -67,16 +65,6 @@ export async function writePermit(path: string): Promise<Permit> {
 	chmodSync(dirname(path), 0o700);
 	await writeFileAtomic(path, secret, 0o600);
 	return { secret, remove: () => rmSync(path, { force: true }) };
-}
-
-/** True while another process works on it. */
-export function isBusy({ pid }: UpgradeState): boolean {
-	if (pid === process.pid) return false;
-	try {
-		return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('upgrade');
-	} catch {
-		return false;
-	}
 }
 
 function parse(path: string): UpgradeState {

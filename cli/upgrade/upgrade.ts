@@ -4,7 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { guardName, PERMIT_FILE, shortPluginName } from '#common/protocol/plugin-upgrade.ts';
 import type { InstalledPlugin, UpgradeEngine } from './engine-api.ts';
 import { FIRST_STEP_OF_REPLACEMENT, STEPS, type StepDeps } from './steps.ts';
-import { isBusy, type Permit, type StateFile, type UpgradeState } from './state.ts';
+import type { Permit, StateFile, UpgradeState } from './state.ts';
 
 /** The step after which the plugin is in the chain alone again. */
 const BACK = STEPS.findIndex(({ title }) => title === 'take the stand-in out of the authorization chain');
@@ -42,7 +42,7 @@ export async function planUpgrade({ engine, stateFile, readChain, grant }: Upgra
 	await grant(to);
 	const run = runSource(there);
 	return {
-		version: 1, pid: process.pid, plugin: shortPluginName(there.Name), pluginId: there.Id, guard: guardName(there.Name), from: there.PluginReference ?? '', to,
+		version: 1, plugin: shortPluginName(there.Name), pluginId: there.Id, guard: guardName(there.Name), from: there.PluginReference ?? '', to,
 		step: 0, chain: [...chain], settings: (there.Settings.Env ?? []).filter((setting) => !setting.startsWith('JOIN_TOKEN=')), run,
 	};
 }
@@ -50,8 +50,7 @@ export async function planUpgrade({ engine, stateFile, readChain, grant }: Upgra
 /** @throws BirthmarkError `upgrade-failed`: the sentence says what is in force then */
 export async function runUpgrade(deps: UpgradeDeps, planned: UpgradeState): Promise<Upgraded> {
 	const { stateFile, onStep } = deps;
-	if (isBusy(planned)) throw new BirthmarkError('upgrade-failed', `process ${planned.pid} works on this upgrade already`);
-	let state: UpgradeState = { ...planned, pid: process.pid };
+	let state = planned;
 	const save = (changes: Partial<UpgradeState>): Promise<void> => stateFile.write((state = { ...state, ...changes }));
 	await save({});
 	const permit = await deps.writePermit(`${state.run}/${PERMIT_FILE}`);
