@@ -39,6 +39,8 @@ export function toRequest({ caller = LOCAL_CALLER, action = 'run', ...question }
 		case 'Plugin':
 			return { caller, action, plugin: { reference: question.plugin ?? 'birthmark', name: '', id: '', own: question.own ?? false } };
 		case 'Container':
+			// The plugin asks only for containers that have some.
+			if (action === 'reach-host' && !question.power?.length) throw new BirthmarkError('usage', 'by what could it reach the host? add --power NAME, e.g. privileged, pid-host, engine-socket');
 			return { caller, action, container: toFacts(question, action) };
 	}
 }

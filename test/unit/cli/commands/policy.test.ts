@@ -74,6 +74,16 @@ test('the body of a create asks as well, and options count more', async (t) => {
 	t.is((await ask('--user', '0')).code, 5);
 });
 
+test('whether a container may have power over the host is asked with the powers, and not without any', async (t) => {
+	const { birthmark, file } = command(t, '@id("sensors") permit (principal, action == Action::"reach-host", resource) when { ["pid-host"].containsAll(resource.powers) };');
+	const ask = (...more: string[]) => birthmark(['policy', 'test', '--file', file, '--action', 'reach-host', '--image', 'sensors:1', ...more]);
+	t.is((await ask('--power', 'pid-host')).code, 0);
+	t.is((await ask('--power', 'pid-host', 'host-root')).code, 5);
+	const { code, stderr } = await ask();
+	t.is(code, 2, 'no powers are permitted by every rule');
+	t.regex(stderr, /add --power.*\[usage\]/);
+});
+
 test('with birthmark.cn=auto the name of the container is asked about, or that of a task', async (t) => {
 	const { birthmark, file, home } = command(t, '@id("api") permit (principal, action == Action::"run", resource) when { resource.cn like "shop-api-*" && resource.ou == "api" };');
 	const body = join(home, 'create.json');
