@@ -41,22 +41,30 @@ export function caExists(state: string): boolean {
 
 /**
  * Whoever can write to a folder can put other keys and another configuration there, whatever the modes
- * of the files are.
+ * of the files are; whoever can only enter it needs files that are his to write.
  *
  * @throws BirthmarkError `config-invalid` when that is anybody but us and root
  */
 export async function requireOwnFolders(state: string): Promise<void> {
-	await requireOwnFolder(state);
-	if (caExists(state)) await requireOwnFolder(statePaths(state).ca);
+	const { ca, config, database } = statePaths(state);
+	await requireOwnFolder(state, config);
+	if (caExists(state)) await requireOwnFolder(ca, database);
 }
 
-async function requireOwnFolder(path: string): Promise<void> {
+/** @param file in it, if it is there */
+async function requireOwnFolder(path: string, file: string): Promise<void> {
 	const { mode, uid } = await stat(path);
 	if (uid !== 0 && uid !== process.getuid!()) {
 		throw new BirthmarkError('config-invalid', `${path} belongs to user ${uid}, who can replace what is in it: run the CA as that user, or "chown -R ${process.getuid!()} ${path}"`);
 	}
 	if ((mode & 0o022) !== 0) {
 		throw new BirthmarkError('config-invalid', `others can write to ${path} (mode ${(mode & 0o777).toString(8)}): see whether anything in it was replaced, then "chmod 700 ${path}"`);
+	}
+	// A folder that only its owner can enter keeps everybody from the files in it.
+	const entering = mode & 0o011;
+	const writing = (statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o022;
+	if ((writing & (entering << 1)) !== 0) {
+		throw new BirthmarkError('config-invalid', `others can write to ${file} and enter its folder: see whether anything in it was changed, then "chmod 600 ${file}" and "chmod 700 ${path}"`);
 	}
 }
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { silentLogger } from '#common/runtime/log.ts';
 import { initCa } from '../../../ca/init.ts';
 import { loadConfig, serveCa, type RunningCa } from '../../../ca/serve.ts';
+import { requireOwnFolders } from '../../../ca/state-folder.ts';
 import { temporaryFolder } from '../../support/ca.ts';
 
 const VARIABLE = 'BIRTHMARK_CA_KEY_ENCRYPTION_KEY';
@@ -18,7 +19,7 @@ interface Test {
 function newState(t: Test, config: object = {}): string {
 	const state = join(temporaryFolder(t), 'state');
 	mkdirSync(state);
-	writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }));
+	writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config }), { mode: 0o600 });
 	return state;
 }
 
@@ -130,6 +131,26 @@ for (const folder of ['.', 'ca']) {
 		t.like(error, { code: 'config-invalid' });
 		t.regex(error!.message, /belongs to user 4711/);
 		t.false(existsSync(join(state, 'serve.lock')), 'nothing of ours is left there that its owner could not use');
+	});
+}
+
+for (const [file, folder] of [['config.json', '.'], ['ca/ca.db', 'ca']] as const) {
+	test(`a file that others can write to, in a folder that they can enter, keeps the CA from starting: ${file}`, async (t) => {
+		const state = newState(t);
+		await initCa({ state, env: {} });
+		for (const [folderMode, mode] of [[0o755, 0o602], [0o711, 0o622], [0o710, 0o620]] as const) {
+			chmodSync(join(state, folder), folderMode);
+			chmodSync(join(state, file), mode);
+			const error = await t.throwsAsync(serve(t, state));
+			t.like(error, { code: 'config-invalid' });
+			t.true(error!.message.startsWith(`others can write to ${join(state, file)} `), error!.message);
+		}
+		// Nobody but its owner gets as far as the file; or whoever does may only read it.
+		for (const [folderMode, mode] of [[0o700, 0o666], [0o711, 0o644]] as const) {
+			chmodSync(join(state, folder), folderMode);
+			chmodSync(join(state, file), mode);
+			await t.notThrowsAsync(requireOwnFolders(state));
+		}
 	});
 }
 
