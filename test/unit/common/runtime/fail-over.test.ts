@@ -25,16 +25,18 @@ test('the one that answered is asked first, and after a minute the first gets it
 	t.deepEqual(failOver.order(), ['a', 'b', 'c']);
 });
 
-/** Who was asked, with what share of ten seconds; answers are numbers as in HTTP, failures anything else. */
+const HOUR_MS = 3_600_000;
+
+/** Who was asked, with what share of twelve hours, of which nothing passes that counts; answers are numbers as in HTTP, failures anything else. */
 async function ask(answers: Record<string, number | Error>, change: Partial<InOrder<string, number>> = {}) {
 	const failOver = createFailOver(Object.keys(answers));
 	const asked: string[] = [];
 	const budgets: number[] = [];
 	const outcome = await tryInOrder(failOver, {
-		deadlineMs: 10_000,
+		deadlineMs: 12 * HOUR_MS,
 		attempt: async (address, budgetMs) => {
 			asked.push(address);
-			budgets.push(Math.round(budgetMs / 1000));
+			budgets.push(Math.round(budgetMs / HOUR_MS));
 			const answer = answers[address]!;
 			if (typeof answer === 'number') return answer;
 			throw answer;
@@ -70,6 +72,6 @@ test('a failure that another address would share ends it', async (t) => {
 });
 
 test('all attempts together have the time that one would have', async (t) => {
-	t.deepEqual((await ask({ a: down, b: down, c: down, d: 200 })).budgets, [3, 3, 5, 10]);
-	t.deepEqual((await ask({ a: 200 })).budgets, [10]);
+	t.deepEqual((await ask({ a: down, b: down, c: down, d: 200 })).budgets, [3, 4, 6, 12]);
+	t.deepEqual((await ask({ a: 200 })).budgets, [12]);
 });
