@@ -50,9 +50,19 @@ function keep(t: ExecutionContext, cwd: string, user = `${UID}:${GID}`): ChildPr
 	return child;
 }
 
+/** Of a process or thread: '' when it has ended meanwhile, which an open file may say only when it is read. */
+function readIfThere(path: string): string {
+	try {
+		return readFileSync(path, 'utf8');
+	} catch (error) {
+		if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code!)) throw error;
+		return '';
+	}
+}
+
 /** What its threads may do, all together. */
 function rightsOf(pid: number) {
-	const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'));
+	const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readIfThere(`/proc/${pid}/task/${thread}/status`)).filter((status) => status !== '');
 	const values = (name: string) => threads.map((status) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(status)![1]!);
 	const same = (name: string): string => [...new Set(values(name).flatMap((value) => value.split('\t')))].join();
 	const capabilities = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].flatMap(values).reduce((all, set) => all | BigInt(`0x${set}`), 0n);
@@ -152,5 +162,5 @@ test('the agent ends with whoever started it, also when its standard input stays
 	parent.kill('SIGKILL');
 	await once(parent.stdout, 'end');
 	// A process that ends gives up its memory, its command line in it, before its files.
-	t.is(existsSync(`/proc/${agent}`) ? readFileSync(`/proc/${agent}/cmdline`, 'utf8') : '', '');
+	t.is(readIfThere(`/proc/${agent}/cmdline`), '');
 });
