@@ -104,7 +104,7 @@ test('show tells everything of a name, or of one serial in either case', async (
 	t.regex(live!, /^status +live$/m);
 	t.regex(live!, /^subject +CN=web01, OU=web, O=production$/m);
 	t.regex(live!, /^SPIFFE ID +spiffe:\/\/birthmark\.internal\/production\/web\/web01$/m);
-	t.regex(live!, /^valid +20\S+Z to 20\S+Z \(23h 59m left\)$/m);
+	t.regex(live!, /^valid +20\S+Z to 20\S+Z \(23h 5\dm left\)$/m);
 	t.regex(live!, /^node +host1$/m);
 	t.regex(live!, /^container +[0-9a-f]{64}$/m);
 	t.regex(revoked!, /^status +revoked$/m);

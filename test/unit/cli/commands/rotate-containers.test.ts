@@ -1,13 +1,15 @@
-import type { RenewalDemand } from '#common/protocol/renewal-demands.ts';
 /** `birthmark rotate` against a real CA, whose containers renew when the test says so. */
 
 import test from 'ava';
+import type { NodeDemands, RenewalDemand } from '#common/protocol/renewal-demands.ts';
 import { newContainerId, newKey, startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 import { newCommand } from '../../../support/command.ts';
 
 /** Renews as soon as the node hears that it is to. */
 async function obey(ca: TestCa, node: Credentials, container: Credentials): Promise<void> {
-	await ca.request('GET', '/v1/renewal-demands?wait=20', { credentials: node });
+	const hear = async () => (await ca.request('GET', '/v1/renewal-demands?wait=20', { credentials: node })).json<NodeDemands>().demands;
+	// The command may take longer to begin than the CA keeps anybody waiting.
+	while ((await hear()).length === 0);
 	await ca.request('POST', '/v1/renew', { credentials: container, body: newKey().csr() });
 }
 
