@@ -61,11 +61,11 @@ postgres.test('when one instance goes, containers are authorized, enrol and rene
 	const { ca, other, plugin, container } = await world(t);
 	const deps = agentDeps(createAgentClient([addressOf(ca), addressOf(other)]));
 	const before = await container();
-	await enrol({ ...before, timeoutSeconds: 10, signal: never }, deps);
+	await enrol({ ...before, timeoutSeconds: 60, signal: never }, deps);
 	await ca.close();
 	t.not((await renew(before.directory, never, deps)).leaf.serial, undefined);
 	const after = await container();
-	const { leaf } = await enrol({ ...after, timeoutSeconds: 10, signal: never }, deps);
+	const { leaf } = await enrol({ ...after, timeoutSeconds: 60, signal: never }, deps);
 	t.is(leaf.spiffeId, 'spiffe://birthmark.internal/production/web-api/api01');
 	t.is(plugin.isReachable(), true);
 });
@@ -78,7 +78,7 @@ postgres.test('through the relay as well, which follows where the plugin was ans
 	t.teardown(() => relay.close());
 	await ca.close();
 	const deps = agentDeps(createAgentClient([{ socketPath: join(relayed.directory, 'ca.sock') }]));
-	await enrol({ ...relayed, timeoutSeconds: 10, signal: never }, deps);
+	await enrol({ ...relayed, timeoutSeconds: 60, signal: never }, deps);
 	await renew(relayed.directory, never, deps);
 	t.truthy(readIdentity(relayed.directory));
 });
@@ -98,7 +98,7 @@ postgres.test('an answer that is lost is asked for again at the other instance, 
 		});
 	});
 	const deps = agentDeps(createAgentClient([lossy, addressOf(other)]));
-	const identity = await enrol({ directory, tokenPath, timeoutSeconds: 10, signal: never }, deps);
+	const identity = await enrol({ directory, tokenPath, timeoutSeconds: 60, signal: never }, deps);
 	t.true(cut);
 	const { identities } = (await ca.admin('GET', '/v1/identities/api01?all=1')).json<{ identities: Array<{ serial: string }> }>();
 	t.deepEqual(identities.map(({ serial }) => serial), [identity.leaf.serial]);

@@ -47,7 +47,7 @@ async function world(t: ExecutionContext) {
 
 		const { id } = await node.authorize({ ...names, containerId: newContainerId() });
 		writeFileSync(join(into, 'token'), (await node.mintToken(id!, { startId: 'start' })).token);
-		return enrol({ directory: into, tokenPath: join(into, 'token'), timeoutSeconds: 10, signal: never }, { ...deps, ca: { ...deps.ca, fetchBundle } });
+		return enrol({ directory: into, tokenPath: join(into, 'token'), timeoutSeconds: 60, signal: never }, { ...deps, ca: { ...deps.ca, fetchBundle } });
 	};
 	await begin(directory);
 

@@ -17,7 +17,7 @@ import { tmpfsDirectory } from '../../fakes/tmpfs.ts';
 const pki = await createPki();
 const otherPki = await createPki('Other');
 
-async function prepare(t: ExecutionContext, { directory = tmpfsDirectory(t), impostor = undefined as typeof pki | undefined, timeoutSeconds = 5 } = {}) {
+async function prepare(t: ExecutionContext, { directory = tmpfsDirectory(t), impostor = undefined as typeof pki | undefined, timeoutSeconds = 60 } = {}) {
 	const ca = await FakeCa.start(t, pki, impostor);
 	const tokenPath = join(directory, 'token');
 	const token = ca.mintToken();
@@ -179,7 +179,7 @@ test('an answer by something that is not our CA is told from a refusal', async (
 });
 
 test('a CA that is busy for a moment is asked again', async (t) => {
-	const { ca, run } = await prepare(t, { timeoutSeconds: 60 });
+	const { ca, run } = await prepare(t);
 	const busy: Fault = { kind: 'problem', status: 503, code: 'internal' };
 	ca.faults.roots.push(busy);
 	ca.faults.sign.push(busy, busy);
@@ -188,7 +188,7 @@ test('a CA that is busy for a moment is asked again', async (t) => {
 });
 
 test('a lost answer costs nothing: the same key asks again and gets the same certificate', async (t) => {
-	const { ca, run } = await prepare(t, { timeoutSeconds: 60 });
+	const { ca, run } = await prepare(t);
 	ca.faults.sign.push({ kind: 'lost-answer' });
 	await run();
 	const [first, second] = ca.seen.filter(({ route }) => route === 'sign');
@@ -219,7 +219,7 @@ test('a token that lies where nothing can be removed is no obstacle', async (t) 
 	const warnings: string[] = [];
 	const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
 	// Not even root removes anything in /proc.
-	await enrol({ directory, tokenPath: `/proc/self/fd/${file}`, timeoutSeconds: 5, signal: abort.signal }, { ...deps, logger });
+	await enrol({ directory, tokenPath: `/proc/self/fd/${file}`, timeoutSeconds: 60, signal: abort.signal }, { ...deps, logger });
 	t.true(existsSync(join(directory, 'identity.pem')));
 	t.deepEqual(warnings, ['the redeemed token could not be removed']);
 });

@@ -141,7 +141,8 @@ test('status without an identity is a failure of its own', async (t) => {
 
 test('the application keeps its identity while it runs: renewal goes on beside it', async (t) => {
 	const { ca, start, network } = await prepare(t);
-	ca.lifetimeSeconds = 2;
+	// Renewed after half of it at the earliest, and valid for longer than a busy machine takes to publish it.
+	ca.lifetimeSeconds = 6;
 	const renewed = new Promise<void>((resolve) => {
 		ca.onRequest = (route) => route === 'renew' && resolve();
 	});

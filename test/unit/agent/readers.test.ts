@@ -55,7 +55,7 @@ reading(`${ROTATIONS} rotations under openssl, Node, HAProxy and nginx, and neve
 	t.is(await nginx.read(), undefined);
 	// A worker that is on its way out may answer for a moment.
 	for (let count = 0; (await servedSerial(nginx.socket)) !== serial; count++) {
-		if (count === 20) return t.fail('nginx does not serve what was published last');
+		if (count === 200) return t.fail('nginx does not serve what was published last');
 		await nginx.read();
 	}
 });

@@ -25,7 +25,7 @@ async function container(t: ExecutionContext, ca: TestCa, token: string) {
 	const tokenPath = join(directory, 'token');
 	writeFileSync(tokenPath, token);
 	const deps = { ca: createCaClient([{ host: '127.0.0.1', port: ca.port }]), clock: systemClock, random: Math.random, sleep: systemSleep, bundleCheckSeconds: 600, logger: silentLogger };
-	return { directory, tokenPath, deps, enrol: () => enrol({ directory, tokenPath, timeoutSeconds: 5, signal: never }, deps) };
+	return { directory, tokenPath, deps, enrol: () => enrol({ directory, tokenPath, timeoutSeconds: 60, signal: never }, deps) };
 }
 
 async function refused(t: ExecutionContext, running: Promise<unknown>, code: ErrorCode): Promise<void> {

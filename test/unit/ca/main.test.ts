@@ -109,9 +109,12 @@ test('an address that is taken is told in one line', async (t) => {
 	t.regex(stderr.split('\n').at(-2)!, /^ca: .*127\.0\.0\.1.*EADDRINUSE.*\[config-invalid\]$/);
 });
 
+/** A machine that is busy with other tests may take longer to start a CA again than a token is good by itself. */
+const PATIENT = { environment: { BIRTHMARK_CA_TOKEN_TTL_SECONDS: '3600' } };
+
 test('what was answered is still there after kill -9', async (t) => {
 	const state = join(temporaryFolder(t), 'state');
-	const first = await startCaProcess(t, state);
+	const first = await startCaProcess(t, state, PATIENT);
 	const node = await first.ca.join('host1');
 	const web = await first.ca.enrol(node, 'web01', 'web');
 	const doomed = await first.ca.enrol(node, 'web02', 'web');
@@ -135,7 +138,7 @@ test('what was answered is still there after kill -9', async (t) => {
 
 test('killed at any moment while it is enrolling, it has every certificate that it gave away and no token twice', async (t) => {
 	const state = join(temporaryFolder(t), 'state');
-	const first = await startCaProcess(t, state);
+	const first = await startCaProcess(t, state, PATIENT);
 	const node = await first.ca.join('host1');
 	const starts = await Promise.all(Array.from({ length: 40 }, async (_, index) => {
 		const { id } = await first.ca.authorize(node, { commonName: `web${index}` });

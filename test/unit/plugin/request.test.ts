@@ -5,7 +5,7 @@ import { createServer as createTcpServer, type AddressInfo, type Socket } from '
 import test, { type ExecutionContext } from 'ava';
 import { exchange } from '../../../plugin/request.ts';
 
-const LIMITS = { deadlineMs: 5_000, maxBytes: 1000 };
+const LIMITS = { deadlineMs: 60_000, maxBytes: 1000 };
 
 async function served(t: ExecutionContext, listener: RequestListener, onStart: (signal: AbortSignal) => void = () => undefined, onEnd: (socket: Socket) => void = () => undefined) {
 	const server = createServer(listener).listen(0, '127.0.0.1');

@@ -14,7 +14,7 @@ function outputOf(program: string): string {
 		writeFileSync(file, `import test from 'ava';\ntest('it holds', (t) => t.is(1, 1));\n${program}`);
 		writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
 		const { AVA_PATH: _, ...env } = process.env;
-		return spawnSync(join(PROJECT, 'node_modules/.bin/ava'), ['some.test.mjs'], { cwd: folder, env: { ...env, NODE_PATH: '' }, encoding: 'utf8' }).stdout;
+		return spawnSync(join(PROJECT, 'node_modules/.bin/ava'), ['--timeout', '2m', 'some.test.mjs'], { cwd: folder, env: { ...env, NODE_PATH: '' }, encoding: 'utf8' }).stdout;
 	} finally {
 		rmSync(folder, { recursive: true });
 	}

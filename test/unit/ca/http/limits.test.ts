@@ -9,6 +9,9 @@ import { CA_SERVER_NAME } from '#common/protocol/messages.ts';
 import { createPublicServer } from '../../../../ca/http/server.ts';
 import { startCa, type Credentials, type TestCa } from '../../../support/ca.ts';
 
+/** Short, and yet a machine that is busy with other tests gets through a handshake in it. */
+const SHORT = { headerSeconds: 5, requestSeconds: 6 };
+
 async function open(ca: TestCa, credentials?: Credentials): Promise<TLSSocket> {
 	const socket = connect({ host: '127.0.0.1', port: ca.port, ca: ca.bundle, servername: CA_SERVER_NAME, ...credentials });
 	socket.on('error', () => {});
@@ -31,7 +34,7 @@ async function ask(socket: TLSSocket, path: string): Promise<string> {
 }
 
 test('who sends the head of a request a byte at a time is cut off', async (t) => {
-	const ca = await startCa(t, { config: { limits: { headerSeconds: 1 } } });
+	const ca = await startCa(t, { config: { limits: SHORT } });
 	const slow = await open(ca);
 	const drip = setInterval(() => slow.write('x'), 50);
 	t.teardown(() => clearInterval(drip));
@@ -41,7 +44,7 @@ test('who sends the head of a request a byte at a time is cut off', async (t) =>
 });
 
 test('who sends the body a byte at a time is cut off', async (t) => {
-	const ca = await startCa(t, { config: { limits: { headerSeconds: 1, requestSeconds: 2 } } });
+	const ca = await startCa(t, { config: { limits: SHORT } });
 	const slow = await open(ca);
 	slow.write('PUT /v1/sign/x HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n');
 	const drip = setInterval(() => slow.write('x'), 50);
@@ -91,7 +94,7 @@ test('connections that are gone are not counted', async (t) => {
 });
 
 test('who connects and does not begin with TLS is cut off too, and does not delay the end of the CA', async (t) => {
-	const ca = await startCa(t, { config: { limits: { headerSeconds: 1 } } });
+	const ca = await startCa(t, { config: { limits: SHORT } });
 	const silent = connectPlain(ca.port, '127.0.0.1');
 	await once(silent.resume(), 'close');
 	t.is((await ca.request('GET', '/healthz')).status, 200);
@@ -106,7 +109,7 @@ test('who connects and does not begin with TLS is cut off too, and does not dela
 });
 
 test('who does not read the answer is cut off', async (t) => {
-	const limits = { connections: 10, connectionsPerAddress: 10, headerSeconds: 1, requestSeconds: 1 };
+	const limits = { connections: 10, connectionsPerAddress: 10, headerSeconds: 3, requestSeconds: 3 };
 	let answered = (_: ServerResponse): void => {};
 	const answer = new Promise<ServerResponse>((resolve) => (answered = resolve));
 	const server = createPublicServer((_, response) => {

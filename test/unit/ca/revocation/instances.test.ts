@@ -13,7 +13,7 @@ const postgres = postgresFor(test);
 const PUBLIC_URL = 'http://ca.example.com:33005';
 
 function run(args: readonly string[], cwd: string): Promise<string> {
-	return new Promise((resolve) => execFile('openssl', args, { cwd, timeout: 20_000 }, (_, stdout, stderr) => resolve(stderr + stdout)));
+	return new Promise((resolve) => execFile('openssl', args, { cwd, timeout: 120_000 }, (_, stdout, stderr) => resolve(stderr + stdout)));
 }
 
 async function twoInstances(t: ExecutionContext): Promise<[TestCa, TestCa]> {

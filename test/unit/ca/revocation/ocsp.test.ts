@@ -39,7 +39,7 @@ async function setUp(t: ExecutionContext, options: StartOptions = {}): Promise<S
 	writeFileSync(join(folder, 'root.pem'), ca.bundle);
 	// Whatever its exit code: what it says is looked at.
 	const openssl: Setting['openssl'] = (...args) => new Promise((resolve) => {
-		execFile('openssl', ['ocsp', ...args], { cwd: folder, timeout: 20_000 }, (_, stdout, stderr) => resolve(stderr + stdout));
+		execFile('openssl', ['ocsp', ...args], { cwd: folder, timeout: 120_000 }, (_, stdout, stderr) => resolve(stderr + stdout));
 	});
 	const put: Setting['put'] = (name, { cert }) => {
 		const [leaf, issuer] = cert.match(/-----BEGIN[^]+?-----END CERTIFICATE-----\n/g)!;
@@ -189,7 +189,7 @@ test('who connects and asks for it gets an answer about the server stapled, whic
 		const text = await openssl('-respin', 'staple.der', '-issuer', 'issuer.pem', '-cert', 'server.pem', '-CAfile', 'root.pem', '-no_nonce');
 		t.regex(text, /Response verify OK[^]*server\.pem: good/);
 	}
-	const client = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${ca.port}`, '-servername', CA_SERVER_NAME, '-status', '-CAfile', join(folder, 'root.pem')], { timeout: 20_000 });
+	const client = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${ca.port}`, '-servername', CA_SERVER_NAME, '-status', '-CAfile', join(folder, 'root.pem')], { timeout: 120_000 });
 	let said = '';
 	client.stdout.on('data', (chunk: Buffer) => void (said += chunk.toString()));
 	client.stdin.end('Q\n');

@@ -15,7 +15,7 @@ interface Pointers {
 }
 
 function run(command: string, args: readonly string[], cwd: string): Promise<{ readonly failed: boolean; readonly text: string }> {
-	return new Promise((resolve) => execFile(command, args, { cwd, timeout: 20_000 }, (error, stdout, stderr) => resolve({ failed: error !== null, text: stdout + stderr })));
+	return new Promise((resolve) => execFile(command, args, { cwd, timeout: 120_000 }, (error, stdout, stderr) => resolve({ failed: error !== null, text: stdout + stderr })));
 }
 
 async function pointersOf({ cert }: Pick<Credentials, 'cert'>, folder: string): Promise<Pointers> {

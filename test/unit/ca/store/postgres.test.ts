@@ -142,7 +142,7 @@ postgres.test('a server that falls silent is not waited for for ever, and used a
 	const url = new URL(await (await postgres.server()).newDatabase());
 	const line = await silentLine(t, Number(url.port));
 	url.port = String(line.port);
-	const database = await openPostgresDatabase({ url: url.href, poolSize: 2, silenceTimeoutMs: 500 });
+	const database = await openPostgresDatabase({ url: url.href, poolSize: 2, silenceTimeoutMs: 4_000 });
 	t.teardown(() => database.close());
 	const count = () => database.transaction(async (sql) => (await sql.get(COUNT))!['value']);
 	t.is(await count(), 1);
