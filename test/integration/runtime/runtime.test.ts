@@ -112,14 +112,17 @@ test('what the CA or the policy does not permit is not created', async (t) => {
 	t.regex(refused.stderr, /\[policy-refused\]/);
 });
 
-test('containers of images with labels are labelled', async (t) => {
+test('containers of images with labels are labelled, also of one that is called by its id and has a user whom only it knows', async (t) => {
 	const name = world.name();
-	const built = await world.cli(['build', '--quiet', '--tag', `${name}:labels`, '-'], `FROM test/busybox\nLABEL birthmark.cn=${name} birthmark.ou=web-api\n`);
+	const dockerfile = `FROM test/busybox\nRUN mkdir -p /etc && echo "app:x:1234:1235::/:/bin/sh" > /etc/passwd\nLABEL birthmark.cn=${name} birthmark.ou=web-api\nUSER app\n`;
+	const built = await world.cli(['build', '--quiet', '--tag', `${name}:labels`, '-'], dockerfile);
 	t.is(built.code, 0, built.stderr);
 	t.teardown(() => world.cli(['image', 'rm', '--force', `${name}:labels`]));
-	const container = await world.plain(t, { Image: `${name}:labels`, Cmd: ['sleep', '600'], HostConfig: { Runtime: RUNTIME } });
+	const id = built.stdout.trim();
+	t.regex(id, /^sha256:[0-9a-f]{64}$/);
+	const container = await world.plain(t, { Image: id, Cmd: ['sleep', '600'], HostConfig: { Runtime: RUNTIME } });
 	await container.start();
-	await alive(world, name);
+	t.is((await alive(world, name)).imageId, id);
 });
 
 test('nothing of the identity is left on the host when the container is gone', async (t) => {
