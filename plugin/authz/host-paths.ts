@@ -8,16 +8,19 @@ import { posix } from 'node:path';
 
 /** path_resolution(7): the kernel gives up after 40 */
 const MAX_LINKS = 40;
+/** PATH_MAX, path_resolution(7): to the kernel a longer one leads nowhere */
+const MAX_PATH = 4096;
 /** proc_pid(5): `cwd`, `root`, `fd` in it lead somewhere else for every process that looks. */
 const PROCESS = /^\/proc\/(?:self|thread-self|[0-9]+)$/;
 
 /**
  * @param root where the host's file system is seen, e.g. `/proc/1/root`; links are followed within it
  * @param path absolute, on the host; parts that do not exist are kept as they are
- * @returns the path without links, `.` and `..`; undefined when there are too many links,
+ * @returns the path without links, `.` and `..`; undefined when it is longer than one can be, when there are too many links,
  * or when it leads through the directory of a process: that is another one for the engine and for the container's runtime
  */
 export async function resolveOnHost(root: string, path: string): Promise<string | undefined> {
+	if (path.length > MAX_PATH) return undefined;
 	let resolved = '/';
 	const pending = path.split('/').reverse();
 	let links = 0;
@@ -29,7 +32,7 @@ export async function resolveOnHost(root: string, path: string): Promise<string 
 			continue;
 		}
 		const next = posix.join(resolved, part);
-		if (PROCESS.test(next)) return undefined;
+		if (next.length > MAX_PATH || PROCESS.test(next)) return undefined;
 		const target = await readlink(root + next).catch(() => undefined);
 		if (target === undefined) {
 			resolved = next;

@@ -65,10 +65,9 @@ export async function volumeOptionPowers({ hostZones }: { readonly hostZones: Ho
 		if (!SAFE_TYPES.includes(type)) powers.push(`filesystem:${type}`);
 		if (device.startsWith('/dev/')) powers.push(`device:${device}`);
 	}
-	for (const value of options.values()) {
-		// A comma may be part of a path, or its end.
-		for (const part of new Set([value, ...directories, ...value.split(/[,:=]/)])) powers.push(...(await hostZones.powersOf(part, true)));
-	}
+	// A comma may be part of a path, or its end.
+	const parts = new Set([...directories, ...[...options.values()].flatMap((value) => [value, ...value.split(/[,:=]/)])]);
+	for (const part of parts) powers.push(...(await hostZones.powersOf(part, true)));
 	return powers;
 }
 

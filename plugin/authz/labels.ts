@@ -10,11 +10,13 @@ import { checkDnsName, checkName, quote, roleOf } from '#common/protocol/names.t
 import { WORKLOAD_PROFILES, type Names, type WorkloadProfile } from '#common/protocol/messages.ts';
 import { MAX_ID, parseFormats, parseKeyMode } from '#common/protocol/publication.ts';
 import { parseReload, parseReloadOccasion, parseServedAddress } from '#common/protocol/reload.ts';
-import { nearest } from './nearest.ts';
+import { editDistance, nearest } from './nearest.ts';
 
 const PREFIX = 'birthmark.';
 /** What somebody meant to begin so: other letters, blanks or quotes before it, another sign after it. */
 const ALMOST_PREFIX = /^[^a-z0-9]*birthmark(?![a-z0-9])/i;
+/** Letters that are wrong, missing or too many, at most; two that are exchanged are two. */
+const MISSPELT_LETTERS = 2;
 export const COMMON_NAME_LABEL = 'birthmark.cn';
 const LABELS = ['birthmark.cn', 'birthmark.ou', 'birthmark.dns', 'birthmark.profile', 'birthmark.ttl', 'birthmark.uid', 'birthmark.gid', 'birthmark.mode', 'birthmark.key-mode', 'birthmark.formats', 'birthmark.size', 'birthmark.inodes', 'birthmark.ca', 'birthmark.agent', 'birthmark.reload', 'birthmark.reload-on', 'birthmark.port'] as const;
 type Label = (typeof LABELS)[number];
@@ -77,8 +79,14 @@ export function hasIdentityLabels(labels: ReadonlyMap<string, string>): boolean 
  * @throws BirthmarkError `label-unknown`
  */
 export function refuseAlmostLabels(labels: ReadonlyMap<string, string>): void {
-	const name = [...labels.keys()].find((key) => !key.startsWith(PREFIX) && ALMOST_PREFIX.test(key));
+	const name = [...labels.keys()].find((key) => !key.startsWith(PREFIX) && (ALMOST_PREFIX.test(key) || isMisspelt(key)));
 	if (name !== undefined) throw unknown(name);
+}
+
+/** Somebody else's prefix may be like ours; with one of our names behind it, it is ours with a slip in it. */
+function isMisspelt(key: string): boolean {
+	const [, prefix = '', name] = /^(b[a-z]*\.)(.*)$/s.exec(key) ?? [];
+	return (LABELS as readonly string[]).includes(PREFIX + name) && editDistance(prefix, PREFIX, MISSPELT_LETTERS) <= MISSPELT_LETTERS;
 }
 
 /**

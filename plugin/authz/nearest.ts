@@ -5,13 +5,17 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 	let best: string | undefined;
 	let bestDistance = Infinity;
 	for (const candidate of candidates) {
-		const distance = editDistance(word, candidate);
-		if (distance < bestDistance && distance <= Math.ceil(candidate.length / 3)) [best, bestDistance] = [candidate, distance];
+		const most = Math.ceil(candidate.length / 3);
+		const distance = editDistance(word, candidate, most);
+		if (distance < bestDistance && distance <= most) [best, bestDistance] = [candidate, distance];
 	}
 	return best;
 }
 
-function editDistance(a: string, b: string): number {
+/** Letters that one must change, leave out or add. @param most what is further away is not measured: Infinity */
+export function editDistance(a: string, b: string, most: number): number {
+	// Whoever writes the word may make it as long as a whole request.
+	if (Math.abs(a.length - b.length) > most) return Infinity;
 	let row = Array.from({ length: b.length + 1 }, (_, index) => index);
 	for (let i = 1; i <= a.length; i++) {
 		const next = [i];

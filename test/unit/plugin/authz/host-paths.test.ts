@@ -44,6 +44,14 @@ test('a loop of links has no end, hence no answer', async (t) => {
 	t.is(await resolveOnHost(root, '/home/a'), undefined);
 });
 
+test('a path that is longer than one can be leads nowhere, and is not followed', async (t) => {
+	const root = host(t);
+	t.is(await resolveOnHost(root, '/a'.repeat(2 ** 20)), undefined);
+	symlinkSync('/b'.repeat(2000), join(root, 'home/far'));
+	t.is(await resolveOnHost(root, `/home/far${'/c'.repeat(100)}`), undefined);
+	t.is(await resolveOnHost(root, '/a'.repeat(2048)), '/a'.repeat(2048));
+});
+
 test('what leads through the directory of a process is another directory for everybody who looks', async (t) => {
 	const root = host(t);
 	symlinkSync('/proc/self/cwd', join(root, 'home/here'));

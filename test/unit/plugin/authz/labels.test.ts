@@ -14,7 +14,16 @@ test('a label that only looks like one of ours is refused: it would silently giv
 		t.throws(() => parse({ [name]: 'api01' }), { code: 'label-unknown', message: /did you mean birthmark\.cn\?$/ } as never, name);
 	}
 	t.throws(() => parse({ 'Birthmark/identity': 'api01' }), { code: 'label-unknown', message: /the labels are birthmark\.cn/ } as never);
+	for (const name of ['bithmark.cn', 'brithmark.cn', 'birthmarks.cn', 'birtmark.cn']) {
+		t.throws(() => parse({ [name]: 'api01' }), { code: 'label-unknown', message: /did you mean birthmark\.cn\?$/ } as never, name);
+	}
+	t.is(parse({ 'benchmark.size': 'x', 'bookmark.port': 'x', 'birchmark.io/size': 'x', 'birthmarks.vendor': 'x' }), undefined);
 	t.is(parse({ birthmarks: 'x', 'birthmark2.cn': 'x', 'my-birthmark.cn': 'x' }), undefined);
+});
+
+test('a label that is as long as a whole request holds nobody up', (t) => {
+	// Compared letter by letter with each of ours it would take minutes.
+	for (const name of ['birthmark.', 'Birthmark.']) t.throws(() => parse({ [name + 'x'.repeat(2 ** 24)]: 'api01' }), { code: 'label-unknown', message: /the labels are birthmark\.cn/ } as never);
 });
 
 test('name and role are enough', (t) => {
