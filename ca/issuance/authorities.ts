@@ -94,7 +94,7 @@ export function onlyAuthority({ generation, root, intermediate, intermediateKey,
 
 function trustState(trust: TrustRecord, keys: ReadonlyMap<number, SigningKey>): TrustState {
 	const inUse = trust.authorities.filter(isInUse);
-	const all = inUse.map((record) => toAuthority(record, inUse, keys.get(record.generation)!));
+	const all = inUse.map((record) => toAuthority(record, trust.authorities, keys.get(record.generation)!));
 	const { active: { generation } } = positionOf(trust);
 	const text = bundleOf(trust.authorities);
 	const bundle = Buffer.from(text);
@@ -110,12 +110,14 @@ function trustState(trust: TrustRecord, keys: ReadonlyMap<number, SigningKey>): 
 	};
 }
 
-function toAuthority(record: AuthorityRecord, inUse: readonly AuthorityRecord[], key: SigningKey): Authority {
+/** @param others all there ever were */
+function toAuthority(record: AuthorityRecord, others: readonly AuthorityRecord[], key: SigningKey): Authority {
 	const { generation, root, intermediate, crossCertificate } = record;
 	const certificate = decodePem('CERTIFICATE', intermediate)![0]!;
 	// Of use only to those who trust the root that signed it, which is one before this one.
-	const isCrossNeeded = crossCertificate !== undefined && inUse.some((other) => other.root !== root && other.generation < generation);
-	const newestOfRoot = inUse.findLast((other) => other.root === root)!;
+	const isCrossNeeded = crossCertificate !== undefined && others.some((other) => isInUse(other) && other.root !== root && other.generation < generation);
+	// Also of one that is out of use, or the root's list would go back to an earlier number.
+	const newestOfRoot = others.findLast((other) => other.root === root)!;
 	return {
 		generation,
 		issuer: issuerOf(certificate, key),

@@ -36,6 +36,8 @@ export interface AuthorityDeps {
 	/** O of every subject */
 	readonly trustDomain: string;
 	readonly profile: AuthorityProfile;
+	/** CRLNumber of the root's list, higher than any that was taken before; 1 for a new CA */
+	readonly rootListNumber?: number;
 }
 
 /** @param before the root whose place the new one is going to take; absent for a new CA, and when it is not to be trusted any more */
@@ -62,7 +64,7 @@ export function createAuthority(generation: number, deps: AuthorityDeps, before?
 
 /** @param revoked intermediates of the same root that its list has to name */
 export function createIntermediate(generation: number, root: Root, deps: AuthorityDeps, revoked: readonly RevokedCertificate[] = []): NewAuthority {
-	const { clock, random, backdateSeconds, trustDomain, profile } = deps;
+	const { clock, random, backdateSeconds, trustDomain, profile, rootListNumber = 1 } = deps;
 	const issuer = rootIssuer(root);
 	const intermediateKey = generateSigningKey();
 	const period = validity(clock.now(), profile.intermediateLifetimeSeconds, backdateSeconds, issuer);
@@ -72,8 +74,7 @@ export function createIntermediate(generation: number, root: Root, deps: Authori
 		publicKey: intermediateKey.publicKey,
 		...period,
 	}, { constraints: profile.constraints, pointers: profile.pointersTo(generation) }, issuer);
-	// A root makes one list per generation, so the generation numbers them.
-	const list = signRevocationList({ number: generation, thisUpdate: period.notBefore, nextUpdate: period.notAfter, entries: revoked }, issuer);
+	const list = signRevocationList({ number: rootListNumber, thisUpdate: period.notBefore, nextUpdate: period.notAfter, entries: revoked }, issuer);
 	return {
 		generation,
 		root,

@@ -22,7 +22,7 @@ import { abort, activate, finish, positionOf, prepare, replaceCompromised, requi
 const MAX_PAUSE_MS = 60_000;
 
 export interface RotationDeps extends AuthorityDeps, WaitDeps {
-	readonly store: Pick<Store, 'readTrust' | 'changeTrust' | 'listWithoutBundle' | 'listIssuedBy'>;
+	readonly store: Pick<Store, 'readTrust' | 'changeTrust' | 'listWithoutBundle' | 'listIssuedBy' | 'takeListNumber'>;
 	readonly vault: KeyVault;
 	readonly logger: Pick<Logger, 'info' | 'warn'>;
 	/** takes a change over in this instance: what it signs with, what its listener trusts and shows */
@@ -119,14 +119,15 @@ export function createRotation(deps: RotationDeps): Rotation {
 		if (!isCompromised) requireStage(trust, ['idle']);
 		const generation = Math.max(...trust.authorities.map((authority) => authority.generation)) + 1;
 		const state = isCompromised ? 'active' : 'prepared';
+		const making = { ...deps, rootListNumber: await store.takeListNumber() };
 		const seal = (authority: NewAuthority) => sealAuthority(authority, state, isManual, at, vault);
 		if (changes === 'root') {
 			// Nobody is to be led from a compromised root to the new one.
-			return seal(createAuthority(generation, deps, isCompromised ? undefined : { ...await rootOf(active, request.rootKey), generation: active.generation }));
+			return seal(createAuthority(generation, making, isCompromised ? undefined : { ...await rootOf(active, request.rootKey), generation: active.generation }));
 		}
 		const root = await rootOf(active, request.rootKey);
 		const revoked = trust.authorities.filter((authority) => authority.root === root.certificate && (isCompromised || authority.state === 'void'));
-		const sealed = await seal(createIntermediate(generation, root, deps, revoked.map((authority) => revokedIntermediate(authority, at))));
+		const sealed = await seal(createIntermediate(generation, root, making, revoked.map((authority) => revokedIntermediate(authority, at))));
 		if (active.rootKey !== undefined) return sealed;
 		// It was brought for this once.
 		const { rootKey: _, ...withoutRootKey } = sealed;

@@ -70,6 +70,7 @@ export function createRevocationLists(database: Database): RevocationListStore {
 			}));
 			return { number, version, entries };
 		}, 'revocations'),
+		takeListNumber: () => database.transaction((sql) => bump(sql, 'crl-number'), 'revocations'),
 		publishRevocationList: ({ generation, partition, number, version, der, thisUpdate, nextUpdate }) => database.transaction(async (sql) => {
 			const times = { thisUpdate: thisUpdate.getTime(), nextUpdate: nextUpdate.getTime() };
 			await sql.run(PUT_LIST, { generation, partition, number, version, der, ...times });

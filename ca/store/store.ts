@@ -197,6 +197,8 @@ export interface RevocationListStore {
 	 * that ends after `endsAfter`, unless it had ended when it was revoked and the clock was not ahead then.
 	 */
 	nextRevocationList(scope: ListScope, endsAfter: Date, now: Date): Promise<{ readonly number: number; readonly version: number; readonly entries: readonly RevokedCertificate[] }>;
+	/** Takes the next CRL number for good, for a list that is kept elsewhere: a root's own. */
+	takeListNumber(): Promise<number>;
 	/** Puts it in the place of the one before, unless that has a higher number. */
 	publishRevocationList(list: ListScope & Required<ListRecord>): Promise<void>;
 	/**

@@ -4,12 +4,15 @@ import test, { type ExecutionContext } from 'ava';
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import type { Identity, RotationStatus } from '#common/protocol/messages.ts';
 import { decodePem } from '#common/x509/pem.ts';
+import { backupCa, restoreCa } from '../../../../ca/backup.ts';
+import { loadConfig } from '../../../../ca/serve.ts';
+import { crlNumber } from '../../../soak/load.ts';
 import { clientOf, movableClock, newKey, sha256, startCa, temporaryFolder, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
 import { addUser } from '../../../support/user.ts';
 
@@ -43,6 +46,9 @@ const acknowledge = (ca: Pick<TestCa, 'request'>, credentials: Credentials, bund
 async function end(ca: Pick<TestCa, 'admin'>, { cert }: Credentials): Promise<void> {
 	await ca.admin('POST', '/v1/revoke', { serial: new X509Certificate(cert).serialNumber, reason: 'superseded' });
 }
+
+/** Of the list that goes for the root of the active authority: the last of all lists. */
+const rootListNumber = async (ca: Pick<TestCa, 'admin'>): Promise<number> => crlNumber(decodePem('X509 CRL', (await ca.admin('GET', '/v1/crl.pem')).text)!.at(-1)!);
 
 const chainLength = ({ cert }: Credentials): number => decodePem('CERTIFICATE', cert)!.length;
 
@@ -211,6 +217,27 @@ test('what was activated can be taken back, and what was issued meanwhile goes o
 	t.is((await take(ca, '/finish')).stage, 'idle');
 	t.deepEqual(await bundleOf(ca), old);
 	await caTakes(t, ca, { node, again: third }, { old, both });
+});
+
+test('the numbers of a root\'s own lists only grow, also when a step is taken back and when the CA is restored from a backup', async (t) => {
+	const ca = await startCa(t, { config });
+	const out = join(temporaryFolder(t), 'ca.gz');
+	await backupCa({ state: ca.state, out, config: await loadConfig(ca.state, {}) });
+	const numbers = [await rootListNumber(ca)];
+	for (const [step, body] of [['', { changes: 'intermediate', isManual: true }], ['/abort', {}], ['', { changes: 'intermediate', isManual: true }], ['/activate', { force: true }], ['/abort', {}]] as const) {
+		await take(ca, step, body);
+		numbers.push(await rootListNumber(ca));
+	}
+	const state = join(temporaryFolder(t), 'state');
+	mkdirSync(state, { mode: 0o700 });
+	copyFileSync(join(ca.state, 'key-encryption.key'), join(state, 'key-encryption.key'));
+	await ca.close();
+	await restoreCa({ state, from: out, env: {} });
+	const restored = await startCa(t, { state, config });
+	await take(restored, '', { changes: 'intermediate', isManual: true });
+	const last = await rootListNumber(restored);
+	t.deepEqual(numbers, numbers.toSorted((one, other) => one - other));
+	t.true(last > numbers.at(-1)!, `${last} after ${numbers.join(', ')}`);
 });
 
 test('steps that are not next are refused', async (t) => {

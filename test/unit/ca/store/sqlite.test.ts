@@ -23,18 +23,6 @@ test('a new file gets the newest schema, an up-to-date one is left alone', async
 	database.close();
 });
 
-test('a file of the first version is brought up to date, and what it holds stays', async (t) => {
-	const path = join(temporaryFolder(t), 'ca.db');
-	const database = new DatabaseSync(path);
-	database.exec(`CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; INSERT INTO schema_version VALUES (1); ${MIGRATIONS[0]}`);
-	const hash = Buffer.alloc(32, 7);
-	database.prepare(`INSERT INTO join_tokens (hash, role, name, allow, created_at, expires_at) VALUES (?, 'node', 'host1', '[]', 1, 2)`).run(hash);
-	database.close();
-	const store = openSqliteStore(path);
-	t.deepEqual(await store.findJoinToken(hash), { hash, role: 'node', name: 'host1', allow: [], createdAt: new Date(1), expiresAt: new Date(2), cancelled: false });
-	await store.close();
-});
-
 test('a transaction that the database has undone by itself fails with its own reason, and the next one works', async (t) => {
 	const database = openSqliteDatabase(join(temporaryFolder(t), 'ca.db'));
 	t.teardown(() => database.close());
