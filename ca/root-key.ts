@@ -1,6 +1,7 @@
 /** `root-key export`: the root's private key, which a running CA does not need, out of the database and off line. */
 
-import { open, readFile } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { systemClock } from '#common/runtime/clock.ts';
 import { decryptSigningKey, encryptSigningKey } from '#common/x509/encrypted-key.ts';
@@ -8,6 +9,7 @@ import type { CaConfig } from './config.ts';
 import { positionOf } from './issuance/rotation.ts';
 import { readSecretFile } from './key-encryption.ts';
 import { openState, requireState } from './open-state.ts';
+import { syncFolder } from './state-folder.ts';
 import { SYSTEM } from './store/records.ts';
 import type { Store } from './store/store.ts';
 
@@ -67,7 +69,13 @@ async function writeNew(path: string, text: string): Promise<void> {
 	try {
 		await file.writeFile(text);
 		await file.sync();
+	} catch (cause) {
+		// Half a key would be in the way of the next attempt.
+		await rm(path, { force: true });
+		throw cause;
 	} finally {
 		await file.close();
 	}
+	// That it is there has to last too: with `remove` it is the only one that there is.
+	await syncFolder(dirname(path));
 }
