@@ -14,10 +14,12 @@ import { setupLock } from '../cli/engine/setup-lock.ts';
 import { engineEnvironment } from './engines.ts';
 import { addressPools, makeBridge, removeBridges } from './engine-network.ts';
 import type { EnginePaths } from './paths.ts';
+import { commandLine, isAlive, originOf, processes } from './processes.ts';
 import { StepError, type Steps } from './steps.ts';
 
-const START_SECONDS = 60;
-const STOP_SECONDS = 40;
+/** On a machine that is busy with other engines: it starts its plugins and containers before it answers. */
+const START_SECONDS = 180;
+const STOP_SECONDS = 120;
 
 /** What daemon.json may say besides what a private engine needs, such as `userns-remap`, `live-restore` or more `hosts`. */
 export type EngineSettings = Readonly<Record<string, unknown>>;
@@ -183,7 +185,7 @@ async function endLeftProcesses(paths: EnginePaths): Promise<void> {
 		} catch {
 			continue; // ended in between
 		}
-		await waitFor(async () => !isAlive(pid), 5, () => false, () => new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
+		await waitFor(async () => !isAlive(pid), STOP_SECONDS, () => false, () => new StepError(`process ${pid} does not end`, `end it yourself with kill -9 ${pid}`));
 	}
 }
 
@@ -201,31 +203,10 @@ function mountsBelow(directory: string): string[] {
 
 /** By its command line: the pid file is not there before the engine is up. */
 function enginePid(paths: EnginePaths): number | undefined {
-	return processes().find((pid) => {
+	return originOf(processes().filter((pid) => {
 		const [program = '', ...args] = commandLine(pid);
-		return basename(program) === 'dockerd' && args.includes(paths.daemonJson) && isAlive(pid);
-	});
-}
-
-function processes(): number[] {
-	return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
-}
-
-/** Empty for a process that has ended. */
-function commandLine(pid: number): string[] {
-	try {
-		return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-	} catch {
-		return [];
-	}
-}
-
-function isAlive(pid: number): boolean {
-	try {
-		return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-	} catch {
-		return false;
-	}
+		return basename(program) === 'dockerd' && args.includes(paths.daemonJson);
+	}));
 }
 
 function ping(paths: EnginePaths): Promise<boolean> {

@@ -11,6 +11,8 @@ import { StepError } from './steps.ts';
 export const CA_CONTAINER = 'birthmark-ca';
 export const CA_VOLUME = 'birthmark-ca';
 const CA_IMAGE = 'birthmark/ca';
+/** On a quiet machine it is seconds. */
+const PATIENCE_SECONDS = 120;
 
 export interface CaOptions {
 	readonly container: string;
@@ -40,7 +42,7 @@ export async function startCa(docker: DockerCommand, options: CaOptions): Promis
 	} else if (isRunning !== 'true') {
 		await docker(['start', options.container]);
 	}
-	await until(() => isReady(url), 30, `the CA at ${url} does not become ready`, `read its log: docker logs ${options.container}`);
+	await until(() => isReady(url), PATIENCE_SECONDS, `the CA at ${url} does not become ready`, `read its log: docker logs ${options.container}`);
 	return url;
 }
 
@@ -81,7 +83,7 @@ export async function pluginStatus(host: string): Promise<PluginStatus | undefin
 }
 
 /** Waits until the engine has finished starting the plugin, and that has joined the CA and has proof that the engine asks it. */
-export async function waitUntilEnforced(host: string, seconds = 30): Promise<PluginStatus> {
+export async function waitUntilEnforced(host: string, seconds = PATIENCE_SECONDS): Promise<PluginStatus> {
 	let last: PluginStatus | undefined;
 	await until(
 		async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
 import { waitUntilEnforced } from '../../scripts/set-up.ts';
+import { crashPlugin, successorOf } from './plugin-crash.ts';
 import { pluginProcess } from './processes.ts';
 import { eventually, type World } from './world.ts';
 
@@ -15,13 +16,6 @@ export interface FaultyPlugin {
 	arm(step: string, time?: number): void;
 	/** Waits until it has died at that step, was started again by the engine, and is asked again. */
 	recovered(): Promise<void>;
-}
-
-/** Kills the plugin as the kernel would, and waits until the engine has started it again and it has proof. */
-export async function crashPlugin({ paths, host }: Pick<World, 'paths' | 'host'>): Promise<void> {
-	const pid = pluginProcess(paths);
-	process.kill(pid, 'SIGKILL');
-	await startedAgain({ paths, host }, pid);
 }
 
 /** Puts the faults before the plugin's own program; both are as they were after the test. */
@@ -43,18 +37,16 @@ export async function makeFaulty(t: ExecutionContext, world: World): Promise<Fau
 	return {
 		arm(step, time = 1) {
 			pid = pluginProcess(world.paths);
-			writeFileSync(armed, `${time} ${step}`);
+			// By rename: the plugin looks for it all the time, and must not see half of it.
+			writeFileSync(`${armed}.next`, `${time} ${step}`);
+			renameSync(`${armed}.next`, armed);
 		},
 		async recovered() {
-			await eventually('the plugin has reached the step', async () => !existsSync(armed), 60);
-			await startedAgain(world, pid);
+			await eventually('the plugin has reached the step', async () => !existsSync(armed));
+			await successorOf(world, pid);
+			await waitUntilEnforced(world.host);
 		},
 	};
-}
-
-async function startedAgain({ paths, host }: Pick<World, 'paths' | 'host'>, before: number): Promise<void> {
-	await eventually('the engine has started the plugin again', async () => ![0, before].includes(pluginProcess(paths, { mayBeMissing: true })), 60);
-	await waitUntilEnforced(host, 60);
 }
 
 async function pluginId({ docker, plugin, paths }: World): Promise<string> {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { toolEnvironment } from '../../scripts/packages.ts';
 import { TOOLS, type EnginePaths } from '../../scripts/paths.ts';
+import { commandLine, originOf, processes } from '../../scripts/processes.ts';
 
 /**
  * The plugin's process on the host.
@@ -11,18 +12,19 @@ import { TOOLS, type EnginePaths } from '../../scripts/paths.ts';
  * @returns its pid; 0 when it is not there and may be missing
  */
 export function pluginProcess(paths: EnginePaths, { mayBeMissing = false } = {}): number {
-	for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-		try {
-			const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
-			if (command[1] !== '/app/plugin.mjs') continue;
-			// Its mounts tell whose it is: other engines may run the same plugin.
-			if (readFileSync(`/proc/${entry}/mountinfo`, 'utf8').includes(`${paths.data.replaceAll(' ', '\\040')}/plugins/`)) return Number(entry);
-		} catch {
-			// ended in between
-		}
+	// Its mounts tell whose it is: other engines may run the same plugin.
+	const ours = `${paths.data.replaceAll(' ', '\\040')}/plugins/`;
+	const pid = originOf(processes().filter((pid) => commandLine(pid)[1] === '/app/plugin.mjs' && mountsIn(pid).includes(ours)));
+	if (pid === undefined && !mayBeMissing) throw new Error('the plugin is not running');
+	return pid ?? 0;
+}
+
+function mountsIn(pid: number): string {
+	try {
+		return readFileSync(`/proc/${pid}/mountinfo`, 'utf8');
+	} catch {
+		return ''; // ended in between
 	}
-	if (mayBeMissing) return 0;
-	throw new Error('the plugin is not running');
 }
 
 /** How many bytes and connections wait at the unix sockets of a process: of one that was stopped, what others have asked it since. */

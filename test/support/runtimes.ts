@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { RUNTIME } from '../../scripts/engine-runtime.ts';
-import { reloadEngine, writeDaemonJson } from '../../scripts/private-engine.ts';
+import { reloadInChain } from './chain.ts';
 import { eventually, type World } from './world.ts';
 
 export interface Runtimes {
@@ -18,8 +18,7 @@ export const usualRuntimes = (world: World): Runtimes => ({ runtimes: { [RUNTIME
 
 /** Returns when the engine has them. */
 export async function useRuntimes(world: World, settings: Runtimes): Promise<void> {
-	writeDaemonJson(world.paths, [world.plugin], { ...settings });
-	reloadEngine(world.paths);
+	await reloadInChain(world, { ...settings });
 	const ours = Object.keys(settings.runtimes).sort().join();
 	await eventually('the engine has taken up its runtimes', async () => {
 		const { DefaultRuntime, Runtimes } = (await world.docker.info()) as { DefaultRuntime: string; Runtimes: Record<string, unknown> };

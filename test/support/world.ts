@@ -82,8 +82,11 @@ export interface World extends Setting {
 	metrics(): Promise<string>;
 }
 
+/** Far beyond what a quiet machine needs: several engines share the one that this runs on. */
+const PATIENCE_SECONDS = 120;
+
 /** For what no event tells: asks every 25 ms. @throws Error with `what` after `seconds` */
-export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>, seconds = 60): Promise<T> {
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined | false>, seconds = PATIENCE_SECONDS): Promise<T> {
 	const end = Date.now() + seconds * 1000;
 	for (;;) {
 		const answer = await ask();

@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { RUNTIME } from '../../../scripts/engine-runtime.ts';
-import { until, waitUntilEnforced } from '../../../scripts/set-up.ts';
-import { pluginProcess } from '../../support/processes.ts';
+import { commandLine, processes } from '../../../scripts/processes.ts';
+import { crashPlugin } from '../../support/plugin-crash.ts';
 import { DIRECTORY, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
@@ -15,13 +15,7 @@ const SCRATCH = { Image: 'test/scratch', Entrypoint: ['/busybox', 'sh', '-c'], C
 
 /** The agents that the node runs for containers of this user. */
 function agents(user = USER): number[] {
-	return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-		try {
-			return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`keep\0--as\0${user}:${user}\0`);
-		} catch {
-			return false; // ended in between
-		}
-	});
+	return processes().filter((pid) => commandLine(pid).join(' ').includes(`keep --as ${user}:${user} `));
 }
 
 test.serial('a static program from scratch, without network, finds its identity when it starts; it is renewed, also after a crash of the plugin, and dies with it', async (t) => {
@@ -47,11 +41,8 @@ test.serial('a static program from scratch, without network, finds its identity 
 	await renewed(1);
 	t.not((await read('tls.key')).stdout, key);
 
-	const plugin = pluginProcess(world.paths);
-	process.kill(plugin, 'SIGKILL');
-	const { renewals } = (await world.identity(name))!;
-	await until(async () => ![0, plugin].includes(pluginProcess(world.paths, { mayBeMissing: true })), 60, 'the engine does not start the plugin again', 'see its log');
-	await waitUntilEnforced(world.host, 60);
+	const { renewals } = await renewed(1);
+	await crashPlugin(world);
 	await eventually('another agent goes on', async () => agents().length === 1 && agents()[0] !== agent);
 	const { serial } = await renewed(renewals + 1);
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import test from 'ava';
 import { createRecordsCopy } from '../../../plugin/guard/records-copy.ts';
 import { dockerCommand } from '../../../scripts/images.ts';
-import { startCa, until, waitUntilEnforced } from '../../../scripts/set-up.ts';
+import { startCa, waitUntilEnforced } from '../../../scripts/set-up.ts';
 import { Steps } from '../../../scripts/steps.ts';
 import { alive, bornAgain, byLabel, isRevoked, startByLabel } from '../../support/by-label.ts';
 import { backIntoChain } from '../../support/chain.ts';
-import { pluginProcess } from '../../support/processes.ts';
+import { crashPlugin, killPlugin, successorOf } from '../../support/plugin-crash.ts';
 import { AGENT, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
@@ -17,19 +17,6 @@ const steps = new Steps(`${world.state}/logs/runtime-faults.log`);
 const ca = world.docker.getContainer(world.caContainer);
 const startAgain = () => startCa(dockerCommand(steps, world.host), { container: world.caContainer, volume: 'birthmark-ca', port: Number(new URL(world.caUrl).port) });
 const ALWAYS = { HostConfig: { Runtime: 'birthmark', RestartPolicy: { Name: 'always' } } };
-
-/** As the kernel would end it. */
-function killPlugin(): number {
-	const pid = pluginProcess(world.paths);
-	process.kill(pid, 'SIGKILL');
-	return pid;
-}
-
-async function pluginIsBack(before: number): Promise<void> {
-	const current = (): number => pluginProcess(world.paths, { mayBeMissing: true });
-	await until(async () => current() !== before && current() !== 0, 60, 'the engine does not start the plugin again', 'see its log');
-	await waitUntilEnforced(world.host, 60);
-}
 
 /** As the plugin has it in its records. */
 function startIdOf(containerId: string): string | undefined {
@@ -48,9 +35,7 @@ test('a container whose process dies while the plugin is down is born again when
 	const container = await startByLabel(world, t, name, ALWAYS);
 	const before = await alive(world, name);
 	const { Pid } = (await container.inspect()).State;
-	const plugin = killPlugin();
-	process.kill(Pid, 'SIGKILL');
-	await pluginIsBack(plugin);
+	await crashPlugin(world, async () => process.kill(Pid, 'SIGKILL'));
 	t.is((await bornAgain(world, name, before)).authorizationId, before.authorizationId);
 	await isRevoked(world, before);
 });
@@ -63,10 +48,12 @@ test('a start that is under way when the plugin dies is refused, and can be done
 	const started = t.throwsAsync(container.start());
 	// The CA is away: the start is in the records, and waits.
 	await eventually('the plugin has begun the start', async () => startIdOf(container.id) !== undefined);
-	const plugin = killPlugin();
+	const plugin = await killPlugin(world);
 	t.regex((await started)!.message, /\[plugin-unavailable\]/);
+	// The CA is started by calls that the plugin is asked about.
+	await successorOf(world, plugin);
 	await startAgain();
-	await pluginIsBack(plugin);
+	await waitUntilEnforced(world.host);
 	await container.start();
 	await alive(world, name);
 });
@@ -76,9 +63,7 @@ test('an end that the plugin did not hear is found when it is back', async (t) =
 	const container = await startByLabel(world, t, name);
 	const before = await alive(world, name);
 	const { Pid } = (await container.inspect()).State;
-	const plugin = killPlugin();
-	process.kill(Pid, 'SIGKILL');
-	await pluginIsBack(plugin);
+	await crashPlugin(world, async () => process.kill(Pid, 'SIGKILL'));
 	t.is((await isRevoked(world, before, 90)).revocationReason, 'cessationOfOperation');
 });
 
@@ -86,7 +71,7 @@ test('a running container keeps its identity through a crash of the plugin, and 
 	const name = world.name();
 	const container = await startByLabel(world, t, name);
 	const { serial } = await alive(world, name);
-	await pluginIsBack(killPlugin());
+	await crashPlugin(world);
 	t.is((await world.identity(name))?.serial, serial);
 	const renewed = await world.exec(container, [AGENT, 'renew']);
 	t.is(renewed.code, 0, renewed.stderr);
