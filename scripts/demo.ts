@@ -59,7 +59,7 @@ async function main(): Promise<void> {
 	say();
 	await steps.step('docker stop web01: its identity dies with it', () => docker(['stop', '--time', '5', 'web01']));
 	await steps.step('Waiting until the revocation list has reached api01', () =>
-		until(async () => !(await thiefCalls(docker, stolen.stdout)).accepted, 15, 'api01 still accepts the identity of the stopped web01', `read ${logFile}`),
+		until(async () => !(await thiefCalls(docker, stolen.stdout)).accepted, 60, 'api01 still accepts the identity of the stopped web01', `read ${logFile}`),
 	);
 	await show(steps, 'the thief calls again, with the key of the stopped container', () => thiefCalls(docker, stolen.stdout), { accepted: false });
 	say(indent(`and api01 logs why: ${await lastLogLine(docker, 'api01', 'CERT_REVOKED')}`));

@@ -9,7 +9,8 @@ export default {
 	concurrency: 1,
 	serial: true,
 	failFast: false,
-	timeout: '180s',
+	// Of one test: what it waits for has limits of its own (test/support/world.ts).
+	timeout: '600s',
 	environmentVariables: { TESTCONTAINERS_RYUK_DISABLED: 'true' },
 	...observed,
 };

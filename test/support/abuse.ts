@@ -162,7 +162,13 @@ function openScene(verdict: AbuseVerdict, seen: Set<ErrorCode>): Scene {
 			await container.wait();
 			return { answer, output: await world.logs(container) };
 		},
-		secrets: ({ directory }) => ['identity.pem', 'tls.key', 'token'].map((file) => join(directory, file)).filter((file) => existsSync(file)).map((file) => readFileSync(file, 'utf8').trim()),
+		secrets: ({ directory }) => ['identity.pem', 'tls.key', 'token'].flatMap((file) => {
+			try {
+				return readFileSync(join(directory, file), 'utf8').trim();
+			} catch {
+				return []; // the token goes when it has been used
+			}
+		}),
 	};
 	return scene;
 }
@@ -177,12 +183,12 @@ test.after.always(async () => {
 async function makeVictim(world: World, t: Pick<ExecutionContext, 'teardown'>): Promise<[Victim, string]> {
 	const name = world.name('web');
 	const container = await world.start(t as ExecutionContext, { commonName: name, organizationalUnit: 'web' }, { Image: IMAGE, name, Entrypoint: ['sleep'], Cmd: ['600'] });
-	const { serial } = await eventually('the victim has its identity', () => world.identity(name), 60);
+	const { serial } = await eventually('the victim has its identity', () => world.identity(name));
 	const { Mounts } = await container.inspect();
 	const volume = Mounts.find(({ Destination }) => Destination === DIRECTORY)?.Name ?? '';
 	// Between them stands the beginning of the plugin's id.
 	const identities = join(world.paths.run, 'birthmark');
-	const directory = await eventually('the identity is published', async () => readdirSync(identities).map((plugin) => join(identities, plugin, volume)).find((path) => existsSync(join(path, 'identity.pem'))), 60);
+	const directory = await eventually('the identity is published', async () => readdirSync(identities).map((plugin) => join(identities, plugin, volume)).find((path) => existsSync(join(path, 'identity.pem'))));
 	return [{ container, id: container.id, name, volume, directory }, serial];
 }
 

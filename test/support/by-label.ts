@@ -25,27 +25,27 @@ export async function startByLabel(world: World, t: ExecutionContext, name: stri
 	return container;
 }
 
-export function alive(world: World, name: string, seconds = 60): Promise<Identity> {
-	return eventually(`the identity of ${name} is live`, () => world.identity(name), seconds);
+export function alive(world: World, name: string): Promise<Identity> {
+	return eventually(`the identity of ${name} is live`, () => world.identity(name));
 }
 
 /** A live identity that is not the one before. */
-export function bornAgain(world: World, name: string, before: Identity, seconds = 90): Promise<Identity> {
+export function bornAgain(world: World, name: string, before: Identity): Promise<Identity> {
 	return eventually(`${name} has another identity`, async () => {
 		const identity = await world.identity(name);
 		return identity !== undefined && identity.serial !== before.serial && identity;
-	}, seconds);
+	});
 }
 
 /** @returns every life that it had */
-export function allRevoked(world: World, name: string, seconds = 60): Promise<Identity[]> {
+export function allRevoked(world: World, name: string): Promise<Identity[]> {
 	return eventually(`every identity of ${name} is revoked`, async () => {
 		const lives = (await world.identities(true)).filter(({ commonName }) => commonName === name);
 		return lives.length > 0 && lives.every(({ status }) => status === 'revoked') && lives;
-	}, seconds);
+	});
 }
 
 /** One certificate. */
-export function isRevoked(world: World, { serial }: Identity, seconds = 60): Promise<Identity> {
-	return eventually(`${serial} is revoked`, async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked'), seconds);
+export function isRevoked(world: World, { serial }: Identity): Promise<Identity> {
+	return eventually(`${serial} is revoked`, async () => (await world.identities(true)).find((identity) => identity.serial === serial && identity.status === 'revoked'));
 }

@@ -31,7 +31,7 @@ export async function startRegistry(t: ExecutionContext): Promise<string> {
 		registry.kill();
 		await ended;
 	});
-	await until(() => answers(port), 20, 'the registry does not answer', `see ${inside('registry.log')}`);
+	await until(() => answers(port), 120, 'the registry does not answer', `see ${inside('registry.log')}`);
 	return `127.0.0.1:${port}`;
 }
 

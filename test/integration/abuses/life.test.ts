@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { abuse, harmless, json, limit, message, refused } from '../../support/abuse.ts';
+import { backIntoChain } from '../../support/chain.ts';
 import { AGENT, DIRECTORY, eventually } from '../../support/world.ts';
 import { reloadEngine, writeDaemonJson } from '../../../scripts/private-engine.ts';
-import { until, waitUntilEnforced } from '../../../scripts/set-up.ts';
+import { until } from '../../../scripts/set-up.ts';
 
 abuse(37, 'keys on the tmpfs are written to the swap', limit('Swap'), async (t, scene) => {
 	const { directory } = await scene.victim(t);
@@ -57,22 +58,17 @@ abuse(46, 'a container is created while the plugin is not asked', refused('volum
 	const { world } = scene;
 	const name = world.name('web');
 	t.teardown(() => world.docker.getContainer(name).remove({ force: true, v: true }));
-	const enforced = async (): Promise<void> => {
-		writeDaemonJson(world.paths, [world.plugin]);
-		reloadEngine(world.paths);
-		await waitUntilEnforced(world.host, 60);
-	};
 	try {
 		writeDaemonJson(world.paths, []);
 		reloadEngine(world.paths);
-		await until(async () => (await world.status())?.inChain === false, 60, 'the engine does not take the plugin out of its chain', '');
+		await until(async () => (await world.status())?.inChain === false, 120, 'the engine does not take the plugin out of its chain', '');
 		const mount = { Type: 'volume', Target: DIRECTORY, VolumeOptions: { NoCopy: true, DriverConfig: { Name: world.plugin } } };
 		const created = await scene.send(json(`POST /containers/create?name=${name}`, { Image: 'test/busybox', Entrypoint: [AGENT], Cmd: ['exec', '--', 'true'], Labels: { 'birthmark.cn': name, 'birthmark.ou': 'web' }, HostConfig: { Mounts: [mount] } }));
 		t.is(created.status, 201, created.body);
 		const early = await scene.send(message(`POST /containers/${name}/start`, ['Content-Length: 0']));
 		t.regex(early.body, /\[enforcement-missing\]/);
 	} finally {
-		await enforced();
+		await backIntoChain(world);
 	}
 	const started = await scene.send(message(`POST /containers/${name}/start`, ['Content-Length: 0']));
 	t.not(started.status, 204);
@@ -94,10 +90,10 @@ abuse(48, 'volumes are pruned and removed under a container', harmless(), async 
 	for (const filters of ['{}', '{"all":["1"]}']) await scene.send(message(`POST /volumes/prune?filters=${encodeURIComponent(filters)}`, ['Content-Length: 0']));
 	t.is((await scene.send(message(`DELETE /volumes/${volume}?force=1`))).status, 409, 'it is in use, running or not');
 	await container.start();
-	t.truthy(await eventually('it has an identity again', () => world.identity(name), 60));
+	t.truthy(await eventually('it has an identity again', () => world.identity(name)));
 	t.true((await world.status())?.inChain, 'the sentinel is there');
 	await container.remove({ force: true });
-	await eventually('with the container its volume goes', async () => (await scene.send(message(`GET /volumes/${volume}`))).status === 404, 60);
+	await eventually('with the container its volume goes', async () => (await scene.send(message(`GET /volumes/${volume}`))).status === 404);
 });
 
 abuse(49, 'the token of a start is used a second time', refused('token-used'), async (t, scene) => {

@@ -16,12 +16,12 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
 		const before = await eventually('the identity is live', () => world.identity(name));
 		await stopEngine(world.paths, signal);
 		await startEngine(steps, world.paths);
-		await waitUntilEnforced(world.host, 60);
+		await waitUntilEnforced(world.host);
 		const after = await eventually('a new identity is live', async () => {
 			const identity = await world.identity(name);
 			return identity !== undefined && identity.serial !== before.serial && identity;
-		}, 60);
+		});
 		t.is(after.authorizationId, before.authorizationId);
-		t.truthy(await eventually('the old one is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === before.serial && identity.status === 'revoked'), 60));
+		t.truthy(await eventually('the old one is revoked', async () => (await world.identities(true)).find((identity) => identity.serial === before.serial && identity.status === 'revoked')));
 	});
 }

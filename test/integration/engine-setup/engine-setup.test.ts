@@ -50,7 +50,7 @@ function reloadsOf(t: ExecutionContext, socketPath: string): () => number {
 }
 
 test('an engine gets the runtime without a restart, keeps what it had, and loses it again', async (t) => {
-	t.timeout(300_000);
+	t.timeout(600_000);
 	const { paths, steps, docker, directory, engine, runtimeOf } = await ownEngine(t);
 	const before = readFileSync(paths.daemonJson, 'utf8');
 	const works = async (command: string, ...args: string[]) => {
@@ -111,7 +111,7 @@ test('an engine gets the runtime without a restart, keeps what it had, and loses
 });
 
 test('a configuration that the engine would not take is not written, and one that it does not take is taken back', async (t) => {
-	t.timeout(300_000);
+	t.timeout(600_000);
 	const { paths, docker, directory, engine } = await ownEngine(t);
 	const before = readFileSync(paths.daemonJson, 'utf8');
 	const unknown = before.replace('{', '{\n\t"there-is-no-such-directive": 1,');

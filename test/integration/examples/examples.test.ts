@@ -26,7 +26,7 @@ const world = openWorld();
 const EXAMPLES = fileURLToPath(new URL('../../../docs/examples', import.meta.url));
 const RULES = ['app*/app', 'cache/cache', 'db/db', 'proxy/proxy', 'web/web'];
 const MAY_LOOK = '@id("examples-look") permit (principal, action == Action::"exec", resource) when { ["app", "cache", "db", "proxy", "web"].contains(resource.ou) };';
-const SECONDS = 60;
+const SECONDS = 120;
 const RUNTIME = 'birthmark';
 const FILES = ['-CAfile', `${DIRECTORY}/ca.crt`, ...['-cert', '-cert_chain', '-key'].flatMap((option) => [option, `${DIRECTORY}/identity.pem`]), '-verify_return_error'];
 
@@ -155,7 +155,7 @@ interface Example {
 
 /** Starts what the example's compose.yaml has, and waits until the caller is answered. */
 async function start(t: ExecutionContext, name: string, answer: RegExp): Promise<Example> {
-	t.timeout(170_000);
+	t.timeout(600_000);
 	addRules(t, world, MAY_LOOK);
 	const folder = join(EXAMPLES, name);
 	const services = readComposeServices(join(folder, 'compose.yaml'), {});

@@ -25,7 +25,7 @@ const world = openWorld();
 const EXAMPLES = fileURLToPath(new URL('../../../docs/examples', import.meta.url));
 const RULES = ['app/app', 'api/api', 'compose*-api-*/api', 'stack*-api-*/api'];
 const MAY_LOOK = '@id("replicas-look") permit (principal, action == Action::"exec", resource) when { resource.ou == "app" };';
-const SECONDS = 90;
+const SECONDS = 120;
 const NUMBERS = [1, 2, 3];
 
 test.before('the image, and names for the replicas', async () => {
@@ -36,7 +36,7 @@ test.before('the image, and names for the replicas', async () => {
 test.after.always('the names are nobody\'s again', () => world.birthmark(['node', 'disallow', 'test-host', ...RULES]));
 
 test('docker compose up --scale: three identities of one role, each of which the caller meets', async (t) => {
-	t.timeout(170_000);
+	t.timeout(600_000);
 	const folder = join(EXAMPLES, 'scale');
 	const project = await composeProject(t, world, readComposeServices(join(folder, 'compose.yaml'), {}), folder);
 	await project.up({ api: NUMBERS.length });
@@ -51,7 +51,7 @@ test('docker compose up --scale: three identities of one role, each of which the
 });
 
 test('docker stack deploy: a task has an identity of its own, which is renewed or replaced alone', async (t) => {
-	t.timeout(170_000);
+	t.timeout(600_000);
 	t.teardown(() => useRuntimes(world, usualRuntimes(world)));
 	await useRuntimes(world, { runtimes: { [RUNTIME]: { path: ourRuntime(world) } }, 'default-runtime': RUNTIME });
 	t.teardown(() => leaveSwarm(world));

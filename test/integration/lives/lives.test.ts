@@ -12,8 +12,8 @@ const SLEEP = { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] };
 const ROLE = 'web-api';
 
 const volumeOf = async (container: Docker.Container): Promise<string> => (await container.inspect()).Mounts.find(({ Destination }) => Destination === DIRECTORY)!.Name!;
-const live = (name: string) => eventually('the identity is live', () => world.identity(name), 60);
-const died = (serial: string) => eventually('it is revoked', async () => (await world.identities(true)).some((identity) => identity.serial === serial && identity.status === 'revoked'), 60);
+const live = (name: string) => eventually('the identity is live', () => world.identity(name));
+const died = (serial: string) => eventually('it is revoked', async () => (await world.identities(true)).some((identity) => identity.serial === serial && identity.status === 'revoked'));
 
 async function works(t: ExecutionContext, ...args: string[]): Promise<string> {
 	const ran = await world.cli(args);
@@ -50,7 +50,7 @@ test.serial('a container that the kernel kills for its memory is born again by i
 	const state = await eventually('it died twice', async () => {
 		const { State, RestartCount } = await container.inspect() as Docker.ContainerInspectInfo & { RestartCount: number };
 		return RestartCount === 1 && !State.Running && !State.Restarting && State;
-	}, 90);
+	});
 	t.true(state.OOMKilled);
 	const lives = (await world.identities(true)).filter(({ commonName }) => commonName === name);
 	t.is(new Set(lives.map(({ serial }) => serial)).size, 2);
@@ -94,8 +94,8 @@ test.serial('prune takes what has ended, with its authorization, and nothing of 
 		const log = await events();
 		const subject = log.find(({ action, details }) => action === 'authorization.create' && details?.['containerId'] === containerId)?.subject;
 		return log.some((event) => event.action === 'authorization.end' && event.subject === subject);
-	}, 60);
-	await eventually('its volume is gone', async () => !(await world.docker.listVolumes()).Volumes.some(({ Name }) => Name === volumes[1]), 60);
+	});
+	await eventually('its volume is gone', async () => !(await world.docker.listVolumes()).Volumes.some(({ Name }) => Name === volumes[1]));
 	t.is((await world.identity(alive))?.serial, serial);
 	t.is((await world.exec(running, ['cat', `${DIRECTORY}/tls.crt`])).code, 0);
 	t.true(mountsOf(volumes[0]!).length > 0);

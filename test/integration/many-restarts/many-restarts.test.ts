@@ -37,7 +37,7 @@ const PROGRAM = `
 const MORTAL = { Image: 'test/busybox', Entrypoint: ['sh', '-c', PROGRAM], HostConfig: { RestartPolicy: { Name: 'always' } } };
 
 test.serial('each of a hundred restarts is a birth of its own, every token and key of an earlier life is refused, and nothing is left', async (t) => {
-	t.timeout(100_000 + CONTAINERS * 10_000);
+	t.timeout(400_000 + CONTAINERS * 10_000);
 	const names = Array.from({ length: CONTAINERS }, () => world.name());
 	const events = await auditEvents(world);
 	const mine = (list: Awaited<ReturnType<typeof world.identities>>) => list.filter(({ commonName }) => names.includes(commonName));
@@ -52,11 +52,11 @@ test.serial('each of a hundred restarts is a birth of its own, every token and k
 	const containers: Docker.Container[] = [];
 	for (let from = 0; from < CONTAINERS; from += AT_ONCE) {
 		const some = await Promise.all(names.slice(from, from + AT_ONCE).map((commonName) => world.startWithoutAgent(t, { commonName, organizationalUnit: 'web-api' }, MORTAL)));
-		for (const container of some) await eventually('it lives its last life', async () => (await world.logs(container)).includes('settled'), 120);
+		for (const container of some) await eventually('it lives its last life', async () => (await world.logs(container)).includes('settled'), 240);
 		containers.push(...some);
 	}
 	t.is((await lives()).length, CONTAINERS * (RESTARTS + 1));
-	await eventually('all earlier lives are over', async () => (await lives()).filter(({ status }) => status === 'revoked').length === CONTAINERS * RESTARTS, 60);
+	await eventually('all earlier lives are over', async () => (await lives()).filter(({ status }) => status === 'revoked').length === CONTAINERS * RESTARTS);
 
 	const all = await lives();
 	t.is(new Set(all.map(({ serial }) => serial)).size, CONTAINERS * (RESTARTS + 1));
@@ -87,19 +87,20 @@ test.serial('each of a hundred restarts is a birth of its own, every token and k
 	await eventually('the volumes are gone', async () => {
 		const { Volumes } = await world.docker.listVolumes();
 		return !Volumes.some(({ Name }) => volumes.includes(Name));
-	}, 60);
-	await eventually('everything was told to the CA', async () => (await world.status())?.pendingRevocations === 0, 60);
+	});
+	await eventually('everything was told to the CA', async () => (await world.status())?.pendingRevocations === 0);
 	for (const volume of volumes) t.deepEqual(mountsOf(volume), []);
 	const authorizations = new Set(all.map(({ authorizationId }) => authorizationId));
-	const ended = (await events()).filter(({ action, subject }) => action === 'authorization.end' && authorizations.has(subject));
-	t.is(ended.length, CONTAINERS, 'each authorization ended, once');
+	const endings = async () => (await events()).filter(({ action, subject }) => action === 'authorization.end' && authorizations.has(subject));
+	await eventually('each authorization ended', async () => (await endings()).length >= CONTAINERS);
+	t.is((await endings()).length, CONTAINERS, 'once');
 	const revoked = (await events()).filter(({ action, subject }) => action === 'certificate.revoke' && authorizations.has(subject));
 	t.is(new Set(revoked.map(({ details }) => details?.['startId'])).size, revoked.length, 'each start was reported over once');
-	await eventually('its files are closed', async () => openFiles(pid) <= before.files + KEPT_FILES, 60);
+	await eventually('its files are closed', async () => openFiles(pid) <= before.files + KEPT_FILES);
 });
 
 test.serial('containers that are created and removed, and never started, leave nothing', async (t) => {
-	t.timeout(60_000 + CREATED * 3_000);
+	t.timeout(400_000 + CREATED * 3_000);
 	const events = await auditEvents(world);
 	const pid = pluginProcess(world.paths);
 	const createAndRemove = async (): Promise<string> => {
@@ -112,16 +113,16 @@ test.serial('containers that are created and removed, and never started, leave n
 	const before = { memory: residentBytes(pid), files: openFiles(pid) };
 	while (ids.length < CREATED) ids.push(...await Promise.all(Array.from({ length: AT_ONCE }, createAndRemove)));
 
-	await eventually('everything was told to the CA', async () => (await world.status())?.pendingRevocations === 0, 60);
+	await eventually('everything was told to the CA', async () => (await world.status())?.pendingRevocations === 0);
 	await eventually('each authorization ended', async () => {
 		const log = await events();
 		const made = log.filter(({ action, details }) => action === 'authorization.create' && ids.includes(String(details?.['containerId']))).map(({ subject }) => subject);
 		const ended = new Set(log.filter(({ action }) => action === 'authorization.end').map(({ subject }) => subject));
 		return made.length === ids.length && made.every((id) => ended.has(id));
-	}, 60);
+	});
 	t.is(pluginProcess(world.paths), pid);
 	t.true(residentBytes(pid) - before.memory < MEMORY_NOISE, `it grew from ${before.memory} to ${residentBytes(pid)} bytes`);
-	await eventually('its files are closed', async () => openFiles(pid) <= before.files + KEPT_FILES, 60);
+	await eventually('its files are closed', async () => openFiles(pid) <= before.files + KEPT_FILES);
 });
 
 interface Ask {

@@ -65,7 +65,7 @@ test('the plugin is replaced without a gap and without stopping a container, alt
 	const state = join(world.state, 'upgrade.json');
 	t.teardown(async () => {
 		if ((await upgrade(state, ['--resume'])).code !== 0) rmSync(state, { force: true });
-		await waitUntilEnforced(world.host, 60);
+		await waitUntilEnforced(world.host);
 	});
 	const name = world.name();
 	const running = await world.start(t, { commonName: name, organizationalUnit: 'web-api' }, SLEEP);

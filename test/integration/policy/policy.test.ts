@@ -83,7 +83,7 @@ test.serial('over TLS the caller is the name in its certificate: alice may, bob 
 	const restart = async (settings: Parameters<typeof startEngine>[2]): Promise<void> => {
 		await stopEngine(world.paths);
 		await startEngine(steps, world.paths, settings);
-		await waitUntilEnforced(world.host, 60);
+		await waitUntilEnforced(world.host);
 	};
 	t.teardown(() => restart({ settings: { hosts: [world.host], tlsverify: undefined, tlscacert: undefined, tlscert: undefined, tlskey: undefined } }));
 	await restart({ settings: { hosts: [world.host, `tcp://127.0.0.1:${port}`], ...tls } });

@@ -13,7 +13,7 @@ test('each restart by restart policy gets its own identity, and the one before i
 	await eventually('it has used up its restarts', async () => {
 		const { State, RestartCount } = await container.inspect() as { State: { Running: boolean; Restarting: boolean }; RestartCount: number };
 		return RestartCount === RESTARTS && !State.Running && !State.Restarting;
-	}, 90);
+	});
 	const lives = (await world.identities(true)).filter((identity) => identity.commonName === name);
 	t.is(lives.length, RESTARTS + 1);
 	t.is(new Set(lives.map((identity) => identity.serial)).size, RESTARTS + 1);

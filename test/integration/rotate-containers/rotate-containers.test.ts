@@ -50,7 +50,7 @@ test.serial('a container that keeps the demand away from its agent harms only it
 	await world.start(t, { commonName: good, organizationalUnit: 'web-api' }, SLEEP);
 	for (const name of [spoilt, good]) await eventually('the identity is live', () => world.identity(name));
 	t.is((await world.exec(container, ['sh', '-c', `mkdir -p ${DIRECTORY}/rotate/x; dd if=/dev/zero of=${DIRECTORY}/full bs=4k; :`])).code, 0);
-	t.is((await world.birthmark(['rotate', '--cn', good])).code, 0);
+	t.is((await world.birthmark(['rotate', '--cn', good, '--timeout', '120'])).code, 0);
 	const kept = await world.birthmark(['rotate', '--cn', spoilt, '--timeout', '1']);
 	t.is(kept.code, 1);
 	t.regex(kept.stdout, new RegExp(`1 did not renew in time[^]*${spoilt}`));

@@ -35,7 +35,7 @@ interface Talk {
 }
 
 test('a whole rotation under traffic: no handshake fails, and the old root is gone at the end', async (t) => {
-	t.timeout(175_000);
+	t.timeout(600_000);
 	const state = join(temporaryFolder(t), 'state');
 	mkdirSync(state, { recursive: true });
 	writeFileSync(join(state, 'config.json'), JSON.stringify(CONFIG));
@@ -43,25 +43,25 @@ test('a whole rotation under traffic: no handshake fails, and the old root is go
 	const joinToken = await ca.joinToken({ role: 'node', name: 'host1', allow: ['api*/web-api'] });
 	const engine = await startSecondEngine(t, { caUrl: `https://127.0.0.1:${ca.port}`, joinToken, adminSocket: ca.adminSocket, images: { own: ['demo'], test: ['busybox'] } });
 	const [one, other] = await startTalkers(t, engine);
-	await eventually('both talk', async () => (await talkOf(engine, one)).done > 10 && (await talkOf(engine, other)).done > 10, 40);
+	await eventually('both talk', async () => (await talkOf(engine, one)).done > 10 && (await talkOf(engine, other)).done > 10);
 	const before = rootsOf(await bundleIn(engine, one));
 	t.is(before.length, 1);
 
 	const rotation = async () => (await ca.admin('GET', '/v1/rotation')).json<RotationStatus>();
 	const started = await ca.admin('POST', '/v1/rotation', { changes: 'root' });
 	t.is(started.status, 200, started.text);
-	await eventually('there are two roots', async () => rootsOf(await bundleIn(engine, one)).length === 2, 40);
-	await eventually('the rotation is over', async () => (await rotation()).stage === 'idle', 120);
+	await eventually('there are two roots', async () => rootsOf(await bundleIn(engine, one)).length === 2);
+	await eventually('the rotation is over', async () => (await rotation()).stage === 'idle', 300);
 	const after = await eventually('the new root is alone, everywhere', async () => {
 		const roots = await Promise.all([one, other].map(async (container) => rootsOf(await bundleIn(engine, container))));
 		return roots.every((list) => list.length === 1) && roots[0]![0] === roots[1]![0] && roots[0]![0]!;
-	}, 40);
+	});
 	t.not(after, before[0]);
 	t.deepEqual(rootsOf((await ca.admin('GET', '/v1/roots')).text), [after]);
 
 	// Talking goes on under the new root alone, and a container that is born now is under it from the start.
 	const so = await talkOf(engine, one);
-	await eventually('they talk on', async () => (await talkOf(engine, one)).done > so.done + 30, 40);
+	await eventually('they talk on', async () => (await talkOf(engine, one)).done > so.done + 30);
 	const talks = await Promise.all([one, other].map((container) => talkOf(engine, container)));
 	t.deepEqual(talks.flatMap(({ lines }) => lines.split('\n').filter((line) => line.includes('failure'))), []);
 	for (const talk of talks) {
@@ -74,7 +74,7 @@ test('a whole rotation under traffic: no handshake fails, and the old root is go
 		return ran.code === 0 && (JSON.parse(ran.stdout) as { bundleDigest: string });
 	});
 	t.is(status.bundleDigest, (await rotation()).digest);
-	await eventually('the node trusts the same', async () => (await engine.status())?.bundleDigest === status.bundleDigest, 40);
+	await eventually('the node trusts the same', async () => (await engine.status())?.bundleDigest === status.bundleDigest);
 });
 
 function bundle(entry: string): string {

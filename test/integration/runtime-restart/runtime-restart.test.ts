@@ -18,9 +18,9 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
 		const before = await alive(world, name);
 		await stopEngine(world.paths, signal);
 		await startEngine(steps, world.paths);
-		await waitUntilEnforced(world.host, 60);
+		await waitUntilEnforced(world.host);
 		const after = await bornAgain(world, name, before);
 		t.is(after.authorizationId, before.authorizationId);
-		await isRevoked(world, before, 90);
+		await isRevoked(world, before);
 	});
 }

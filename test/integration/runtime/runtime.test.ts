@@ -59,7 +59,7 @@ test('each restart by restart policy and docker restart has its own identity', a
 	await eventually('it has used up its restarts', async () => {
 		const { State, RestartCount } = await container.inspect() as { State: { Running: boolean; Restarting: boolean }; RestartCount: number };
 		return RestartCount === RESTARTS && !State.Running && !State.Restarting;
-	}, 90);
+	});
 	const lives = await allRevoked(world, name);
 	t.is(new Set(lives.map(({ serial }) => serial)).size, RESTARTS + 1);
 	t.is(new Set(lives.map(({ authorizationId }) => authorizationId)).size, 1);

@@ -81,11 +81,11 @@ test('a swarm\'s nodes get their certificates from this CA', async (t) => {
 	const token = await manager.output('swarm', 'join-token', '--quiet', 'worker');
 	const joins = loopbackOf(worker.paths);
 	await worker.output('swarm', 'join', '--token', token, '--advertise-addr', joins, '--listen-addr', `${joins}:2377`, `${listens}:2377`);
-	await eventually('the worker has its certificate', async () => existsSync(join(worker.paths.data, 'swarm/certificates/swarm-node.crt')), 30);
+	await eventually('the worker has its certificate', async () => existsSync(join(worker.paths.data, 'swarm/certificates/swarm-node.crt')));
 	const [joined] = worker.certificates();
 	t.true(isOurs(joined!), 'the manager asked with the certificate that it had from here');
 	t.regex(joined!.subject, new RegExp(`^O=${cluster}\nOU=swarm-worker\nCN=`));
-	await eventually('both nodes are ready', async () => (await manager.output('node', 'ls', '--format', '{{.Status}}')).split('\n').every((status) => status === 'Ready'), 30);
+	await eventually('both nodes are ready', async () => (await manager.output('node', 'ls', '--format', '{{.Status}}')).split('\n').every((status) => status === 'Ready'));
 	const { identities } = (await ca.admin('GET', '/v1/identities')).json<IdentityList>();
 	t.deepEqual([...new Set(identities.filter(({ organization }) => organization === cluster).map(({ organizationalUnit }) => organizationalUnit))].sort(), ['swarm-manager', 'swarm-worker']);
 });

@@ -9,7 +9,7 @@ import { docker as dockerOf, leaveSwarm, makeSwarm } from '../../support/swarm.t
 import { AGENT, eventually, openWorld } from '../../support/world.ts';
 
 const world = openWorld();
-const SECONDS = 60;
+const SECONDS = 120;
 const MOUNT = ['--mount', 'type=volume,volume-driver=birthmark,dst=/run/birthmark'];
 /** Without a registry, without a network of its own, and quick to replace a task. */
 const PLAIN = ['--detach', '--no-resolve-image', '--endpoint-mode', 'dnsrr', '--restart-delay', '0s', '--stop-grace-period', '2s', '--update-monitor', '1s', '--rollback-monitor', '1s'];

@@ -10,7 +10,7 @@ import { startBareEngine } from '../../support/second-engine.ts';
 const SERVICE = ['/usr/bin/node', '/app/service.mjs'];
 
 test('CA, plugin and authorization chain for a suite in one line, and nothing of it afterwards', async (t) => {
-	t.timeout(240_000);
+	t.timeout(600_000);
 	const { paths } = await startBareEngine(t, { own: ['ca', 'demo'] });
 	// testcontainers looks at it when it is first used.
 	process.env['DOCKER_HOST'] = paths.host;
