@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { engineEnvironment } from './engines.ts';
 import type { EnginePaths } from './paths.ts';
 import { StepError, type Steps } from './steps.ts';
@@ -24,6 +24,7 @@ export async function removeBridges(steps: Steps, paths: EnginePaths): Promise<v
 	const env = engineEnvironment();
 	for (const bridge of readdirSync('/sys/class/net').filter((name) => name.startsWith(paths.bridge))) await steps.run('ip', ['link', 'delete', bridge], { mayFail: true, env });
 	await steps.run('iptables', ['--wait', '-D', ...bridgeRule(paths)], { mayFail: true, env });
+	for (const second of SECONDS) if (ownerOf(second) === paths.bridge) rmSync(claimOn(second), { force: true });
 }
 
 /**
@@ -48,15 +49,44 @@ function bridgeRule(paths: EnginePaths): string[] {
 	return ['FORWARD', '-i', `${paths.bridge}+`, '-o', `${paths.bridge}+`, '-j', 'ACCEPT'];
 }
 
-/** The first three numbers of a /24 in 10.211–10.254 that no route of this machine is for; each engine begins elsewhere. */
+/** Of 10.211.0.0–10.254.0.0. */
+const SECONDS = Array.from({ length: 44 }, (_, index) => 211 + index);
+
+/** The first three numbers of a /24 that no route of this machine is for, and no other engine is about to take; each engine begins elsewhere. */
 function freeSubnet(paths: EnginePaths): string {
 	const taken = readFileSync('/proc/net/route', 'utf8').split('\n').slice(1).map((line) => line.split('\t')[1]).filter((hex) => hex !== undefined && hex !== '00000000');
-	for (let tried = 0; tried < 44; tried++) {
-		const second = 211 + (byteOf(paths) + tried) % 44;
+	for (const index of SECONDS.keys()) {
+		const second = SECONDS[(byteOf(paths) + index) % SECONDS.length]!;
 		// The kernel prints the address in host byte order.
-		if (!taken.includes(`0000${second.toString(16)}0a`.toUpperCase())) return `10.${second}.0`;
+		if (!taken.includes(`0000${second.toString(16)}0a`.toUpperCase()) && claim(second, paths)) return `10.${second}.0`;
 	}
 	throw new StepError('no free subnet in 10.211.0.0–10.254.0.0', 'remove unused bridges, or use BIRTHMARK_DOCKER_HOST=… with an engine of your own');
+}
+
+/** A link to the name of the bridge that has it: only one of two engines can make it, while neither sees a route of the other yet. */
+const claimOn = (second: number): string => `/run/bmk-net-${second}`;
+
+/** @returns is it ours now; the bridge is there already */
+function claim(second: number, { bridge }: EnginePaths): boolean {
+	const owner = ownerOf(second);
+	if (owner !== undefined && owner !== bridge) {
+		if (existsSync(`/sys/class/net/${owner}`)) return false;
+		rmSync(claimOn(second), { force: true }); // of one that was never removed
+	}
+	try {
+		symlinkSync(bridge, claimOn(second));
+	} catch {
+		// somebody was faster
+	}
+	return ownerOf(second) === bridge;
+}
+
+function ownerOf(second: number): string | undefined {
+	try {
+		return readlinkSync(claimOn(second));
+	} catch {
+		return undefined;
+	}
 }
 
 /** The same number for an engine each time, and mostly another for another. */

@@ -75,7 +75,7 @@ async function start(t: ExecutionContext, labels: { reload: string; lifetimeSeco
 
 test('nginx is signalled after each renewal, serves the new certificate, and the CA knows', async (t) => {
 	t.timeout(600_000);
-	const server = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 12 }, nginx());
+	const server = await start(t, { reload: 'signal:HUP', lifetimeSeconds: 20 }, nginx());
 	const first = await server.until('it serves its first certificate', server.isVerified);
 	const later = await server.until('it serves a later one', (identity) => identity.renewals > first.renewals && server.isVerified(identity));
 	t.like(later.reload, { verifiedSerial: later.serial });

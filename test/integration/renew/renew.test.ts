@@ -7,7 +7,7 @@ const world = openWorld();
 
 test('a short-lived identity is renewed with a fresh key under the same names', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 12 }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 20 }, { Image: 'test/busybox', Entrypoint: ['sleep'], Cmd: ['600'] });
 	const first = await eventually('the identity is live', () => world.identity(name));
 	const before = await world.exec(container, ['cat', `${DIRECTORY}/identity.pem`]);
 	const second = await eventually('it was renewed', async () => {
@@ -28,7 +28,7 @@ test('a short-lived identity is renewed with a fresh key under the same names', 
 
 test('the application is neither restarted nor signalled by a renewal', async (t) => {
 	const name = world.name();
-	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 12 }, { Image: 'test/busybox', Entrypoint: ['sh', '-c'], Cmd: ['echo started; for s in HUP USR1 USR2 TERM; do trap "echo signal $s" $s; done; while :; do sleep 600 & wait $!; done'] });
+	const container = await world.start(t, { commonName: name, organizationalUnit: 'web-api', lifetimeSeconds: 20 }, { Image: 'test/busybox', Entrypoint: ['sh', '-c'], Cmd: ['echo started; for s in HUP USR1 USR2 TERM; do trap "echo signal $s" $s; done; while :; do sleep 600 & wait $!; done'] });
 	await eventually('it was renewed twice', async () => ((await world.identity(name))?.renewals ?? 0) >= 2);
 	t.is(await world.logs(container), 'started\n');
 });
