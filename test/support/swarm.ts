@@ -25,7 +25,10 @@ export function loopbackOf({ state }: EnginePaths): string {
 }
 
 export async function leaveSwarm(world: World): Promise<void> {
-	await world.cli(['swarm', 'leave', '--force']);
+	await eventually('the engine is in no swarm', async () => {
+		const { code, stderr } = await world.cli(['swarm', 'leave', '--force']);
+		return code === 0 || /not part of a swarm/i.test(stderr);
+	});
 	// Tasks that are just ending are in it still.
 	await eventually('the network of the swarm is gone', async () => {
 		const { code, stderr } = await world.cli(['network', 'rm', 'docker_gwbridge']);

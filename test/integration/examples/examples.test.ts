@@ -207,7 +207,7 @@ async function start(t: ExecutionContext, name: string, answer: RegExp): Promise
 		async renew(service, port, options = []) {
 			const { serial } = (await world.identity(service))!;
 			t.is(await served(service, port, options), serial);
-			const rotated = await world.birthmark(['rotate', '--cn', service]);
+			const rotated = await world.birthmark(['rotate', '--cn', service, '--timeout', '120']);
 			t.is(rotated.code, 0, rotated.stderr);
 			const renewed = await eventually('the agent has looked at what is served', async () => {
 				const { reload, ...identity } = (await world.identity(service))!;

@@ -63,7 +63,7 @@ test('docker stack deploy: a task has an identity of its own, which is renewed o
 	const before = await served(names);
 	await eventually('the caller has an identity', () => world.identity('app'), SECONDS);
 
-	const rotated = await world.birthmark(['rotate', '--cn', names[1]!]);
+	const rotated = await world.birthmark(['rotate', '--cn', names[1]!, '--timeout', '120']);
 	t.is(rotated.code, 0, rotated.stderr);
 	await world.docker.getContainer(before.find(({ commonName }) => commonName === names[2])!.containerId!).kill();
 	const after = await served(names, (now) => serialOf(now, names[2]!) !== serialOf(before, names[2]!));

@@ -17,7 +17,7 @@ import { loopbackOf } from '../../support/swarm.ts';
 import { eventually } from '../../support/world.ts';
 
 /** Rotation takes seconds; the command would wait for ever for a CA that does not answer. */
-const ROTATION_SECONDS = 90;
+const ROTATION_SECONDS = 300;
 
 interface SwarmEngine {
 	readonly paths: EnginePaths;
@@ -80,7 +80,9 @@ test('a swarm\'s nodes get their certificates from this CA', async (t) => {
 	const worker = await startSwarmEngine(t);
 	const token = await manager.output('swarm', 'join-token', '--quiet', 'worker');
 	const joins = loopbackOf(worker.paths);
-	await worker.output('swarm', 'join', '--token', token, '--advertise-addr', joins, '--listen-addr', `${joins}:2377`, `${listens}:2377`);
+	const joining = await worker.docker('swarm', 'join', '--token', token, '--advertise-addr', joins, '--listen-addr', `${joins}:2377`, `${listens}:2377`);
+	// The engine waits for twenty seconds (moby, swarmConnectTimeout).
+	t.true(joining.code === 0 || /will continue in the background/.test(joining.stderr), joining.stderr);
 	await eventually('the worker has its certificate', async () => existsSync(join(worker.paths.data, 'swarm/certificates/swarm-node.crt')));
 	const [joined] = worker.certificates();
 	t.true(isOurs(joined!), 'the manager asked with the certificate that it had from here');
