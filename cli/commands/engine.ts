@@ -1,6 +1,6 @@
 /** `birthmark engine`: makes `birthmark-runtime` a runtime of the engine of this host, so that the label alone is enough. */
 
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -59,7 +59,7 @@ export function addEngine(program: Command, context: Context): void {
 		.option('--plugin <name>', 'name under which the plugin is installed', 'birthmark')
 		.option('--json', 'print JSON');
 	const withPlaces = (command: Command): Command => command
-		.option('--name <name>', 'of the runtime, as in docker run --runtime', 'birthmark')
+		.option('--name <name>', 'of the runtime, as in docker run --runtime', toRuntimeName, 'birthmark')
 		.option('--directory <path>', 'where its program is installed', '/usr/local/lib/birthmark')
 		.option('--wait <span>', 'how long the engine may take to read its configuration', parseSeconds, WAIT_SECONDS)
 		.option('--daemon-json <path>', 'configuration of the engine (default: what the engine was started with, else /etc/docker/daemon.json)');
@@ -82,6 +82,12 @@ export function addEngine(program: Command, context: Context): void {
 			await whileLocked(opened.deps.daemonFile.path, () => undo(context, options, opened));
 		});
 	add('status', 'is birthmark-runtime set up, and does it fit').action((options: EngineOptions) => status(context, options));
+}
+
+/** What the engine does not take for a name would come out only after it was asked to read it. */
+function toRuntimeName(text: string): string {
+	if (!/^[a-z0-9][a-z0-9_.-]*$/i.test(text) || /^(?:runc$|io\.containerd\.)/.test(text)) throw new InvalidArgumentError('use letters, digits, ".", "-" and "_", and no name that the engine has itself (runc, io.containerd.…).');
+	return text;
 }
 
 async function setup(context: Context, options: SetupOptions, { deps, process, engine }: Opened): Promise<void> {
