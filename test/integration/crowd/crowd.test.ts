@@ -11,7 +11,7 @@ const PARALLEL = 8;
 /** Connections with the engine and the CA that are kept for the next call; one for each container would be more. */
 const KEPT_FILES = 3 * PARALLEL;
 
-test('fifty containers are created, started and removed at the same time: each has its certificate, and nothing is left of them', async (t) => {
+test('fifty containers are created, started and removed, eight at a time: each has its certificate, and nothing is left of them', async (t) => {
 	t.timeout(600_000);
 	const before = await kept(world);
 	const { errors, certified } = await crowd(world, { count: COUNT, parallel: PARALLEL, seconds: 120 });
