@@ -7,13 +7,13 @@
 import { createHash } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
+import { MAX_POLICY_BYTES } from '#common/policy/bounds.ts';
 import type { Policy, PolicySource } from '#common/policy/policy.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { writeFileAtomic } from '#common/runtime/atomic-file.ts';
 import type { Logger } from '#common/runtime/log.ts';
 import { resolveOnHost } from '../authz/host-paths.ts';
 
-const MAX_BYTES = 256 * 1024;
 /** Two changes within one tick of the file system's clock leave the same times. */
 const SETTLED_MS = 100;
 const NONE = 'none';
@@ -91,7 +91,7 @@ export function createPolicyFile({ path, hostRoot, markerPath, load, now, logger
 	async function describe(handle: FileHandle): Promise<{ fingerprint: string; changedMs: number }> {
 		const { dev, ino, size, mtimeNs, ctimeNs, uid, mode } = await handle.stat({ bigint: true });
 		if ((mode & 0o170000n) !== 0o100000n) throw invalid(`${path} is no file`);
-		if (size > MAX_BYTES) throw invalid(`${path} is larger than ${MAX_BYTES / 1024} KiB`);
+		if (size > MAX_POLICY_BYTES) throw invalid(`${path} is larger than ${MAX_POLICY_BYTES / 1024} KiB`);
 		if (uid !== 0n || (mode & 0o022n) !== 0n) throw invalid(`${path} can be written by others than root`, undefined, `chown root ${path} and chmod go-w ${path}`);
 		return { fingerprint: [dev, ino, size, mtimeNs, ctimeNs, mode].join(), changedMs: Number(ctimeNs / 1_000_000n) };
 	}

@@ -55,6 +55,17 @@ test('a faulty file ends with 2 here, and check ends with 3 and shows all its fa
 	t.is((await birthmark(['policy', 'check', '--json', file])).json<{ faults: unknown[] }>().faults.length, 2);
 });
 
+test('what the plugin would not take is no good file here either: one that is too large, or no UTF-8', async (t) => {
+	const { birthmark, file } = command(t, `${POLICY}// ${'x'.repeat(256 * 1024)}\n`);
+	const large = await birthmark(['policy', 'check', file]);
+	t.is(large.code, 3);
+	t.regex(large.stdout, /policy\.cedar:1:1: fault: .*256 KiB/);
+	writeFileSync(file, Buffer.concat([Buffer.from(POLICY), Buffer.from('// caf\u00e9\n', 'latin1')]));
+	const latin = await birthmark(['policy', 'check', file]);
+	t.is(latin.code, 2);
+	t.regex(latin.stderr, /policy\.cedar is not valid UTF-8.*\[policy-invalid\]/);
+});
+
 test('check is content with a good file, and finds the rule that changes nothing', async (t) => {
 	const { birthmark, file } = command(t);
 	t.deepEqual(await birthmark(['policy', 'check', file]).then(({ code, stdout }) => [code, stdout]), [0, 'ok, 2 rules\n']);
