@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { createStore } from '../../../../ca/store/create-store.ts';
 import { SYSTEM } from '../../../../ca/store/records.ts';
 import type { RevocationSelector } from '../../../../ca/store/store.ts';
+import { answered } from '../../../support/ask-again.ts';
 import { attempt, joinNode, later, mint, newAuthorization, newCertificate, NOW } from '../../../support/records.ts';
 import { backends } from '../../../support/stores.ts';
 
@@ -124,7 +125,10 @@ for (const backend of backends(test)) {
 		const authorization = newAuthorization();
 		const hash = await mint(store, authorization);
 		const of = { node: 'host1', authorizationId: authorization.id, startId: 'one' };
-		const outcomes = await Promise.all(Array.from({ length: 100 }, () => store.redeemToken(hash, newCertificate(of), attempt(), SYSTEM)));
+		const outcomes = await Promise.all(Array.from({ length: 100 }, () => {
+			const certificate = newCertificate(of);
+			return answered(() => store.redeemToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM));
+		}));
 		t.deepEqual(outcomes.map(({ outcome }) => outcome).sort(), ['issued', ...Array.from({ length: 99 }, () => 'used')]);
 		t.is((await store.listIdentities({ now: NOW, all: true, match: 'web01', limit: 1000 })).length, 1);
 	});
@@ -134,7 +138,7 @@ for (const backend of backends(test)) {
 		await joinNode(store);
 		const hash = await mint(store, newAuthorization());
 		const publicKeyHash = randomBytes(32);
-		const results = await Promise.all(Array.from({ length: 20 }, () => store.redeemToken(hash, newCertificate({ publicKeyHash }), attempt(publicKeyHash), SYSTEM)));
+		const results = await Promise.all(Array.from({ length: 20 }, () => answered(() => store.redeemToken(hash, newCertificate({ publicKeyHash }), attempt(publicKeyHash), SYSTEM))));
 		t.deepEqual(results.map(({ outcome }) => outcome).sort(), ['issued', ...Array.from({ length: 19 }, () => 'repeat')]);
 		t.is(new Set(results.map((result) => 'certificate' in result && result.certificate.serial)).size, 1);
 	});

@@ -2,24 +2,13 @@
 
 import test from 'ava';
 import { randomBytes } from 'node:crypto';
-import { BirthmarkError } from '#common/protocol/errors.ts';
 import { SYSTEM, type UserRecord } from '../../../../ca/store/records.ts';
+import { answered } from '../../../support/ask-again.ts';
 import { attempt, later, newCertificate, NOW } from '../../../support/records.ts';
 import { backends } from '../../../support/stores.ts';
 
 const alice: UserRecord = { name: 'alice', publicKey: 'key', algorithm: 'ES256', allow: ['api*/web-api'], status: 'active', createdAt: NOW };
 const claim = (jti = 'one') => ({ user: 'alice', publicKey: 'key', jti, issuedAt: NOW, expiresAt: later(60) });
-
-/** A database server with more to do than it can do says so, and whoever asked asks again. */
-async function answered<T>(ask: () => Promise<T>): Promise<T> {
-	for (;;) {
-		try {
-			return await ask();
-		} catch (error) {
-			if (!(error instanceof BirthmarkError) || error.code !== 'ca-unavailable') throw error;
-		}
-	}
-}
 
 for (const backend of backends(test)) {
 	const title = (text: string): string => `${backend.name}: ${text}`;
