@@ -60,7 +60,7 @@ function addKeyCommands(user: Command, context: Context): void {
 		.option('--user <name>', 'whose key it is (default: what the key file says)')
 		.option('--ca-digest <hex>', 'SHA-256 of the CA\'s trust bundle (default: of the CA that you are logged in to)')
 		.option('--json', 'print JSON')
-		.action(async ({ cn, ou, dns, ttl, key: path, user: given, caDigest }: TokenOptions) => {
+		.action(async ({ cn, ou, dns, ttl, key: path, user: given, caDigest }: TokenOptions, command: Command) => {
 			const key = readUserKey(path);
 			const name = given ?? key.user;
 			if (name === undefined) throw new BirthmarkError('usage', `${path} does not say whose key it is: add --user NAME`);
@@ -69,7 +69,7 @@ function addKeyCommands(user: Command, context: Context): void {
 				commonName: checkName('common name', cn),
 				organizationalUnit: checkName('role', ou),
 				dnsNames: dns.map(checkDnsName),
-				bundleDigest: caDigest === undefined ? savedDigest() : checkDigest(caDigest),
+				bundleDigest: caDigest === undefined ? savedDigest(command.optsWithGlobals<{ caSocket?: string }>().caSocket) : checkDigest(caDigest),
 				ttlSeconds: ttl,
 				now: context.now(),
 			};
@@ -139,9 +139,9 @@ function checkDigest(hex: string): string {
 	return hex.toLowerCase();
 }
 
-/** Of the bundle that the login is pinned to: nobody has to be asked. */
-function savedDigest(): string {
-	const profile = loadProfile(undefined);
+/** Of the bundle that the login is pinned to: nobody has to be asked. @param socket from `--ca-socket` */
+function savedDigest(socket: string | undefined): string {
+	const profile = loadProfile(socket);
 	if (profile.way !== 'tls') throw new BirthmarkError('usage', 'over the admin socket there is no login that knows the CA: add --ca-digest');
 	return createHash('sha256').update(profile.bundle).digest('hex');
 }

@@ -95,5 +95,7 @@ test('names and digests are checked before anything is signed', async (t) => {
 	t.regex((await token('--cn', 'API01', '--ca-digest', 'a'.repeat(64))).stderr, /\[name-illegal\]/);
 	t.regex((await token('--cn', 'api01', '--ca-digest', 'abc')).stderr, /64 hexadecimal digits/);
 	t.regex((await token('--cn', 'api01')).stderr, /not logged in/);
+	const overSocket = await birthmark(['--ca-socket', '/nonexistent/socket', 'user', 'token', '--key', key, '--cn', 'api01']);
+	t.regex(overSocket.stderr, /there is no login that knows the CA: add --ca-digest \[usage\]/);
 	t.is((await birthmark(['user', 'token', '--cn', 'api01', '--key', '/nonexistent', '--ca-digest', 'a'.repeat(64)])).code, 2);
 });
