@@ -13,7 +13,7 @@ import type { HostZones } from './host-zones.ts';
 import { checkReach } from './labelled-containers.ts';
 import type { AuthorizerDeps } from './rule.ts';
 
-type Deps = Pick<AuthorizerDeps, 'self' | 'hostZones' | 'lookup' | 'policy' | 'engine' | 'records'>;
+type Deps = Pick<AuthorizerDeps, 'self' | 'hostZones' | 'lookup' | 'policy' | 'environment' | 'engine' | 'records'>;
 
 /**
  * File systems that show nothing of the host but the directories that are named. `proc` is the host's

@@ -10,8 +10,7 @@ import { quote } from '#common/protocol/names.ts';
 import type { Engine, EngineContainerDetails } from '../docker.ts';
 import { asString, type Fields } from './go-struct.ts';
 import type { EngineCall } from './engine-call.ts';
-import { checkReach } from './labelled-containers.ts';
-import type { AuthorizerDeps } from './rule.ts';
+import { checkReach, type ReachDeps } from './labelled-containers.ts';
 
 export interface Join {
 	readonly namespace: 'pid' | 'ipc' | 'network' | 'cgroup';
@@ -35,7 +34,7 @@ export function joinsOf(host: Fields): Join[] {
  * @returns powers that come with the namespaces
  * @throws BirthmarkError for one that the policy does not permit to join
  */
-export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy'> & { readonly engine: Pick<Engine, 'inspect'> }, call: EngineCall, joins: readonly Join[]): Promise<string[]> {
+export async function checkJoins(deps: ReachDeps & { readonly engine: Pick<Engine, 'inspect'> }, call: EngineCall, joins: readonly Join[]): Promise<string[]> {
 	const powers: string[] = [];
 	for (const { namespace, reference } of joins) {
 		let next = reference;
@@ -60,7 +59,7 @@ export async function checkJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy'>
  *
  * @throws BirthmarkError as {@link checkJoins}
  */
-export async function confirmJoins(deps: Pick<AuthorizerDeps, 'lookup' | 'policy'> & { readonly engine: Pick<Engine, 'inspect' | 'removeContainer'> }, call: EngineCall, containerId: string): Promise<void> {
+export async function confirmJoins(deps: ReachDeps & { readonly engine: Pick<Engine, 'inspect' | 'removeContainer'> }, call: EngineCall, containerId: string): Promise<void> {
 	const container = await deps.engine.inspect(containerId);
 	const joins = MODES.flatMap(([namespace]) => {
 		const mode = modeOf(container, namespace);

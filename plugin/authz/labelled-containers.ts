@@ -14,7 +14,7 @@ import type { EngineCall } from './engine-call.ts';
 import type { AuthorizerDeps, Rule } from './rule.ts';
 import { refuseUnseenBody } from './unseen-body.ts';
 
-type ReachDeps = Pick<AuthorizerDeps, 'lookup' | 'policy'>;
+export type ReachDeps = Pick<AuthorizerDeps, 'lookup' | 'policy' | 'environment'>;
 
 /** As the engine says now, e.g. `running`; `gone` when there is no such container, `unknown` when it does not answer. */
 export async function containerState(
@@ -31,7 +31,7 @@ export async function containerState(
 /** @param why what this would give away @throws BirthmarkError unless the policy permits it */
 export async function checkReach(deps: ReachDeps, call: EngineCall, action: PolicyAction, container: EngineContainer, why: string): Promise<void> {
 	const name = ownName(container) || container.Id.slice(0, 12);
-	await deps.policy.check(call, action, { container: factsOfContainer(container) }, `the container ${quote(name)} has an identity, and ${why}`);
+	await deps.policy.check(call, action, { container: { ...factsOfContainer(container), organization: deps.environment() } }, `the container ${quote(name)} has an identity, and ${why}`);
 }
 
 /** A rule's check for calls whose path names the container. */

@@ -29,7 +29,7 @@ export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, bod
 		...(await inheritedPowers(deps, call, body.volumesFrom)),
 		...(await checkJoins(deps, call, body.joins)),
 	];
-	const names = { name: nameAskedFor(call), ...(identity && namesFacts(identity)) };
+	const names = { name: nameAskedFor(call), ...(identity && { ...namesFacts(identity), organization: deps.environment() }) };
 	if (powers.length > 0) await permitPowers(deps, call, factsOfCreate(body, image, names), powers);
 }
 

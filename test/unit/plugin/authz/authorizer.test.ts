@@ -274,6 +274,12 @@ test('the policy is asked who runs what as whom, before the CA is, and again abo
 	t.true(ca.authorized.every(({ dryRun }) => dryRun));
 });
 
+test('whether a container with an identity may have power over the host is asked with all its names', async (t) => {
+	const { deps, policy } = world();
+	await refused(t, deps, labelledWith({}, { PidMode: 'host' }), 'identity-isolated');
+	t.like(policy.asked.at(-1), { action: 'reach-host', subject: { container: { commonName: 'api01', organizationalUnit: 'web-api', organization: 'test', powers: ['pid-host'] } } } as object);
+});
+
 test('who may not run a name is refused, and the CA is not asked', async (t) => {
 	const { deps, ca, policy } = world();
 	policy.permitted.delete('run');

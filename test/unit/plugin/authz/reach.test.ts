@@ -59,21 +59,21 @@ const create = (HostConfig: object): EngineCall => call('POST', '/containers/cre
 const command = { Cmd: ['id'] };
 
 const ASKED: readonly (readonly [sentence: string, request: EngineCall, action: PolicyAction, about: object])[] = [
-	['a command in a labelled container', call('POST', '/containers/victim/exec', command, 'alice'), 'exec', { container: { commonName: 'victim', organizationalUnit: 'web', id: VICTIM } }],
-	['the start of a prepared command', call('POST', `/exec/${EXEC}/start`, {}), 'exec', { container: { commonName: 'victim' } }],
+	['a command in a labelled container', call('POST', '/containers/victim/exec', command, 'alice'), 'exec', { container: { commonName: 'victim', organizationalUnit: 'web', organization: 'test', id: VICTIM } }],
+	['the start of a prepared command', call('POST', `/exec/${EXEC}/start`, {}), 'exec', { container: { commonName: 'victim', organization: 'test' } }],
 	['a privileged command in any container', call('POST', '/containers/plain/exec', { ...command, Privileged: true }), 'reach-host', { container: { name: 'plain', powers: ['privileged'] } }],
-	['files of a labelled container', call('GET', '/containers/victim/archive?path=/'), 'copy', { container: { commonName: 'victim' } }],
-	['all files of one', call('GET', '/containers/ccc/export'), 'export', { container: { commonName: 'victim' } }],
-	['an image of one', call('POST', '/commit?container=victim'), 'commit', { container: { commonName: 'victim' } }],
-	['a checkpoint of one', call('POST', '/containers/victim/checkpoints', {}), 'checkpoint', { container: { commonName: 'victim' } }],
-	['a start of one from a checkpoint', call('POST', '/containers/victim/start?checkpoint=x'), 'checkpoint', { container: { commonName: 'victim' } }],
+	['files of a labelled container', call('GET', '/containers/victim/archive?path=/'), 'copy', { container: { commonName: 'victim', organization: 'test' } }],
+	['all files of one', call('GET', '/containers/ccc/export'), 'export', { container: { commonName: 'victim', organization: 'test' } }],
+	['an image of one', call('POST', '/commit?container=victim'), 'commit', { container: { commonName: 'victim', organization: 'test' } }],
+	['a checkpoint of one', call('POST', '/containers/victim/checkpoints', {}), 'checkpoint', { container: { commonName: 'victim', organization: 'test' } }],
+	['a start of one from a checkpoint', call('POST', '/containers/victim/start?checkpoint=x'), 'checkpoint', { container: { commonName: 'victim', organization: 'test' } }],
 	['a start of any from files of somebody', call('POST', '/containers/plain/start?checkpoint=x&checkpoint-dir=/tmp'), 'reach-host', { container: { powers: ['restore'] } }],
-	['its network', create({ NetworkMode: 'container:victim' }), 'join', { container: { commonName: 'victim' } }],
-	['its processes', create({ PidMode: `container:${VICTIM}` }), 'join', { container: { commonName: 'victim' } }],
-	['its shared memory', create({ IpcMode: 'container:victim' }), 'join', { container: { commonName: 'victim' } }],
-	['its network, for a build', call('POST', '/build?networkmode=container:victim'), 'join', { container: { commonName: 'victim' } }],
-	['its volumes', create({ VolumesFrom: ['victim:ro'] }), 'mount', { container: { commonName: 'victim' } }],
-	['another network for it', call('POST', '/networks/x/connect', { Container: 'victim' }), 'connect', { container: { commonName: 'victim' } }],
+	['its network', create({ NetworkMode: 'container:victim' }), 'join', { container: { commonName: 'victim', organization: 'test' } }],
+	['its processes', create({ PidMode: `container:${VICTIM}` }), 'join', { container: { commonName: 'victim', organization: 'test' } }],
+	['its shared memory', create({ IpcMode: 'container:victim' }), 'join', { container: { commonName: 'victim', organization: 'test' } }],
+	['its network, for a build', call('POST', '/build?networkmode=container:victim'), 'join', { container: { commonName: 'victim', organization: 'test' } }],
+	['its volumes', create({ VolumesFrom: ['victim:ro'] }), 'mount', { container: { commonName: 'victim', organization: 'test' } }],
+	['another network for it', call('POST', '/networks/x/connect', { Container: 'victim' }), 'connect', { container: { commonName: 'victim', organization: 'test' } }],
 	['powers over the host', create({ Privileged: true, Binds: ['/run/docker.sock:/s'] }), 'reach-host', { container: { name: 'new', image: { repository: 'team/tool', tag: '2' }, powers: ['engine-socket', 'privileged'] } }],
 	['a control group for a build', call('POST', '/build?cgroupparent=/x'), 'reach-host', { container: { powers: ['cgroup-parent'] } }],
 	['powers of the tasks of a service', call('POST', '/services/create', { Name: 'jobs', TaskTemplate: { ContainerSpec: { Image: 'tool', CapabilityAdd: ['CAP_SYS_ADMIN'], Privileges: { Seccomp: { Mode: 'unconfined' } } } } }), 'reach-host', { container: { service: 'jobs', image: { repository: 'tool' }, powers: ['cap-sys-admin', 'seccomp-other'] } }],
@@ -134,7 +134,7 @@ test('who joins the network or the memory of one that joined a labelled containe
 	for (const mode of ['NetworkMode', 'IpcMode']) {
 		judge.asked.length = 0;
 		t.false((await authorizeRequest(deps, create({ [mode]: 'container:plain' }))).Allow, mode);
-		t.like(judge.asked[0], { action: 'join', subject: { container: { commonName: 'victim' } } } as object);
+		t.like(judge.asked[0], { action: 'join', subject: { container: { commonName: 'victim', organization: 'test' } } } as object);
 	}
 	t.true((await authorizeRequest(deps, create({ PidMode: 'container:plain' }))).Allow);
 });
