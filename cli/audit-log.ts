@@ -1,7 +1,6 @@
 /** The audit log from the CA, page by page, or from a file of lines. */
 
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
 import { auditLine, type AuditRecord } from '#common/protocol/audit-chain.ts';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { AuditPage } from '#common/protocol/messages.ts';
@@ -26,11 +25,22 @@ export async function* auditLines(ca: Pick<CaClient, 'json'>, after: number): As
 	for await (const record of auditRecords(ca, after)) yield auditLine(record);
 }
 
-/** @throws BirthmarkError `not-found` */
+/**
+ * Lines end with `\n`, or `\r\n` where the file was taken through an editor: `node:readline` would also
+ * end them where a string contains U+2028, which JSON does not escape.
+ *
+ * @throws BirthmarkError `not-found`
+ */
 export async function* fileLines(path: string): AsyncGenerator<string> {
-	const input = createReadStream(path);
+	const input = createReadStream(path, 'utf8');
+	let rest = '';
 	try {
-		yield* createInterface({ input, crlfDelay: 0 });
+		for await (const chunk of input as AsyncIterable<string>) {
+			const lines = (rest + chunk).split('\n');
+			rest = lines.pop()!;
+			for (const line of lines) yield line.replace(/\r$/, '');
+		}
+		if (rest !== '') yield rest;
 	} catch (cause) {
 		throw new BirthmarkError('not-found', `the file ${path} cannot be read: ${(cause as Error).message}`, { cause });
 	} finally {
