@@ -34,6 +34,17 @@ export function membersOf(text: string, { start }: Pick<Place, 'start'>): Member
 	return members;
 }
 
+/** @param list where a list begins */
+export function elementsOf(text: string, { start }: Pick<Place, 'start'>): Place[] {
+	const elements: Place[] = [];
+	for (let at = afterSpace(text, start + 1); text[at] !== ']';) {
+		const element = valueAt(text, at);
+		elements.push(element);
+		at = afterSpace(text, element.end);
+	}
+	return elements;
+}
+
 /** The value that begins at or after `at`. @throws SyntaxError at the end of a text that is not valid */
 export function valueAt(text: string, at = 0): Place {
 	const start = afterSpace(text, at);
@@ -50,9 +61,15 @@ export function valueAt(text: string, at = 0): Place {
 	return { start, end: position };
 }
 
-/** Replaces and inserts; the places must not overlap. */
+/** Replaces and inserts; the places must not overlap. Of two insertions at one place the later one comes first. */
 export function replaceAt(text: string, changes: readonly (Place & { readonly with: string })[]): string {
-	return changes.toSorted((one, other) => other.start - one.start).reduce((result, { start, end, with: replacement }) => result.slice(0, start) + replacement + result.slice(end), text);
+	const parts: string[] = [];
+	let at = 0;
+	for (const { start, end, with: replacement } of changes.toReversed().toSorted((one, other) => one.start - other.start)) {
+		parts.push(text.slice(at, start), replacement);
+		at = end;
+	}
+	return [...parts, text.slice(at)].join('');
 }
 
 function afterSpace(text: string, at: number): number {

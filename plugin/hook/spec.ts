@@ -8,7 +8,7 @@ import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { IDENTITY_DIRECTORY, VolumeFile } from '#common/protocol/volume-files.ts';
-import { membersOf, replaceAt, valueAt, type Place } from '#common/runtime/json-places.ts';
+import { elementsOf, membersOf, replaceAt, valueAt, type Place } from '#common/runtime/json-places.ts';
 import { isWithin } from '../authz/host-paths.ts';
 
 export interface SpecChange {
@@ -53,9 +53,11 @@ export function changeSpec(text: string, { source, runsAgent, poststop }: SpecCh
 		// What the engine puts in front for `--init` stays first, and reaps.
 		const first = ENGINES_INIT.every((arg, index) => args[index] === arg) ? ENGINES_INIT.length : 0;
 		if (!AGENTS.includes(args[first] ?? '')) {
-			insert(elementAt(text, list, first), [AGENT, 'exec', '--'].map((arg) => `${JSON.stringify(arg)},`).join(''));
-			for (const [index, variable] of listOf(process['env'], 'variables').entries()) {
-				if (typeof variable === 'string' && variable.startsWith(FOR_LOADER)) insert(elementAt(text, members!.get('env')!, index) + 1, KEPT_FROM_AGENT);
+			insert(elementsOf(text, list)[first]!.start, [AGENT, 'exec', '--'].map((arg) => `${JSON.stringify(arg)},`).join(''));
+			const variables = listOf(process['env'], 'variables');
+			const places = variables.length > 0 ? elementsOf(text, members!.get('env')!) : [];
+			for (const [index, variable] of variables.entries()) {
+				if (typeof variable === 'string' && variable.startsWith(FOR_LOADER)) insert(places[index]!.start + 1, KEPT_FROM_AGENT);
 			}
 		}
 	}
@@ -99,13 +101,6 @@ export function changeSpec(text: string, { source, runsAgent, poststop }: SpecCh
 
 function isCommand(args: unknown): args is readonly string[] {
 	return Array.isArray(args) && args.length > 0 && args.every((arg) => typeof arg === 'string');
-}
-
-/** Where the element of a list begins that has this number. */
-function elementAt(text: string, list: Place, index: number): number {
-	let at = list.start + 1;
-	for (let passed = 0; passed < index; passed++) at = valueAt(text, at).end;
-	return valueAt(text, at).start;
 }
 
 /** @throws BirthmarkError `request-malformed` for a key that is there twice, as Go compares keys: in any case */

@@ -56,6 +56,13 @@ test('settings of the loader pass the agent by, under names of their own', (t) =
 	t.deepEqual(change('{"process":{"env":null,"args":["a"]}}').process.args, [AGENT, 'exec', '--', 'a']);
 });
 
+test('as many of them as a request can hold keep nobody else waiting', (t) => {
+	// Looked for one after the other from the first on, they would take an hour.
+	const env = Array.from({ length: 100_000 }, (_, index) => `LD_${index}=`);
+	const after = (change(JSON.stringify({ process: { env, args: ['a'] } })).process as unknown as { env: string[] }).env;
+	t.deepEqual(after, env.map((variable) => `BIRTHMARK_${variable}`));
+});
+
 test('an agent that is there already is not put there twice', (t) => {
 	for (const agent of [AGENT, '/opt/birthmark/bin/birthmark-agent']) {
 		t.deepEqual(change(JSON.stringify({ process: { args: [agent, 'exec', '--', 'x'] } })).process.args, [agent, 'exec', '--', 'x']);
