@@ -135,7 +135,7 @@ export function temporaryFolder(t: Test): string {
 }
 
 /** A database of its own on the server that `$BIRTHMARK_TEST_SERVER` names, so that the same tests run on PostgreSQL; SQLite otherwise. */
-async function databaseForTests(): Promise<object> {
+export async function databaseForTests(): Promise<object> {
 	const server = process.env['BIRTHMARK_TEST_SERVER'];
 	return server === undefined ? {} : { database: { url: await createDatabase(server), poolSize: 4 } };
 }

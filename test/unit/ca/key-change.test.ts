@@ -85,7 +85,8 @@ test('the command tells what to do next', async (t) => {
 	writeFileSync(to, 'correct horse battery staple\n', { mode: 0o640 });
 	const refused = await birthmark(['ca', 'key-encryption-change', '--state', state, '--to', to, '--json']);
 	t.is(refused.code, 78);
-	t.regex(refused.stderr, /can be read by others/);
+	t.like((JSON.parse(refused.stdout) as { error: object }).error, { code: 'config-invalid' });
+	t.regex(refused.stdout, /can be read by others/);
 	await goesOn(t, state);
 });
 

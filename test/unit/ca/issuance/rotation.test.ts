@@ -13,7 +13,7 @@ import { decodePem } from '#common/x509/pem.ts';
 import { backupCa, restoreCa } from '../../../../ca/backup.ts';
 import { loadConfig } from '../../../../ca/serve.ts';
 import { crlNumber } from '../../../soak/load.ts';
-import { clientOf, movableClock, newKey, sha256, startCa, temporaryFolder, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
+import { clientOf, databaseForTests, movableClock, newKey, sha256, startCa, temporaryFolder, type Answer, type Credentials, type Enrolled, type TestCa } from '../../../support/ca.ts';
 import { addUser } from '../../../support/user.ts';
 
 const config = { rotation: { settleSeconds: 0 } };
@@ -231,9 +231,11 @@ test('the numbers of a root\'s own lists only grow, also when a step is taken ba
 	const state = join(temporaryFolder(t), 'state');
 	mkdirSync(state, { mode: 0o700 });
 	copyFileSync(join(ca.state, 'key-encryption.key'), join(state, 'key-encryption.key'));
+	// Not into the database that it came from.
+	writeFileSync(join(state, 'config.json'), JSON.stringify({ listen: { host: '127.0.0.1', port: 0 }, ...config, ...(await databaseForTests()) }));
 	await ca.close();
 	await restoreCa({ state, from: out, env: {} });
-	const restored = await startCa(t, { state, config });
+	const restored = await startCa(t, { state });
 	await take(restored, '', { changes: 'intermediate', isManual: true });
 	const last = await rootListNumber(restored);
 	t.deepEqual(numbers, numbers.toSorted((one, other) => one - other));
