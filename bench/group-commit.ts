@@ -41,7 +41,7 @@ async function joinNode(store: Store): Promise<void> {
 	const hash = randomBytes(32);
 	await store.addJoinToken({ hash, role: 'node', name: NODE.name, allow: ['*/*'], createdAt: now, expiresAt: new Date(now.getTime() + DAY_MS) }, ANYBODY);
 	const certificate = certificateFor('node', NODE.name, now);
-	await store.redeemJoinToken(hash, certificate, { publicKeyHash: certificate.publicKeyHash, now, windowSeconds: 600 }, ANYBODY);
+	await store.redeemJoinToken(hash, certificate, { publicKeyHash: certificate.publicKeyHash, now, generations: [1], windowSeconds: 600 }, ANYBODY);
 }
 
 /** Authorized containers with a token each, and the certificates to be stored for them: what a redemption finds made. */
@@ -63,7 +63,7 @@ async function redemptionsPerSecond(store: Store, clients: number): Promise<numb
 	await Promise.all(Array.from({ length: clients }, async () => {
 		for (let start = starts.pop(); start; start = starts.pop()) {
 			const { hash, certificate } = start;
-			const { outcome } = await store.redeemToken(hash, certificate, { publicKeyHash: certificate.publicKeyHash, now: new Date(), windowSeconds: 600 }, ANYBODY);
+			const { outcome } = await store.redeemToken(hash, certificate, { publicKeyHash: certificate.publicKeyHash, now: new Date(), generations: [1], windowSeconds: 600 }, ANYBODY);
 			if (outcome !== 'issued') throw new Error(`a redemption ended as ${outcome}`);
 		}
 	}));

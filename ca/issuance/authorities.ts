@@ -55,6 +55,11 @@ export interface AuthoritiesDeps {
 	readonly vault: KeyVault;
 }
 
+/** Of everything in use: what a transaction looks at to see whether this state is still the present one. */
+export function generationsOf({ all }: Pick<TrustState, 'all'>): number[] {
+	return all.map(({ generation }) => generation);
+}
+
 /** @throws BirthmarkError `ca-missing` when the store holds no CA; `config-invalid` when its keys cannot be decrypted */
 export async function openAuthorities({ store, vault }: AuthoritiesDeps): Promise<Authorities> {
 	const keys = new Map<number, SigningKey>();

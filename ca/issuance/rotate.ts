@@ -15,7 +15,7 @@ import type { Store } from '../store/store.ts';
 import type { AuthorityRecord, TrustChange, TrustRecord } from '../store/trust-records.ts';
 import { createAuthority, createIntermediate, rootIssuer, type AuthorityDeps, type NewAuthority, type Root } from './authority.ts';
 import { sealAuthority, type KeyVault } from './key-vault.ts';
-import { describeWait, findWait, rotationStatus, settledAt, type WaitDeps } from './rotation-status.ts';
+import { cutOffNext, describeWait, findWait, rotationStatus, settledAt, type WaitDeps } from './rotation-status.ts';
 import { abort, activate, finish, positionOf, prepare, replaceCompromised, requireStage } from './rotation.ts';
 
 /** Between two looks for somebody who is cut off by the next step. */
@@ -49,6 +49,7 @@ export function createRotation(deps: RotationDeps): Rotation {
 	const status = async (): Promise<RotationStatus> => rotationStatus(await store.readTrust(), deps);
 	const apply = async (change: TrustChange, by: Actor): Promise<void> => {
 		const revoked = await store.changeTrust(change, by);
+		if (revoked === 'waits') throw new BirthmarkError('rotation-waits', 'an identity that this step would cut off has come at the same moment, see "birthmark ca rotate status": wait, or force it and cut it off');
 		if (revoked === undefined) throw new BirthmarkError('rotation-stage', 'the CA was changed at the same moment by somebody else; see "birthmark ca rotate status"');
 		logger[change.voided ? 'warn' : 'info']('the keys of the CA have changed', { reason: change.action, ...(change.voided && { count: revoked }) });
 		await follow();
@@ -59,7 +60,8 @@ export function createRotation(deps: RotationDeps): Rotation {
 		const next = rule(trust, at);
 		const wait = force ? undefined : await findWait(trust, deps);
 		if (wait) throw new BirthmarkError('rotation-waits', describeWait(wait));
-		await apply({ next, action, at, details: { force } }, by);
+		// The look above tells who is waited for; what counts is the one in the transaction.
+		await apply({ next, action, at, ...(!force && { unless: cutOffNext(trust, authorities) }), details: { force } }, by);
 	};
 
 	return {
@@ -105,9 +107,10 @@ export function createRotation(deps: RotationDeps): Rotation {
 				return;
 			}
 			const [action, rule] = stage === 'prepared' ? ['rotation.activate', activate] as const : ['rotation.finish', finish] as const;
-			await apply({ next: rule(trust, at), action, at, details: { force: false } }, SYSTEM).catch((error: unknown) => {
+			await apply({ next: rule(trust, at), action, at, unless: cutOffNext(trust, authorities), details: { force: false } }, SYSTEM).catch((error: unknown) => {
+				if (errorCode(error) === 'rotation-waits') foundWaitAt = at;
 				// Another instance was first.
-				if (errorCode(error) !== 'rotation-stage') throw error;
+				else if (errorCode(error) !== 'rotation-stage') throw error;
 			});
 		},
 	};

@@ -5,7 +5,7 @@ import type { RotationLaggards, RotationStatus } from '#common/protocol/messages
 import { printable } from '#common/protocol/names.ts';
 import { bundleDigest } from '#common/protocol/token.ts';
 import type { Store } from '../store/store.ts';
-import type { AuthorityRecord, Laggards, TrustRecord } from '../store/trust-records.ts';
+import type { AuthorityRecord, CutOff, Laggards, TrustRecord } from '../store/trust-records.ts';
 import type { Authorities } from './authorities.ts';
 import { isInUse, positionOf } from './rotation.ts';
 
@@ -66,17 +66,25 @@ export function describeWait({ settledAt: settled, withoutBundle, underOld }: Wa
 	return `${reasons.join('; ')}: wait, or force it and cut them off`;
 }
 
-/** Of the root that is going to stay: of the newcomer before it is activated, of the active one afterwards. */
-async function laggards(trust: TrustRecord, { store, authorities, clock }: WaitDeps, atMost?: number): Promise<Pick<Wait, 'withoutBundle' | 'underOld'>> {
+/** By the root that is going to stay: that of the newcomer before it is activated, of the active one afterwards. */
+export function cutOffNext(trust: TrustRecord, authorities: WaitDeps['authorities']): CutOff {
 	const { stage, active, other } = positionOf(trust);
 	const staying = stage === 'prepared' ? other! : active;
-	const now = clock.now();
 	// Also as they are served, which may be with the roots of another CA beside ours. This instance may not have followed the last step yet.
 	const bundles = [...trust.bundles.map(({ bundle }) => Buffer.from(bundle)), ...authorities.current().bundles.values()];
 	const good = bundles.filter((bundle) => bundle.includes(staying.root)).map(bundleDigest);
 	return {
-		...(other && other.root !== active.root && { withoutBundle: await store.listWithoutBundle(good, now, atMost) }),
-		...(stage === 'retiring' && { underOld: await store.listIssuedBy([other!.generation], now, atMost) }),
+		...(other && other.root !== active.root && { withoutBundle: good }),
+		...(stage === 'retiring' && { underOld: [other!.generation] }),
+	};
+}
+
+async function laggards(trust: TrustRecord, { store, authorities, clock }: WaitDeps, atMost?: number): Promise<Pick<Wait, 'withoutBundle' | 'underOld'>> {
+	const { withoutBundle, underOld } = cutOffNext(trust, authorities);
+	const now = clock.now();
+	return {
+		...(withoutBundle && { withoutBundle: await store.listWithoutBundle(withoutBundle, now, atMost) }),
+		...(underOld && { underOld: await store.listIssuedBy(underOld, now, atMost) }),
 	};
 }
 

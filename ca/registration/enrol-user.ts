@@ -3,7 +3,7 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName, quote } from '#common/protocol/names.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
-import type { Authorities } from '../issuance/authorities.ts';
+import { generationsOf, type Authorities } from '../issuance/authorities.ts';
 import { workloadIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
 import type { Actor, CertificateRecord } from '../store/records.ts';
@@ -33,7 +33,8 @@ export interface EnrolUserDeps {
 export function createEnrolUser({ store, issue, clock, domain, authorities, redemptionWindowSeconds, userTokens }: EnrolUserDeps) {
 	return async (tokenText: string, csrBytes: Buffer, by: Actor): Promise<CertificateRecord> => {
 		const now = clock.now();
-		const { user, claims, isExpired } = await verifyUserToken(tokenText, { findUser: (name) => store.findUser(name), trust: authorities.current(), now, ...userTokens });
+		const trust = authorities.current();
+		const { user, claims, isExpired } = await verifyUserToken(tokenText, { findUser: (name) => store.findUser(name), trust, now, ...userTokens });
 		const names = {
 			commonName: checkName('common name', claims.sub),
 			organizationalUnit: checkName('role', claims.ou),
@@ -43,7 +44,7 @@ export function createEnrolUser({ store, issue, clock, domain, authorities, rede
 		if (csr.commonName !== undefined && csr.commonName !== names.commonName) {
 			throw new BirthmarkError('token-wrong-name', `the token is for "${names.commonName}", the request for ${quote(csr.commonName)}; an empty subject will do`);
 		}
-		const attempt = { publicKeyHash: csr.publicKeyHash, now, windowSeconds: redemptionWindowSeconds };
+		const attempt = { publicKeyHash: csr.publicKeyHash, now, generations: generationsOf(trust), windowSeconds: redemptionWindowSeconds };
 		const use = await store.findTokenUse(user.name, claims.jti);
 		if (use) {
 			const state = usedTokenState(use, attempt);

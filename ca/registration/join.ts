@@ -4,7 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import type { JoinRequest } from '#common/protocol/messages.ts';
 import { checkName } from '#common/protocol/names.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
-import type { Authorities } from '../issuance/authorities.ts';
+import { generationsOf, type Authorities } from '../issuance/authorities.ts';
 import { memberIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
 import type { Actor, CertificateRecord } from '../store/records.ts';
@@ -32,14 +32,15 @@ export type Join = (token: string, request: JoinRequest, by: Actor) => Promise<J
 /** @returns a function that admits one node or operator; like redeeming, it may be repeated and a refusal burns nothing */
 export function createJoin({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: JoinDeps): Join {
 	return async (tokenText, request, by) => {
-		const { hash, bundleDigest } = readToken(tokenText, 'join', authorities.current());
+		const trust = authorities.current();
+		const { hash, bundleDigest } = readToken(tokenText, 'join', trust);
 		const token = await store.findJoinToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		if (request.role !== undefined && request.role !== token.role) {
 			throw new BirthmarkError('token-wrong-name', `this is a token for ${ARTICLE[token.role]}, not for ${ARTICLE[request.role]}: it was not used up`);
 		}
 		const csr = verifyCsr(Buffer.from(request.csr));
-		const attempt = { publicKeyHash: csr.publicKeyHash, now: clock.now(), windowSeconds: redemptionWindowSeconds };
+		const attempt = { publicKeyHash: csr.publicKeyHash, now: clock.now(), generations: generationsOf(trust), windowSeconds: redemptionWindowSeconds };
 		const state = redemptionState(token, attempt);
 		if (state === 'repeat') return { certificate: token.redeemed!.certificate, revoked: 0 };
 		if (state !== 'open') throw redemptionRefusal(state);

@@ -3,7 +3,7 @@
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import { verifyCsr } from '#common/x509/csr.ts';
-import type { Authorities } from '../issuance/authorities.ts';
+import { generationsOf, type Authorities } from '../issuance/authorities.ts';
 import { workloadIdentity, type Domain } from '../issuance/identity.ts';
 import type { Issue } from '../issuance/issue.ts';
 import type { Actor, CertificateRecord } from '../store/records.ts';
@@ -32,10 +32,11 @@ export type Redeem = (token: string, csr: Buffer, by: Actor) => Promise<Certific
  */
 export function createRedeem({ store, issue, clock, domain, authorities, redemptionWindowSeconds }: RedeemDeps): Redeem {
 	return async (tokenText, csrBytes, by) => {
+		const trust = authorities.current();
 		// Whoever chose the token himself (Pollendina) has compared no bundle by it.
 		const { hash, bundleDigest } = isChosenToken(tokenText)
 			? { hash: chosenTokenHash(tokenText), bundleDigest: undefined }
-			: readToken(tokenText, 'container', authorities.current());
+			: readToken(tokenText, 'container', trust);
 		const token = await store.findToken(hash);
 		if (!token) throw redemptionRefusal('unknown');
 		const csr = verifyCsr(csrBytes);
@@ -43,7 +44,7 @@ export function createRedeem({ store, issue, clock, domain, authorities, redempt
 		if (csr.commonName !== undefined && csr.commonName !== authorization.commonName) {
 			throw new BirthmarkError('token-wrong-name', `the token is for "${authorization.commonName}", the request for ${quote(csr.commonName)}; an empty subject will do`);
 		}
-		const attempt = { publicKeyHash: csr.publicKeyHash, now: clock.now(), windowSeconds: redemptionWindowSeconds };
+		const attempt = { publicKeyHash: csr.publicKeyHash, now: clock.now(), generations: generationsOf(trust), windowSeconds: redemptionWindowSeconds };
 		// Spares the signature for the many who come too late; what counts is decided below.
 		const state = redemptionState(token, attempt);
 		if (state === 'repeat') return token.redeemed!.certificate;

@@ -60,13 +60,13 @@ export function createAuthorizations(database: Database): AuthorizationStore {
 			const state = redemptionState(token, attempt);
 			if (state === 'repeat') return { outcome: state, certificate: token.redeemed!.certificate };
 			if (state !== 'open') return { outcome: state };
-			await insertCertificate(sql, certificate, by);
+			await insertCertificate(sql, certificate, by, attempt.generations);
 			await sql.run(
 				'UPDATE tokens SET redeemed_at = :now, serial = :serial WHERE hash = :hash',
 				{ now: attempt.now.getTime(), serial: certificate.serial, hash },
 			);
 			return { outcome: 'issued', certificate };
-		}),
+		}, 'issue'),
 		findAuthorization: (id) => database.read((sql) => findAuthorization(sql, id)),
 		endAuthorization: (id, node, now, by) => database.transaction(async (sql) => {
 			const authorization = await findAuthorization(sql, id);

@@ -4,6 +4,7 @@ import { BirthmarkError } from '#common/protocol/errors.ts';
 import { recordEvent } from './audit.ts';
 import type { Database, Reader, Sql } from './database.ts';
 import type { Actor, CertificateRecord } from './records.ts';
+import type { RedemptionAttempt } from './redemption.ts';
 import { joinReload, RELOAD_COLUMNS } from './reloads.ts';
 import { fromCertificate, toCertificate, toIdentity } from './rows.ts';
 import { StaleIssuerError } from './stale-issuer.ts';
@@ -14,10 +15,15 @@ const COLUMNS = [
 	'node', 'authorization_id', 'start_id', 'user_name', 'cfssl_client', 'intermediates', 'chain', 'parent_serial', 'renewals',
 	'issuer_generation', 'bundle_digest', 'crl_partition', 'issued_at', 'not_before', 'not_after',
 ];
-/** Not under an authority that another instance has taken out of use: it may be out of the bundle tomorrow, or void by now. */
-const INSERT = `
-	INSERT INTO certificates (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => `:${column}`).join(', ')}
-	WHERE NOT EXISTS (SELECT 1 FROM authorities WHERE generation = :issuer_generation AND state <> 'active')`;
+const INSERT = `INSERT INTO certificates (${COLUMNS.join(', ')}) SELECT ${COLUMNS.map((column) => `:${column}`).join(', ')}`;
+/**
+ * Not under an authority that another instance has taken out of use, because it may be out of the bundle
+ * tomorrow, or void by now; nor on the word of an instance that did not know that one was.
+ */
+const insert = (judgedBy: readonly string[]): string => `${INSERT}
+	WHERE NOT EXISTS (
+		SELECT 1 FROM authorities WHERE generation = :issuer_generation AND state <> 'active'
+			OR generation IN (${[':issuer_generation', ...judgedBy].join(', ')}) AND state IN ('retired', 'aborted', 'void'))`;
 
 /**
  * The condition that a certificate is live and the newest live one of its chain of renewals.
@@ -40,14 +46,18 @@ const ALL_IDENTITIES = identities('TRUE');
 const LIVE_IDENTITIES = identities(isNewestLive('c'));
 
 /**
- * Adds a certificate, and the event that it was issued, within the transaction of the decision.
+ * Adds a certificate, and the event that it was issued, within the transaction of the decision, which
+ * has the turn `issue`.
  *
+ * @param generations see {@link RedemptionAttempt.generations}
  * @throws BirthmarkError `csr-key-compromised` and StaleIssuerError, which undo the decision
  */
-export async function insertCertificate(sql: Sql, certificate: CertificateRecord, by: Actor): Promise<void> {
+export async function insertCertificate(sql: Sql, certificate: CertificateRecord, by: Actor, generations: RedemptionAttempt['generations'] = []): Promise<void> {
 	const isBlocked = await sql.get('SELECT 1 FROM compromised_keys WHERE public_key_hash = :publicKeyHash', { publicKeyHash: certificate.publicKeyHash });
 	if (isBlocked) throw new BirthmarkError('csr-key-compromised', 'this key was revoked as compromised and is never certified again: make a new one');
-	if ((await sql.run(INSERT, fromCertificate(certificate))) === 0) throw new StaleIssuerError();
+	const judgedBy = Object.fromEntries(generations.map((generation, index) => [`judged${index}`, generation]));
+	const added = await sql.run(insert(Object.keys(judgedBy).map((name) => `:${name}`)), { ...fromCertificate(certificate), ...judgedBy });
+	if (added === 0) throw new StaleIssuerError();
 	const { serial, role, commonName, organizationalUnit, dnsNames, node, authorizationId, startId, userName, cfsslClient, parentSerial, notAfter } = certificate;
 	await recordEvent(sql, by, {
 		at: certificate.issuedAt,
@@ -82,7 +92,7 @@ async function findByKey(sql: Reader, publicKeyHash: Buffer): Promise<Certificat
 
 export function createCertificates(database: Database): CertificateStore {
 	return {
-		addCertificate: (certificate, by) => database.transaction((sql) => insertCertificate(sql, certificate, by)),
+		addCertificate: (certificate, by) => database.transaction((sql) => insertCertificate(sql, certificate, by), 'issue'),
 		findCertificate: (serial) => database.read((sql) => findCertificate(sql, serial)),
 		findCertificateByKey: (publicKeyHash) => database.read((sql) => findByKey(sql, publicKeyHash)),
 		addRenewal: (certificate, by) => database.transaction(async (sql) => {
@@ -95,7 +105,7 @@ export function createCertificates(database: Database): CertificateStore {
 			if (await findByKey(sql, certificate.publicKeyHash)) return 'key-reused';
 			await insertCertificate(sql, certificate, by);
 			return 'added';
-		}),
+		}, 'issue'),
 		listIdentities: ({ now, node, match, all, limit, after }) => database.read(async (sql) => {
 			const query = match !== undefined ? MATCHING_IDENTITIES : all ? ALL_IDENTITIES : LIVE_IDENTITIES;
 			const rows = await sql.all(query, { node: node ?? null, limit, match: match ?? null, after: after ?? null, now: now.getTime() });

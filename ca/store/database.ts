@@ -32,8 +32,12 @@ export interface Snapshot {
  * Transactions of one kind come one after the other, those of other instances too: they all change the
  * same row (the counter of revocations, of the seals of the audit log), so that of several at once one
  * would have its way and the others be run again, and again.
+ *
+ * `trust` is a revocation that looks at every certificate: it waits until nobody issues one, and whoever
+ * wants to waits for it, or on a busy CA somebody would always get in its way. `issue` may be any number
+ * at once.
  */
-export type Turn = 'revocations' | 'audit';
+export type Turn = 'revocations' | 'audit' | 'trust' | 'issue';
 
 export interface Database {
 	/**

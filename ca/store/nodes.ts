@@ -49,10 +49,10 @@ export function createNodes(database: Database): NodeStore {
 				await sql.run(PUT_NODE, { node, allow: JSON.stringify(token.allow), now });
 				await recordEvent(sql, by, { at: attempt.now, action: 'node.join', outcome: 'done', subject: node, details: { allow: token.allow, revoked } });
 			}
-			await insertCertificate(sql, certificate, by);
+			await insertCertificate(sql, certificate, by, attempt.generations);
 			await sql.run('UPDATE join_tokens SET redeemed_at = :now, serial = :serial WHERE hash = :hash', { now, serial: certificate.serial, hash });
 			return { outcome: 'issued', certificate, revoked };
-		}),
+		}, 'issue'),
 		findNode: (name) => database.read((sql) => findNode(sql, name)),
 		listNodes: (now) => database.read(async (sql) => {
 			const rows = await sql.all(SELECT_NODES, { now: now.getTime() });

@@ -45,6 +45,13 @@ const MAX_RUNS = {
 const MAX_PAUSE_MS = 200;
 /** Nobody is kept waiting for longer and then told that it was in vain: afterwards there is no other run, whatever ended the last. */
 const PATIENCE_MS = 10_000;
+/** What a turn locks. Reading, which a backup does for long, is in nobody's way. */
+const LOCKS: Readonly<Record<Turn, readonly string[]>> = {
+	revocations: ['revocations_turn IN EXCLUSIVE MODE'],
+	audit: ['audit_turn IN EXCLUSIVE MODE'],
+	trust: ['revocations_turn IN EXCLUSIVE MODE', 'authorities IN EXCLUSIVE MODE'],
+	issue: ['authorities IN ROW SHARE MODE'],
+};
 /** How long one waits for its turn, or for a place among those that write: as long as for a server that is silent. */
 const LINE_PATIENCE_MS = 15_000;
 
@@ -60,7 +67,8 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 	// The other half stays for reading, which every request wants; and more at once would get in each other's way more often.
 	const writing = createGate(Math.ceil(poolSize / 2), LINE_PATIENCE_MS);
 	// So that of each instance only one connection waits for the turn.
-	const turns: Readonly<Record<Turn, Gate>> = { revocations: createGate(1, LINE_PATIENCE_MS), audit: createGate(1, LINE_PATIENCE_MS) };
+	const [revocations, audit] = [createGate(1, LINE_PATIENCE_MS), createGate(1, LINE_PATIENCE_MS)];
+	const gates: Readonly<Record<Turn, Gate>> = { revocations, trust: revocations, audit, issue: writing };
 	const begun = new Set<Promise<unknown>>();
 	let closing: Promise<void> | undefined;
 
@@ -72,7 +80,7 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 		return result;
 	};
 	const write = <T>(work: (sql: Sql) => Promise<T>, turn?: Turn): Promise<T> => track(
-		() => within(turn ? turns[turn] : writing, () => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work, turn))),
+		() => within(turn ? gates[turn] : writing, () => withRetries(pool, (client) => runTransaction(client, sqlOn(client, statements), work, turn))),
 	);
 	const database: Database = {
 		transaction: write,
@@ -83,7 +91,7 @@ export async function openPostgresDatabase({ url, poolSize, startTimeoutMs = STA
 			return result;
 		}),
 		read: (work) => track(() => withRetries(pool, (client) => work(sqlOn(client, statements)))),
-		waiting: () => [writing, ...Object.values(turns)].reduce((sum, gate) => sum + gate.waiting(), pool.waitingCount),
+		waiting: () => [writing, revocations, audit].reduce((sum, gate) => sum + gate.waiting(), pool.waitingCount),
 		close: () => (closing ??= Promise.all(begun).then(() => pool.end())),
 	};
 	try {
@@ -138,7 +146,8 @@ async function runTransaction<T>(client: pg.PoolClient, sql: Sql, work: (sql: Sq
 	let result: T;
 	try {
 		// Locking a table is no query: what the transaction sees is the state after the one before it in the line.
-		await query(client, { text: `BEGIN ISOLATION LEVEL SERIALIZABLE${turn === undefined ? '' : `; LOCK TABLE ${turn}_turn IN EXCLUSIVE MODE`}` });
+		const locks = turn === undefined ? [] : LOCKS[turn].map((lock) => `; LOCK TABLE ${lock}`);
+		await query(client, { text: `BEGIN ISOLATION LEVEL SERIALIZABLE${locks.join('')}` });
 		result = await work(sql);
 	} catch (error) {
 		// Undone by the server in any case, when the connection ends if not by this.

@@ -21,15 +21,20 @@ export interface RedemptionAttempt {
 	/** SHA-256 over the SubjectPublicKeyInfo of the CSR */
 	readonly publicKeyHash: Buffer;
 	readonly now: Date;
+	/**
+	 * those in use as far as this instance knew when it found the token's trust bundle good; one that is
+	 * not any more makes it look again, because its root may have been the only one in that bundle
+	 */
+	readonly generations: readonly number[];
 	/** how long the same token with the same key gets the same certificate again */
 	readonly windowSeconds: number;
 }
 
-export function redemptionState(token: Redeemable, { publicKeyHash, now, windowSeconds }: RedemptionAttempt): RedemptionState {
+export function redemptionState(token: Redeemable, attempt: RedemptionAttempt): RedemptionState {
 	const { redeemed } = token;
 	if (token.authorization?.endedAt || token.startClosed) return 'ended';
-	if (!redeemed) return !token.cancelled && token.expiresAt > now ? 'open' : 'expired';
-	return usedTokenState(redeemed, { publicKeyHash, now, windowSeconds });
+	if (!redeemed) return !token.cancelled && token.expiresAt > attempt.now ? 'open' : 'expired';
+	return usedTokenState(redeemed, attempt);
 }
 
 /** The same for a token that was redeemed, of which the store knows nothing else. */

@@ -249,11 +249,12 @@ export interface TrustStore {
 	trustVersion(): Promise<number>;
 	readTrust(): Promise<TrustRecord>;
 	/**
-	 * Takes the place of the version before, unless somebody else was first.
+	 * Takes the place of the version before, unless somebody else was first or would be cut off. Whatever
+	 * is issued at the same moment is there before it looks, or is issued under the changed trust.
 	 *
-	 * @returns how many certificates it revoked; undefined when somebody else was first, and nothing was changed
+	 * @returns how many certificates it revoked; nothing was changed when it is undefined (somebody else was first) or `waits`
 	 */
-	changeTrust(change: TrustChange, by: Actor): Promise<number | undefined>;
+	changeTrust(change: TrustChange, by: Actor): Promise<number | 'waits' | undefined>;
 	/** The holder of this chain of renewals trusts the bundle of that digest. */
 	acknowledgeBundle(chain: string, digest: Buffer, now: Date): Promise<void>;
 	/**

@@ -47,6 +47,14 @@ export interface TrustRecord {
 	readonly bundles: readonly BundleRecord[];
 }
 
+/** Whom the next step of a rotation would cut off. */
+export interface CutOff {
+	/** whoever is not known to trust one of the bundles with these digests */
+	readonly withoutBundle?: readonly Buffer[];
+	/** whoever uses a certificate of these generations */
+	readonly underOld?: readonly number[];
+}
+
 /** A change of the trust, and what it brings down with it. */
 export interface TrustChange {
 	/** based on the version before */
@@ -56,6 +64,8 @@ export interface TrustChange {
 	readonly at: Date;
 	/** their certificates are revoked, and every token that waits is cancelled, those that users have signed among them */
 	readonly voided?: readonly number[];
+	/** it is not made while there is one of these */
+	readonly unless?: CutOff;
 	readonly details?: Readonly<Record<string, string | number | boolean>>;
 }
 

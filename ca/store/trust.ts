@@ -3,7 +3,7 @@
 import type { Role } from '#common/protocol/messages.ts';
 import { recordEvent } from './audit.ts';
 import { isNewestLive } from './certificates.ts';
-import { raise, readCounter } from './counters.ts';
+import { bump, raise, readCounter } from './counters.ts';
 import type { Database, Parameters, Reader, Row, Sql } from './database.ts';
 import { revokeCertificates } from './revoke-certificates.ts';
 import { bytes, instant, optional } from './rows.ts';
@@ -18,8 +18,6 @@ const PUT_AUTHORITY = `
 	ON CONFLICT (generation) DO UPDATE SET ${COLUMNS.slice(1).map((column) => `${column} = :${column}`).join(', ')}`;
 const PUT_BUNDLE = `
 	INSERT INTO trust_bundles (digest, bundle, published_at) VALUES (:digest, :bundle, :publishedAt) ON CONFLICT (digest) DO NOTHING`;
-/** Succeeds for one of those who saw the same version; the others wait for it and then change nothing. */
-const TAKE_VERSION = `UPDATE counters SET value = value + 1 WHERE name = 'trust' AND value = :version`;
 const CANCEL_TOKENS = ['tokens', 'join_tokens'].map((table) => `
 	UPDATE ${table} SET cancelled_at = :now WHERE redeemed_at IS NULL AND cancelled_at IS NULL`);
 const ACKNOWLEDGE = `
@@ -35,7 +33,9 @@ export function createTrust(database: Database, revokedAtOnce = REVOKED_AT_ONCE)
 		// In a transaction, because a change may come between two statements.
 		readTrust: () => database.transaction(readTrust),
 		changeTrust: (change, by) => database.transaction(async (sql) => {
-			if ((await sql.run(TAKE_VERSION, { version: change.next.version - 1 })) === 0) return undefined;
+			if ((await readCounter(sql, 'trust')) !== change.next.version - 1) return undefined;
+			if (await cutsOff(sql, change)) return 'waits';
+			await bump(sql, 'trust');
 			for (const authority of change.next.authorities) await sql.run(PUT_AUTHORITY, fromAuthority(authority));
 			for (const { digest, bundle, publishedAt } of change.next.bundles) {
 				await sql.run(PUT_BUNDLE, { digest, bundle, publishedAt: publishedAt.getTime() });
@@ -44,26 +44,36 @@ export function createTrust(database: Database, revokedAtOnce = REVOKED_AT_ONCE)
 			const details = { ...change.details, ...(change.voided && { revoked }) };
 			await recordEvent(sql, by, { at: change.at, action: change.action, outcome: 'done', details });
 			return revoked;
-		}, 'revocations'),
+		}, 'trust'),
 		acknowledgeBundle: async (chain, digest, now) => {
 			const known = await database.read((sql) => sql.get('SELECT digest FROM acknowledgements WHERE chain = :chain', { chain }));
 			if (known && bytes(known['digest']).equals(digest)) return;
 			await database.transaction((sql) => sql.run(ACKNOWLEDGE, { chain, digest, at: now.getTime() }));
 		},
-		listWithoutBundle: (digests, now, atMost) => database.read((sql) => {
-			if (digests.length === 0) throw new RangeError('nobody can have acknowledged nothing');
-			const names = digests.map((_, index) => `:digest${index}`).join(', ');
-			const has = (column: string) => `(${column} IS NOT NULL AND ${column} IN (${names}))`;
-			// Most have, at the end; who is the newest of a chain is looked for last, because that takes longest.
-			const condition = `c.role <> 'ca' AND NOT ${has('c.bundle_digest')} AND NOT ${has('a.digest')} AND ${isNewestLive('c')}`;
-			return laggards(sql, condition, { now: now.getTime(), ...Object.fromEntries(digests.map((digest, index) => [`digest${index}`, digest])) }, atMost);
-		}),
-		listIssuedBy: (generations, now, atMost) => database.read((sql) => {
-			const condition = `c.issuer_generation IN (${generations.map(Number).join(', ')}) AND c.revoked_at IS NULL AND c.not_after > :now
-				AND (c.role = 'workload' OR c.role <> 'ca' AND ${isNewestLive('c')})`;
-			return laggards(sql, condition, { now: now.getTime() }, atMost);
-		}),
+		listWithoutBundle: (digests, now, atMost) => database.read((sql) => listWithoutBundle(sql, digests, now, atMost)),
+		listIssuedBy: (generations, now, atMost) => database.read((sql) => listIssuedBy(sql, generations, now, atMost)),
 	};
+}
+
+async function listWithoutBundle(sql: Reader, digests: readonly Buffer[], now: Date, atMost?: number): Promise<Laggards> {
+	if (digests.length === 0) throw new RangeError('nobody can have acknowledged nothing');
+	const names = digests.map((_, index) => `:digest${index}`).join(', ');
+	const has = (column: string) => `(${column} IS NOT NULL AND ${column} IN (${names}))`;
+	// Most have, at the end; who is the newest of a chain is looked for last, because that takes longest.
+	const condition = `c.role <> 'ca' AND NOT ${has('c.bundle_digest')} AND NOT ${has('a.digest')} AND ${isNewestLive('c')}`;
+	return laggards(sql, condition, { now: now.getTime(), ...Object.fromEntries(digests.map((digest, index) => [`digest${index}`, digest])) }, atMost);
+}
+
+async function listIssuedBy(sql: Reader, generations: readonly number[], now: Date, atMost?: number): Promise<Laggards> {
+	const condition = `c.issuer_generation IN (${generations.map(Number).join(', ')}) AND c.revoked_at IS NULL AND c.not_after > :now
+		AND (c.role = 'workload' OR c.role <> 'ca' AND ${isNewestLive('c')})`;
+	return laggards(sql, condition, { now: now.getTime() }, atMost);
+}
+
+async function cutsOff(sql: Reader, { unless, at }: TrustChange): Promise<boolean> {
+	const { withoutBundle, underOld } = unless ?? {};
+	return (withoutBundle !== undefined && (await listWithoutBundle(sql, withoutBundle, at, 1)).count > 0)
+		|| (underOld !== undefined && (await listIssuedBy(sql, underOld, at, 1)).count > 0);
 }
 
 async function readTrust(sql: Reader): Promise<TrustRecord> {

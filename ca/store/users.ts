@@ -61,10 +61,10 @@ export function createUsers(database: Database): UserStore {
 			// What is older than the last restore may have been used after the backup.
 			if (issuedAt.getTime() <= await readCounter(sql, 'restored')) return { outcome: 'expired' };
 			const { serial } = certificate;
-			await insertCertificate(sql, certificate, by);
+			await insertCertificate(sql, certificate, by, attempt.generations);
 			await sql.run(BURN, { user, jti, expiresAt: expiresAt.getTime(), serial, publicKeyHash: attempt.publicKeyHash, now: attempt.now.getTime() });
 			return { outcome: 'issued', certificate };
-		}),
+		}, 'issue'),
 		forgetTokenUses: (expiredBefore) => database.transaction(async (sql) => {
 			const before = expiredBefore.getTime();
 			const last = await sql.get('SELECT max(expires_at) AS instant FROM used_token_ids WHERE expires_at < :before', { before });

@@ -54,14 +54,14 @@ export function newAuthorization(more: Partial<AuthorizationRecord> = {}): Autho
 
 /** By a key of its own unless one is given. */
 export function attempt(publicKeyHash: Buffer = randomBytes(32), now: Date = NOW): RedemptionAttempt {
-	return { publicKeyHash, now, windowSeconds: 600 };
+	return { publicKeyHash, now, generations: [], windowSeconds: 600 };
 }
 
 /** Lets a node join. */
-export async function joinNode(store: Store, name = 'host1'): Promise<CertificateRecord> {
+export async function joinNode(store: Store, name = 'host1', issuerGeneration = 1): Promise<CertificateRecord> {
 	const hash = randomBytes(32);
 	await store.addJoinToken({ hash, role: 'node', name, allow: ['*/*'], createdAt: NOW, expiresAt: later(60) }, SYSTEM);
-	const certificate = newCertificate({ role: 'node', commonName: name, node: name });
+	const certificate = newCertificate({ role: 'node', commonName: name, node: name, issuerGeneration });
 	await store.redeemJoinToken(hash, certificate, attempt(certificate.publicKeyHash), SYSTEM);
 	return certificate;
 }

@@ -109,13 +109,21 @@ postgres.test('of several that make a CA on one server at once, one does', async
 	t.deepEqual(results.map((result) => (result.status === 'fulfilled' ? 'made' : (result.reason as { code?: string }).code)).sort(), ['ca-exists', 'ca-exists', 'made']);
 });
 
-/** A process that ends between its transaction and whatever it would have done next. */
-async function withoutFollowing(t: ExecutionContext, state: string): Promise<Rotation & { digest(): Promise<string> }> {
+/**
+ * A process that ends between its transaction and whatever it would have done next.
+ *
+ * @param between happens after it has looked for those who are waited for, and before its transaction
+ */
+async function withoutFollowing(t: ExecutionContext, state: string, between: () => Promise<void> = async () => undefined): Promise<Rotation & { digest(): Promise<string> }> {
 	const config = await loadConfig(state, {});
 	const { store, vault, authorities } = await openState({ state, config, env: {}, clock: systemClock });
 	t.teardown(() => store.close());
+	const changeTrust: typeof store.changeTrust = async (...args) => {
+		await between();
+		return store.changeTrust(...args);
+	};
 	const rotation = createRotation({
-		store, vault, authorities, clock: systemClock, random: randomBytes, backdateSeconds: 60, trustDomain: config.trustDomain,
+		store: { ...store, changeTrust }, vault, authorities, clock: systemClock, random: randomBytes, backdateSeconds: 60, trustDomain: config.trustDomain,
 		profile: authorityProfile(config), settleSeconds: 0, logger: silentLogger, follow: async () => undefined,
 	});
 	return { ...rotation, digest: async () => (await store.readTrust()).bundles.at(-1)!.digest.toString('hex') };
@@ -148,6 +156,55 @@ test('a step whose process ended before it told anybody is taken over by the oth
 	await ca.lookAfter();
 	t.is((await status(ca)).stage, 'idle');
 });
+
+for (const isManual of [true, false]) {
+	test(`a step ${isManual ? 'that an operator takes' : 'that is due'} waits also for whoever is enrolled after it has looked for those who are waited for`, async (t) => {
+		const ca = await startCa(t, { config: { rotation: { settleSeconds: 600 } } });
+		const node = await ca.join('host1', ['*/*']);
+		const token = await ca.mint(node, (await ca.authorize(node, { commonName: 'web01' })).id);
+		const first = await withoutFollowing(t, ca.state);
+		await first.start({ changes: 'root', isManual }, SYSTEM);
+		await ca.lookAfter();
+		t.is((await ca.request('POST', '/v1/bundle/acknowledge', { credentials: node, body: { digest: await first.digest() } })).status, 200);
+		let came: number | undefined;
+		const elsewhere = await withoutFollowing(t, ca.state, async () => {
+			came = (await ca.sign(token, newKey())).status;
+		});
+		if (isManual) t.like(await t.throwsAsync(elsewhere.activate(false, SYSTEM)), { code: 'rotation-waits' });
+		else await elsewhere.advance();
+		t.is(came, 200);
+		await ca.lookAfter();
+		t.like(await status(ca), { stage: 'prepared', withoutBundle: { count: 1 } });
+	});
+}
+
+for (const kind of ['container', 'join', 'user'] as const) {
+	test(`an instance that has not seen the end of a rotation redeems no ${kind} token of the bundle that went with it`, async (t) => {
+		const ca = await startCa(t, { config: { rotation } });
+		const ask = {
+			async container() {
+				const token = await ca.mint(node, (await ca.authorize(node, { commonName: 'web01' })).id);
+				return () => ca.sign(token, newKey());
+			},
+			async join() {
+				const token = await ca.joinToken({ role: 'node' });
+				return () => ca.request('POST', '/v1/join', { headers: { authorization: `Bearer ${token}` }, body: { csr: newKey().csr(), name: 'host2' } });
+			},
+			async user() {
+				const token = await (await addUser(ca, 'bob', ['*/*'])).token();
+				return () => ca.sign(token, newKey());
+			},
+		};
+		const node = await ca.join('host1', ['*/*']);
+		const redeem = await ask[kind]();
+		const elsewhere = await withoutFollowing(t, ca.state);
+		await elsewhere.start({ changes: 'root', isManual: true }, SYSTEM);
+		await elsewhere.activate(true, SYSTEM);
+		await ca.lookAfter();
+		await elsewhere.finish(true, SYSTEM);
+		t.is((await redeem()).json()['code'], 'token-unknown');
+	});
+}
 
 test('an instance that is asked about a bundle that another has just published looks before it says no', async (t) => {
 	const ca = await startCa(t, { config: { rotation } });
