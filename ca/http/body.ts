@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { MAX_JSON_BYTES } from '#common/protocol/messages.ts';
 import { quote } from '#common/protocol/names.ts';
+import { parseUniqueJson } from '#common/protocol/strict-json.ts';
 
 export const FORM_CONTENT_TYPE = 'application/x-www-form-urlencoded';
 
@@ -46,15 +47,19 @@ export async function readForm<Schema extends z.ZodType>(request: IncomingMessag
 	return check(schema, value);
 }
 
-/** @throws BirthmarkError `request-malformed` with every fault and its path, `request-too-large` */
+/**
+ * JSON with each key at most once, by the media type that says so.
+ *
+ * @throws BirthmarkError `request-malformed` with every fault and its path, `request-too-large`
+ */
 export async function readJson<Schema extends z.ZodType>(request: IncomingMessage, schema: Schema, limit = MAX_JSON_BYTES): Promise<z.output<Schema>> {
 	if (contentTypeOf(request.headers['content-type']) !== 'application/json') throw new BirthmarkError('request-malformed', 'this address takes a body of type application/json');
 	const bytes = await readBytes(request, limit);
 	let value: unknown;
 	try {
-		value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+		value = parseUniqueJson(bytes);
 	} catch (cause) {
-		throw new BirthmarkError('request-malformed', 'the body of the request is not JSON', { cause });
+		throw new BirthmarkError('request-malformed', `the body of the request is not JSON of which there is one reading: ${(cause as Error).message}`, { cause });
 	}
 	return check(schema, value);
 }

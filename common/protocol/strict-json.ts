@@ -1,14 +1,13 @@
 /**
  * JSON (RFC 8259) as a tree that keeps what JSON.parse throws away: every key in its order, the
- * repeated ones included. The engine is written in Go, whose decoder merges repeated keys and folds
- * their case; a request may be judged only if both of us read the same thing in it.
+ * repeated ones included (§4: what a reader makes of those is left open). The engine is written in Go,
+ * whose decoder merges repeated keys and folds their case; a request may be judged only if both of us
+ * read the same thing in it. What is for us alone is refused when it has a key twice.
  */
-
-import { BirthmarkError } from '#common/protocol/errors.ts';
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 
-/** An object as it was written. Read it through go-struct.ts. */
+/** An object as it was written. */
 export class JsonObject {
 	readonly entries: readonly (readonly [key: string, value: JsonValue])[];
 
@@ -25,17 +24,33 @@ const LITERALS: readonly (readonly [text: string, value: boolean | null])[] = [[
 
 /**
  * @param bytes UTF-8, exactly one JSON value
- * @throws BirthmarkError `engine-request-ambiguous` for invalid UTF-8, anything but one JSON value,
- * or nesting deeper than 64
+ * @throws SyntaxError for invalid UTF-8, anything but one JSON value, or nesting deeper than 64; it
+ * repeats nothing of the text
  */
 export function parseStrictJson(bytes: Uint8Array): JsonValue {
 	let text: string;
 	try {
 		text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
 	} catch (cause) {
-		throw new BirthmarkError('engine-request-ambiguous', 'the request body is not valid UTF-8; send plain JSON', { cause });
+		throw new SyntaxError('it is not valid UTF-8', { cause });
 	}
 	return new Parser(text).parse();
+}
+
+/**
+ * @returns what JSON.parse returns for the same text
+ * @throws SyntaxError as {@link parseStrictJson}, and for a key that an object has twice
+ */
+export function parseUniqueJson(bytes: Uint8Array): unknown {
+	return plain(parseStrictJson(bytes));
+}
+
+function plain(value: JsonValue): unknown {
+	if (Array.isArray(value)) return value.map(plain);
+	if (!(value instanceof JsonObject)) return value;
+	const keys = new Set(value.entries.map(([key]) => key));
+	if (keys.size !== value.entries.length) throw new SyntaxError('a key is there more than once');
+	return Object.fromEntries(value.entries.map(([key, inner]) => [key, plain(inner)]));
 }
 
 class Parser {
@@ -49,12 +64,12 @@ class Parser {
 	parse(): JsonValue {
 		const value = this.#value(0);
 		this.#match(WHITESPACE);
-		if (this.#position !== this.#text.length) throw malformed('there is more after the end of the JSON value');
+		if (this.#position !== this.#text.length) throw new SyntaxError('there is more after the end of the JSON value');
 		return value;
 	}
 
 	#value(depth: number): JsonValue {
-		if (depth > MAX_DEPTH) throw malformed(`it is nested deeper than ${MAX_DEPTH} levels`);
+		if (depth > MAX_DEPTH) throw new SyntaxError(`it is nested deeper than ${MAX_DEPTH} levels`);
 		this.#match(WHITESPACE);
 		const first = this.#text[this.#position];
 		if (first === '{') return this.#object(depth);
@@ -67,7 +82,7 @@ class Parser {
 			}
 		}
 		const digits = this.#match(NUMBER);
-		if (!digits) throw malformed(`there is no JSON value at character ${this.#position}`);
+		if (!digits) throw new SyntaxError(`there is no JSON value at character ${this.#position}`);
 		return Number(digits);
 	}
 
@@ -75,7 +90,7 @@ class Parser {
 		const entries: [string, JsonValue][] = [];
 		this.#list('}', () => {
 			const key = this.#string();
-			if (!this.#take(':')) throw malformed(`a ":" is missing at character ${this.#position}`);
+			if (!this.#take(':')) throw new SyntaxError(`a ":" is missing at character ${this.#position}`);
 			entries.push([key, this.#value(depth + 1)]);
 		});
 		return new JsonObject(entries);
@@ -94,17 +109,17 @@ class Parser {
 		do {
 			item();
 		} while (this.#take(','));
-		if (!this.#take(close)) throw malformed(`a "${close}" is missing at character ${this.#position}`);
+		if (!this.#take(close)) throw new SyntaxError(`a "${close}" is missing at character ${this.#position}`);
 	}
 
 	#string(): string {
 		this.#match(WHITESPACE);
 		const quoted = this.#match(STRING);
-		if (!quoted) throw malformed(`there is no string at character ${this.#position}`);
+		if (!quoted) throw new SyntaxError(`there is no string at character ${this.#position}`);
 		if (!quoted.includes('\\')) return quoted.slice(1, -1);
 		const text = JSON.parse(quoted) as string;
 		// Go puts U+FFFD for half of a surrogate pair.
-		if (!text.isWellFormed()) throw malformed(`half of a surrogate pair stands before character ${this.#position}`);
+		if (!text.isWellFormed()) throw new SyntaxError(`half of a surrogate pair stands before character ${this.#position}`);
 		return text;
 	}
 
@@ -121,8 +136,4 @@ class Parser {
 		this.#position += found.length;
 		return found;
 	}
-}
-
-function malformed(why: string): BirthmarkError {
-	return new BirthmarkError('engine-request-ambiguous', `the request body is not one JSON value: ${why}`);
 }

@@ -7,6 +7,7 @@
  */
 
 import { BirthmarkError } from './errors.ts';
+import { parseUniqueJson } from './strict-json.ts';
 
 /** `typ` of the header (RFC 8725 §3.11): no other JWT that was signed with the same key is one. */
 export const USER_TOKEN_TYPE = 'birthmark-token+jwt';
@@ -51,10 +52,12 @@ export function looksLikeUserToken(text: string): boolean {
  */
 export function userTokenBundleDigest(text: string): Buffer {
 	if (text.length > MAX_USER_TOKEN_LENGTH || !GRAMMAR.test(text)) throw malformed();
-	const [, bytes] = text.split('.').map(decodePart);
+	const [header, claims] = text.split('.').map(decodePart);
 	let payload: unknown;
 	try {
-		payload = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+		// The library that verifies takes the last of two (RFC 7515 §4 and RFC 7519 §4 leave that open).
+		parseUniqueJson(header!);
+		payload = parseUniqueJson(claims!);
 	} catch (cause) {
 		throw malformed(cause);
 	}

@@ -4,10 +4,10 @@
  */
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { parseStrictJson, type JsonValue } from '#common/protocol/strict-json.ts';
 import { asList, asString, isSet, mapEntries, stringMap, structFields, type Fields } from './go-struct.ts';
 import { joinsOf, type Join } from './joins.ts';
 import { hostConfigPowers } from './powers.ts';
-import { parseStrictJson, type JsonValue } from './strict-json.ts';
 
 export interface MountSpec {
 	/** `volume`, `bind`, `tmpfs`, …; as written */
@@ -100,7 +100,7 @@ export function parseCreateBody(bytes: Buffer | undefined): CreateBody {
 	};
 }
 
-/** @throws BirthmarkError `engine-request-unseen` when the engine showed no body */
+/** @throws BirthmarkError `engine-request-unseen` when the engine showed no body, `engine-request-ambiguous` when it is no JSON */
 export function parseBody(bytes: Buffer | undefined, what: string): JsonValue {
 	if (!bytes || bytes.length === 0) {
 		throw new BirthmarkError(
@@ -108,7 +108,11 @@ export function parseBody(bytes: Buffer | undefined, what: string): JsonValue {
 			`the engine did not show the body of this request to ${what}; send it as application/json, with a Content-Length and smaller than 1 MiB`,
 		);
 	}
-	return parseStrictJson(bytes);
+	try {
+		return parseStrictJson(bytes);
+	} catch (cause) {
+		throw new BirthmarkError('engine-request-ambiguous', `the request body is not one JSON value: ${(cause as Error).message}`, { cause });
+	}
 }
 
 /** A list of mounts, of a container or of a service. */

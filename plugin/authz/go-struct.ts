@@ -8,7 +8,7 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
-import { JsonObject, type JsonValue } from './strict-json.ts';
+import { JsonObject, type JsonValue } from '#common/protocol/strict-json.ts';
 
 /** Field name in lower case → value; null, which Go ignores, is left out. */
 export type Fields = ReadonlyMap<string, JsonValue>;

@@ -38,6 +38,8 @@ const CASES: ReadonlyArray<readonly [name: string, status: number, code: ErrorCo
 	['a join token where a container\'s is wanted', 400, 'token-malformed', 'POST', '/v1/sign', { headers: { authorization: `Bearer BMKJOIN-1-${'0'.repeat(50)}-${'0'.repeat(25)}` } }],
 	['a token for another trust bundle', 404, 'token-unknown', 'PUT', `/v1/sign/BMKTKN-1-${'0'.repeat(50)}-${'0'.repeat(25)}`, { body: 'x' }],
 	['JSON that is none', 400, 'request-malformed', 'POST', '/v1/join-tokens', { headers: { 'content-type': 'application/json' }, body: '{' }],
+	['a key twice', 400, 'request-malformed', 'POST', '/v1/join-tokens', { headers: { 'content-type': 'application/json' }, body: '{"role":"operator","role":"node"}' }],
+	['a key twice, once with an escape', 400, 'request-malformed', 'POST', '/v1/join-tokens', { headers: { 'content-type': 'application/json' }, body: '{"role":"node","rol\\u0065":"node"}' }],
 	['bytes that are no UTF-8', 400, 'request-malformed', 'POST', '/v1/join-tokens', { headers: { 'content-type': 'application/json' }, body: Buffer.from('7b22ff227d', 'hex') }],
 	['another content type', 400, 'request-malformed', 'POST', '/v1/join-tokens', { headers: { 'content-type': 'text/plain' }, body: '{"role":"node"}' }],
 	['an unknown key', 400, 'request-malformed', 'POST', '/v1/join-tokens', { body: { role: 'node', surprise: 1 } }],

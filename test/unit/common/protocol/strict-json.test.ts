@@ -1,6 +1,5 @@
 import test from 'ava';
-import { BirthmarkError } from '#common/protocol/errors.ts';
-import { JsonObject, parseStrictJson, type JsonValue } from '../../../../plugin/authz/strict-json.ts';
+import { JsonObject, parseStrictJson, parseUniqueJson, type JsonValue } from '#common/protocol/strict-json.ts';
 
 const parse = (text: string) => parseStrictJson(Buffer.from(text));
 
@@ -45,10 +44,24 @@ const refused: readonly (readonly [what: string, bytes: string | Buffer])[] = [
 
 for (const [what, bytes] of refused) {
 	test(`refuses ${what}`, (t) => {
-		const error = t.throws(() => parseStrictJson(Buffer.from(bytes)), { instanceOf: BirthmarkError });
-		t.is(error.code, 'engine-request-ambiguous');
+		t.throws(() => parseStrictJson(Buffer.from(bytes)), { instanceOf: SyntaxError });
+		t.throws(() => parseUniqueJson(Buffer.from(bytes)), { instanceOf: SyntaxError });
 	});
 }
+
+for (const text of ['{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '[{"b":{"a":1,"c":2,"a":null}}]', '{"__proto__":1,"__proto__":2}']) {
+	test(`${text}, which has a key twice, is refused where there has to be one reading`, (t) => {
+		t.throws(() => parseUniqueJson(Buffer.from(text)), { instanceOf: SyntaxError, message: 'a key is there more than once' });
+	});
+}
+
+test('what has each key once is read as JSON.parse reads it, names of the prototype among it', (t) => {
+	const text = '{"a":{"A":1,"a":[{"a":null}]},"__proto__":{"isAdmin":true},"constructor":"x"}';
+	const value = parseUniqueJson(Buffer.from(text)) as object;
+	t.deepEqual(value, JSON.parse(text));
+	t.is(Object.getPrototypeOf(value), Object.prototype);
+	t.false('isAdmin' in value);
+});
 
 test('mutated requests are read like JSON.parse, or refused', (t) => {
 	const original = Buffer.from('{"Image":"x","Labels":{"birthmark.cn":"api01"},"HostConfig":{"Binds":["/a:/b"],"Memory":0,"Privileged":false}}');
@@ -61,7 +74,7 @@ test('mutated requests are read like JSON.parse, or refused', (t) => {
 			try {
 				value = parseStrictJson(mutated);
 			} catch (error) {
-				t.true(error instanceof BirthmarkError);
+				t.true(error instanceof SyntaxError);
 				continue;
 			}
 			accepted++;

@@ -21,6 +21,8 @@ test('anything but three parts of base64url around an object with such an audien
 	const bad = [
 		'', '..', 'a.b', `${good}.x`, `${good}=`, ` ${good}`, good.replace('.', ' '), token('nonsense'), token('null'), token([digest]),
 		token({ aud: digest.toUpperCase() }), token({ aud: [digest] }), token({ aud: digest.slice(1) }), token({}), `e30.${'A'.repeat(MAX_USER_TOKEN_LENGTH)}.c2ln`,
+		// One reader would take the first, another the last.
+		token(`{"aud":"${digest}","sub":"api01","sub":"api02"}`), good.replace('e30.', `${Buffer.from('{"alg":"ES256","alg":"none"}').toString('base64url')}.`),
 		// The same bytes written another way: the last character has bits that nothing counts.
 		good.replace('e30.', 'e31.'), good.replace('.c2ln', '.c2l'),
 		// One character more in the last group than the bytes need.

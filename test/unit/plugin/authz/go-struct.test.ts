@@ -1,7 +1,7 @@
 import test from 'ava';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { parseStrictJson } from '#common/protocol/strict-json.ts';
 import { asString, isSet, stringMap, structFields } from '../../../../plugin/authz/go-struct.ts';
-import { parseStrictJson } from '../../../../plugin/authz/strict-json.ts';
 
 const struct = (text: string) => structFields(parseStrictJson(Buffer.from(text)), 'HostConfig');
 const code = (error: unknown) => (error as BirthmarkError).code;

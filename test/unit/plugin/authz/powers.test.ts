@@ -1,9 +1,9 @@
 import { ok } from 'node:assert/strict';
 import test from 'ava';
 import fc from 'fast-check';
+import { parseStrictJson } from '#common/protocol/strict-json.ts';
 import { structFields } from '../../../../plugin/authz/go-struct.ts';
 import { hostConfigPowers } from '../../../../plugin/authz/powers.ts';
-import { parseStrictJson } from '../../../../plugin/authz/strict-json.ts';
 import { holds } from '../../../support/property.ts';
 
 const powersOf = (hostConfig: object): string[] => hostConfigPowers(structFields(parseStrictJson(Buffer.from(JSON.stringify(hostConfig))), 'HostConfig'));

@@ -5,21 +5,21 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import fc from 'fast-check';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { checkDnsName, checkName } from '#common/protocol/names.ts';
+import { JsonObject, parseStrictJson, parseUniqueJson, type JsonValue } from '#common/protocol/strict-json.ts';
 import { parseCreateBody } from '../../../../plugin/authz/create-body.ts';
 import { parseEngineCall, splitUri } from '../../../../plugin/authz/engine-call.ts';
 import { structFields } from '../../../../plugin/authz/go-struct.ts';
 import { parseIdentityLabels } from '../../../../plugin/authz/labels.ts';
-import { JsonObject, parseStrictJson, type JsonValue } from '../../../../plugin/authz/strict-json.ts';
 import { lookUpUser, plainOwner } from '../../../../plugin/users/user-lookup.ts';
 import { mutated } from '../../../support/mutation.ts';
 import { holds } from '../../../support/property.ts';
 
 /** The value, or undefined when it was refused; whatever else is thrown is a fault. */
-function attempt<T>(work: () => T): T | undefined {
+function attempt<T>(work: () => T, refusal: typeof BirthmarkError | typeof SyntaxError = BirthmarkError): T | undefined {
 	try {
 		return work();
 	} catch (error) {
-		ok(error instanceof BirthmarkError, String(error));
+		ok(error instanceof refusal, String(error));
 		return undefined;
 	}
 }
@@ -46,12 +46,14 @@ test('JSON is taken exactly when JSON.parse takes it, and means the same', (t) =
 		try {
 			expected = JSON.parse(value);
 		} catch {
-			return equal(attempt(() => parseStrictJson(Buffer.from(value))), undefined);
+			return equal(attempt(() => parseStrictJson(Buffer.from(value)), SyntaxError), undefined);
 		}
-		const read = attempt(() => ({ value: parseStrictJson(Buffer.from(value)) }));
+		const read = attempt(() => ({ value: parseStrictJson(Buffer.from(value)) }), SyntaxError);
 		// A lone surrogate has no UTF-8; nesting has a bound of its own.
 		if (read) deepEqual(plain(read.value), expected);
 		else ok(!value.isWellFormed() || /[[{]/.test(value), value);
+		const unique = attempt(() => ({ value: parseUniqueJson(Buffer.from(value)) }), SyntaxError);
+		if (unique) deepEqual(unique.value, expected);
 	}));
 });
 

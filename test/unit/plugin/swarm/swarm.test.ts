@@ -3,9 +3,9 @@
 import test, { type ExecutionContext } from 'ava';
 import tmp from 'tmp';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { parseStrictJson } from '#common/protocol/strict-json.ts';
 import { silentLogger } from '#common/runtime/log.ts';
 import { structFields } from '../../../../plugin/authz/go-struct.ts';
-import { parseStrictJson } from '../../../../plugin/authz/strict-json.ts';
 import { openRecords } from '../../../../plugin/records.ts';
 import type { ServiceSpec } from '../../../../plugin/records-services.ts';
 import { judgeService } from '../../../../plugin/swarm/service-birth.ts';
