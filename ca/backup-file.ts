@@ -7,13 +7,14 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { z } from 'zod';
 import { BirthmarkError } from '#common/protocol/errors.ts';
+import { takeNewName } from './new-file.ts';
 
 const headerSchema = z.strictObject({
 	birthmarkBackup: z.literal(1),
@@ -26,6 +27,12 @@ const headerSchema = z.strictObject({
 });
 const footerSchema = z.strictObject({ rows: z.int(), sha256: z.hex().length(64) });
 
+/**
+ * Characters of a line at most, half of what a string may have. The longest row is a revocation list;
+ * a few kilobytes of gzip can be a line of gigabytes.
+ */
+const MAX_LINE_LENGTH = 256 * 1024 * 1024;
+
 export type BackupHeader = z.output<typeof headerSchema>;
 
 /**
@@ -36,7 +43,8 @@ export type BackupHeader = z.output<typeof headerSchema>;
  * @throws BirthmarkError `usage` when there is such a file, or none can be made
  */
 export async function writeBackup(path: string, header: BackupHeader, rows: AsyncIterable<string>): Promise<number> {
-	if (existsSync(path)) throw new BirthmarkError('usage', `${path} exists: give the backup another name`);
+	const exists = (cause?: unknown) => new BirthmarkError('usage', `${path} exists: give the backup another name`, { cause });
+	if (existsSync(path)) throw exists();
 	const unfinished = `${path}.unfinished-${randomBytes(6).toString('hex')}`;
 	let count = 0;
 	async function* lines(): AsyncGenerator<string> {
@@ -54,10 +62,12 @@ export async function writeBackup(path: string, header: BackupHeader, rows: Asyn
 	}
 	try {
 		await pipeline(Readable.from(lines()), createGzip(), createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }));
-		await rename(unfinished, path);
+		await takeNewName(unfinished, path);
 	} catch (error) {
 		// Where nothing can be made nothing can be removed either.
 		await rm(unfinished, { force: true }).catch(() => undefined);
+		// Somebody made it meanwhile.
+		if (isOfFileSystem(error) && error.code === 'EEXIST') throw exists(error);
 		throw isOfFileSystem(error) ? new BirthmarkError('usage', `${path} cannot be written (${error.message}): name a file in a folder that is there and has room`, { cause: error }) : error;
 	}
 	const folder = await open(dirname(path), 'r');
@@ -66,8 +76,8 @@ export async function writeBackup(path: string, header: BackupHeader, rows: Asyn
 }
 
 /** @throws BirthmarkError `backup-damaged`, `usage` when the file cannot be read */
-export async function readHeader(path: string): Promise<BackupHeader> {
-	for await (const line of readLines(path)) return parse(headerSchema, line);
+export async function readHeader(path: string, maxLineLength = MAX_LINE_LENGTH): Promise<BackupHeader> {
+	for await (const line of readLines(path, maxLineLength)) return parse(headerSchema, line);
 	throw damaged();
 }
 
@@ -76,11 +86,11 @@ export async function readHeader(path: string): Promise<BackupHeader> {
  *
  * @throws BirthmarkError `backup-damaged`, `usage` when the file cannot be read
  */
-export async function* readRows(path: string): AsyncGenerator<string> {
+export async function* readRows(path: string, maxLineLength = MAX_LINE_LENGTH): AsyncGenerator<string> {
 	const hash = createHash('sha256');
 	let previous: string | undefined;
 	let count = -1;
-	for await (const line of readLines(path)) {
+	for await (const line of readLines(path, maxLineLength)) {
 		if (previous !== undefined) {
 			hash.update(`${previous}\n`);
 			if (count >= 0) yield previous;
@@ -93,15 +103,23 @@ export async function* readRows(path: string): AsyncGenerator<string> {
 }
 
 /** Lines end with `\n` and nothing else: `node:readline` would also end them where a string contains U+2028. */
-async function* readLines(path: string): AsyncGenerator<string> {
+async function* readLines(path: string, maxLineLength: number): AsyncGenerator<string> {
 	const source = createReadStream(path);
 	const text = source.pipe(createGunzip()).setEncoding('utf8');
 	source.on('error', (error) => text.destroy(error));
-	let rest = '';
+	let rest: string[] = [];
+	let length = 0;
 	try {
 		for await (const chunk of text as AsyncIterable<string>) {
-			const lines = (rest + chunk).split('\n');
-			rest = lines.pop()!;
+			const [end, ...lines] = chunk.split('\n') as [string, ...string[]];
+			// Not put together before it is whole: what is long would be copied with each chunk.
+			rest.push(end);
+			length += end.length;
+			if (length > maxLineLength) throw damaged();
+			if (lines.length === 0) continue;
+			yield rest.join('');
+			const next = lines.pop()!;
+			[rest, length] = [[next], next.length];
 			yield* lines;
 		}
 	} catch (cause) {
@@ -110,7 +128,7 @@ async function* readLines(path: string): AsyncGenerator<string> {
 	} finally {
 		source.destroy();
 	}
-	if (rest !== '') throw damaged();
+	if (length > 0) throw damaged();
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, line: string): z.output<Schema> {

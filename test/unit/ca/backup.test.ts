@@ -1,16 +1,18 @@
 /** Backup and restore: a CA that goes on elsewhere, and accepts nothing twice. */
 
 import test, { type ExecutionContext } from 'ava';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { IdentityList, RevokeAnswer } from '#common/protocol/messages.ts';
+import { readHeader, readRows, writeBackup } from '../../../ca/backup-file.ts';
 import { backupCa, restoreCa } from '../../../ca/backup.ts';
 import { loadConfig } from '../../../ca/serve.ts';
 import { newKey, startCa, temporaryFolder, type TestCa } from '../../support/ca.ts';
 import { postgresFor } from '../../support/stores.ts';
 
 const postgres = postgresFor(test);
+const HEADER = { birthmarkBackup: 1, schema: 1, madeAt: '2030-01-01T00:00:00.000Z', config: '{}' } as const;
 
 async function backup(t: ExecutionContext, { state }: Pick<TestCa, 'state'>): Promise<string> {
 	const out = join(temporaryFolder(t), 'ca.gz');
@@ -81,6 +83,39 @@ test('nothing is overwritten: neither a CA by a restore, nor a file by a backup'
 	t.is((await ca.request('GET', '/readyz')).status, 200);
 });
 
+test('a file that somebody makes while the backup is written stays, and nothing of the backup does', async (t) => {
+	const folder = temporaryFolder(t);
+	const [out, link] = [join(folder, 'ca.gz'), join(folder, 'link.gz')];
+	const written = (path: string, meanwhile: () => void) => writeBackup(path, HEADER, (async function* () {
+		yield '["nodes",{}]';
+		meanwhile();
+	})());
+	t.like(await t.throwsAsync(written(out, () => writeFileSync(out, 'of somebody else'))), { code: 'usage', message: `${out} exists: give the backup another name` });
+	t.is(readFileSync(out, 'utf8'), 'of somebody else');
+	t.like(await t.throwsAsync(written(link, () => symlinkSync('nowhere', link))), { code: 'usage' });
+	t.deepEqual(readdirSync(folder).sort(), ['ca.gz', 'link.gz']);
+});
+
+test('lines are read as they were written, however they fall into chunks', async (t) => {
+	const file = join(temporaryFolder(t), 'ca.gz');
+	const rows = [0, 1, 50_000, 16_384, 2, 100_000, 0].map((length, index) => JSON.stringify(['nodes', { name: `${index}\u2028é${'x'.repeat(length)}` }]));
+	await writeBackup(file, HEADER, (async function* () {
+		yield* rows;
+	})());
+	t.deepEqual(await readHeader(file), HEADER);
+	t.deepEqual(await Array.fromAsync(readRows(file)), rows);
+	t.deepEqual(await Array.fromAsync(readRows(file, 101_000)), rows);
+});
+
+test('a line that is longer than any row is damage, and is not read to its end', async (t) => {
+	const file = join(temporaryFolder(t), 'ca.gz');
+	for (const end of ['', '\n']) {
+		writeFileSync(file, gzipSync(`${JSON.stringify(HEADER)}\n${'x'.repeat(100_000)}${end}`));
+		t.like(await t.throwsAsync(Array.fromAsync(readRows(file, 50_000))), { code: 'backup-damaged' });
+		t.like(await t.throwsAsync(readHeader(file, 10)), { code: 'backup-damaged' });
+	}
+});
+
 test('a file that cannot be read or written is told in a sentence, and nothing is left of either', async (t) => {
 	const ca = await startCa(t);
 	const folder = temporaryFolder(t);
@@ -116,7 +151,6 @@ test('rows that are left out or put in between are noticed, although the file is
 	const ca = await startCa(t);
 	await ca.join('host1');
 	const lines = gunzipSync(readFileSync(await backup(t, ca))).toString().trimEnd().split('\n');
-	const { gzipSync } = await import('node:zlib');
 	const node = lines.findIndex((line) => line.startsWith('["nodes"'));
 	for (const changed of [lines.toSpliced(node, 1), lines.toSpliced(node, 0, lines[node]!.replace('host1', 'host2')), lines.slice(0, -1)]) {
 		const file = join(temporaryFolder(t), 'changed.gz');
