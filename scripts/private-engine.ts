@@ -68,12 +68,15 @@ export function engineIsRunning(paths: EnginePaths): boolean {
 	return enginePid(paths) !== undefined;
 }
 
-/**
- * Starts the engine unless it runs; waits until its API answers.
- *
- * @param options `settings` for daemon.json, kept for every later start
- */
-export async function startEngine(steps: Steps, paths: EnginePaths, options: { settings?: EngineSettings } = {}): Promise<void> {
+export interface StartOptions {
+	/** for daemon.json, kept for every later start */
+	readonly settings?: EngineSettings;
+	/** command line that leads the engine's own, e.g. to another namespace; it becomes the engine, by exec */
+	readonly enter?: readonly string[];
+}
+
+/** Starts the engine unless it runs; waits until its API answers. */
+export async function startEngine(steps: Steps, paths: EnginePaths, { settings, enter = [] }: StartOptions = {}): Promise<void> {
 	const failure = (): StepError => new StepError(`the private engine did not start: ${lastLine(paths.log)}`, `read ${paths.log}`);
 	// It may have been left in the middle of its start.
 	if (engineIsRunning(paths)) return waitFor(() => ping(paths), START_SECONDS, () => !engineIsRunning(paths), failure);
@@ -81,13 +84,14 @@ export async function startEngine(steps: Steps, paths: EnginePaths, options: { s
 	prepareRunDirectory(paths);
 	await makeRunShared(steps, paths);
 	await makeBridge(steps, paths);
-	writeDaemonJson(paths, readDaemonJson(paths)['authorization-plugins'] ?? [], options.settings);
+	writeDaemonJson(paths, readDaemonJson(paths)['authorization-plugins'] ?? [], settings);
 	// The root of a user namespace is a stranger on the host, and has to pass here to get to its containers.
 	if (readDaemonJson(paths)['userns-remap'] !== undefined) chmodSync(paths.state, 0o711);
 	rmSync(paths.pidFile, { force: true });
 	mkdirSync(join(paths.state, 'logs'), { recursive: true });
 	const log = openSync(paths.log, 'a');
-	const child = spawn('dockerd', ['--config-file', paths.daemonJson], { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...engineEnvironment() } });
+	const [program, ...args] = [...enter, 'dockerd', '--config-file', paths.daemonJson];
+	const child = spawn(program!, args, { detached: true, stdio: ['ignore', log, log], env: { ...process.env, ...engineEnvironment() } });
 	closeSync(log);
 	child.on('error', (error) => steps.log(`dockerd: ${error.message}`));
 	child.unref();
