@@ -3,6 +3,12 @@
 import { quote } from '#common/protocol/names.ts';
 import { ACTIONS, NO_FACTS, type PolicyDecision, type PolicyRequest } from './request.ts';
 
+/** More than anybody asks for who means it: the engine takes thousands of devices, with paths of any length. */
+const MAX_LISTED = 10;
+const MAX_POWER = 100;
+/** in characters; a rule that is cut off would be none */
+const MAX_RULE = 4000;
+
 /**
  * @param file where people keep their rules
  * @param why what the action would give away; shown where no rule speaks for itself
@@ -13,13 +19,22 @@ export function refusalSentence(request: PolicyRequest, decision: PolicyDecision
 		const reason = decision.reason ? `: ${decision.reason}` : '';
 		return `the rule ${quote(rule)} forbids ${describe(request)}${reason}; ${decision.remedy ?? `ask who keeps ${path}`}`;
 	}
-	return `${why === undefined ? '' : `${why}; `}no rule permits ${describe(request)}; to permit it ${exists ? `add this to ${path}` : `make ${path} with birthmark policy init and add this`}: ${permittingRule(request)}`;
+	const begin = `${why === undefined ? '' : `${why}; `}no rule permits ${describe(request)}; to permit it`;
+	const text = permittingRule(request);
+	if (text.length > MAX_RULE) return `${begin} write a rule for ${literal(request.action)} that has all of it into ${path}, or ask for less`;
+	return `${begin} ${exists ? `add this to ${path}` : `make ${path} with birthmark policy init and add this`}: ${text}`;
+}
+
+/** The first few of what a person can read, in one line: `privileged, pid-host and 3 more`. */
+export function listed(powers: readonly string[]): string {
+	const shown = powers.slice(0, MAX_LISTED).map((power) => (power.length > MAX_POWER ? `${power.slice(0, MAX_POWER)}…` : power)).join(', ');
+	return powers.length > MAX_LISTED ? `${shown} and ${powers.length - MAX_LISTED} more` : shown;
 }
 
 /** `caller "local" to run "api01" (web-api) from image "x:1"` */
 export function describe(request: PolicyRequest): string {
 	const { phrase, resource } = ACTIONS[request.action];
-	const powers = request.action === 'reach-host' ? ` (${request.container?.powers.join(', ')})` : '';
+	const powers = request.action === 'reach-host' ? ` (${listed(request.container?.powers ?? [])})` : '';
 	const what = { Container: describeContainer(request), Plugin: quote(request.plugin?.reference || request.plugin?.name || ''), Engine: '' }[resource];
 	return `caller ${quote(request.caller)} to ${phrase} ${what}`.trimEnd() + powers;
 }

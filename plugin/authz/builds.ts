@@ -6,6 +6,7 @@
  */
 
 import { NO_FACTS } from '#common/policy/request.ts';
+import { bounded } from './bounded.ts';
 import type { EngineCall } from './engine-call.ts';
 import { checkJoins } from './joins.ts';
 import { permitPowers } from './reach-host.ts';
@@ -14,7 +15,7 @@ import type { AuthorizerDeps } from './rule.ts';
 /** `POST /build`; `/session` and `/grpc` have no such parameters. @throws BirthmarkError to refuse */
 export async function checkBuild(deps: AuthorizerDeps, call: EngineCall): Promise<void> {
 	await deps.policy.check(call, 'build', {});
-	const networks = call.query.getAll('networkmode').filter((mode) => mode.startsWith('container:'));
-	await checkJoins(deps, call, networks.map((mode) => ({ namespace: 'network', reference: mode.slice('container:'.length) })));
+	const networks = bounded(call.query.getAll('networkmode').filter((mode) => mode.startsWith('container:')), 'containers by networkmode');
+	await checkJoins(deps, call, [...networks].map((mode) => ({ namespace: 'network', reference: mode.slice('container:'.length) })));
 	if (call.query.getAll('cgroupparent').some((parent) => parent !== '')) await permitPowers(deps, call, { ...NO_FACTS, name: 'build' }, ['cgroup-parent']);
 }

@@ -8,6 +8,7 @@ import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import type { Self } from '../self.ts';
+import { MAX_PATHS, tooMany } from './bounded.ts';
 import { isWithin, overlaps, resolveOnHost } from './host-paths.ts';
 
 export interface HostZonesDeps {
@@ -21,10 +22,16 @@ export interface HostZonesDeps {
 }
 
 export interface HostZones {
+	/** The places as they are at the moment of one call; what it tells is not kept for another. */
+	ofCall(): HostPaths;
+}
+
+/** The paths of one call; each is looked at once. */
+export interface HostPaths {
 	/**
 	 * @param path on the host; anything but an absolute one is no path
 	 * @returns the powers that a bind of it gives; none for an ordinary directory
-	 * @throws BirthmarkError `identity-isolated` for what lies in a directory of identities
+	 * @throws BirthmarkError `identity-isolated` for what lies in a directory of identities; `request-too-large`
 	 */
 	powersOf(path: string, isWritable: boolean): Promise<readonly string[]>;
 }
@@ -96,26 +103,49 @@ export function createHostZones({ self, hostRoot, policyPath, runtimePaths }: Ho
 		return [...new Set([...paths, ...resolved.filter((path) => path !== undefined)])];
 	}
 
-	return {
-		async powersOf(path, isWritable) {
-			if (!path.startsWith('/')) return [];
+	function ofCall(): HostPaths {
+		const looked = new Map<string, Promise<readonly string[]>>();
+		const protectedPaths = once(async () => spellings((await self()).protectedPaths));
+		const places = once(known);
+		const programs = once(runtimeZone);
+
+		async function look(path: string, isWritable: boolean): Promise<readonly string[]> {
 			const resolved = await resolveOnHost(hostRoot, path);
 			// Too many links: nobody knows where it leads.
 			const candidates = [...new Set([posix.resolve(path), resolved ?? '/'])];
-			const protectedPaths = await spellings((await self()).protectedPaths);
-			const forbidden = protectedPaths.find((directory) => candidates.some((candidate) => isWithin(candidate, directory)));
+			const forbidden = (await protectedPaths()).find((directory) => candidates.some((candidate) => isWithin(candidate, directory)));
 			if (forbidden !== undefined) {
 				throw new BirthmarkError('identity-isolated', `the host path ${quote(path)} leads to where the identities of containers are mounted (${forbidden}); bind another directory`);
 			}
 			// The whole host is one power, not a list of all of them.
 			if (candidates.includes('/')) return ['host-root'];
 			const powers = new Set<string>();
-			for (const { power, paths, ifWritable } of [...(await known()), ...(isWritable ? [await runtimeZone()] : [])]) {
+			for (const { power, paths, ifWritable } of [...(await places()), ...(isWritable ? [await programs()] : [])]) {
 				if (ifWritable && !isWritable) continue;
 				if (candidates.some((candidate) => paths.some((place) => overlaps(candidate, place)))) powers.add(power);
 			}
-			if (protectedPaths.some((directory) => candidates.some((candidate) => isWithin(directory, candidate)))) powers.add('identities');
+			if ((await protectedPaths()).some((directory) => candidates.some((candidate) => isWithin(directory, candidate)))) powers.add('identities');
 			return [...powers];
-		},
-	};
+		}
+
+		return {
+			async powersOf(path, isWritable) {
+				if (!path.startsWith('/')) return [];
+				const key = (isWritable ? 'w' : 'r') + path;
+				const before = looked.get(key);
+				if (before) return before;
+				if (looked.size === MAX_PATHS) throw tooMany('paths of the host', MAX_PATHS);
+				const powers = look(path, isWritable);
+				looked.set(key, powers);
+				return powers;
+			},
+		};
+	}
+
+	return { ofCall };
+}
+
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+	let answer: Promise<T> | undefined;
+	return () => (answer ??= ask());
 }

@@ -6,14 +6,23 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
+import type { EngineContainerDetails } from '../docker.ts';
 import { mountOption, namesUs, type Self } from '../self.ts';
+import { bounded } from './bounded.ts';
 import type { CreateBody, MountSpec } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
-import type { HostZones } from './host-zones.ts';
+import type { HostPaths } from './host-zones.ts';
 import { checkReach } from './labelled-containers.ts';
 import type { AuthorizerDeps } from './rule.ts';
 
-type Deps = Pick<AuthorizerDeps, 'self' | 'hostZones' | 'lookup' | 'policy' | 'environment' | 'engine' | 'records'>;
+type Deps = Pick<AuthorizerDeps, 'self' | 'lookup' | 'policy' | 'environment' | 'engine' | 'records'>;
+
+/** What containers have that is handed over to one that inherits it. */
+interface Inherited {
+	readonly binds: readonly { readonly path: string; readonly isWritable: boolean }[];
+	/** names */
+	readonly volumes: readonly string[];
+}
 
 /**
  * File systems that show nothing of the host but the directories that are named. `proc` is the host's
@@ -27,21 +36,21 @@ export function checkVolumeDriver(self: Self, { volumeDriver }: CreateBody): voi
 	throw new BirthmarkError('mount-illegal', `the birthmark driver cannot be the driver of every volume; use ${mountOption(self)}`);
 }
 
-/** @param binds `SOURCE:TARGET[:OPTIONS]` @throws BirthmarkError `identity-isolated` */
-export async function bindPowers({ hostZones }: Pick<Deps, 'hostZones'>, binds: readonly string[]): Promise<string[]> {
+/** @param binds `SOURCE:TARGET[:OPTIONS]` @throws BirthmarkError `identity-isolated`, `request-too-large` */
+export async function bindPowers(hostPaths: HostPaths, binds: readonly string[]): Promise<string[]> {
 	const powers: string[] = [];
 	for (const bind of binds) {
 		const [source = '', , options = ''] = bind.split(':');
-		powers.push(...(await hostZones.powersOf(source, !options.split(',').includes('ro'))));
+		powers.push(...(await hostPaths.powersOf(source, !options.split(',').includes('ro'))));
 	}
 	return powers;
 }
 
-/** Of the mounts of a container or a service. @throws BirthmarkError `identity-isolated` */
-export async function mountPowers(deps: Pick<Deps, 'hostZones'>, mounts: readonly MountSpec[]): Promise<string[]> {
+/** Of the mounts of a container or a service. @throws BirthmarkError `identity-isolated`, `request-too-large` */
+export async function mountPowers(hostPaths: HostPaths, mounts: readonly MountSpec[]): Promise<string[]> {
 	const powers: string[] = [];
 	for (const { source, isReadOnly, driver, driverOptions } of mounts) {
-		powers.push(...(await deps.hostZones.powersOf(source, !isReadOnly)), ...(await volumeOptionPowers(deps, driver, driverOptions)));
+		powers.push(...(await hostPaths.powersOf(source, !isReadOnly)), ...(await volumeOptionPowers(hostPaths, driver, driverOptions)));
 	}
 	return powers;
 }
@@ -51,7 +60,7 @@ export async function mountPowers(deps: Pick<Deps, 'hostZones'>, mounts: readonl
  * would be read otherwise than it is written is refused: a relative path starts at the engine's
  * directory, overlayfs takes backslashes away, Swarm fills in templates (`{{…}}`).
  */
-export async function volumeOptionPowers({ hostZones }: { readonly hostZones: HostZones }, driver: string, options: ReadonlyMap<string, string>): Promise<string[]> {
+export async function volumeOptionPowers(hostPaths: HostPaths, driver: string, options: ReadonlyMap<string, string>): Promise<string[]> {
 	const flags = options.get('o') ?? '';
 	const device = options.get('device') ?? '';
 	const directories = [...flags.matchAll(/dir\+?=([^,]*)/g)].flatMap(([, paths]) => paths!.split(':')).filter((path) => path !== '');
@@ -67,23 +76,24 @@ export async function volumeOptionPowers({ hostZones }: { readonly hostZones: Ho
 	}
 	// A comma may be part of a path, or its end.
 	const parts = new Set([...directories, ...[...options.values()].flatMap((value) => [value, ...value.split(/[,:=]/)])]);
-	for (const part of parts) powers.push(...(await hostZones.powersOf(part, true)));
+	for (const part of parts) powers.push(...(await hostPaths.powersOf(part, true)));
 	return powers;
 }
 
-/** Volumes that were made before, by name: what the local driver binds for them, whoever made them and when. */
-export async function namedVolumePowers(deps: Deps, { binds, mounts }: Pick<CreateBody, 'binds' | 'mounts'>): Promise<string[]> {
+/** The names of volumes that a request mounts; what is a path of the host is none. */
+export function volumeNames({ binds, mounts }: Pick<CreateBody, 'binds' | 'mounts'>): string[] {
 	const names = [...binds.map((bind) => bind.split(':')[0]!), ...mounts.filter(({ type }) => type.toLowerCase() === 'volume').map(({ source }) => source)];
+	return names.filter((name) => name !== '' && !name.startsWith('/'));
+}
+
+/** Volumes that were made before: what the local driver binds for them, whoever made them and when. @throws BirthmarkError `identity-isolated`, `request-too-large` */
+export async function namedVolumePowers({ engine, records }: Pick<Deps, 'engine' | 'records'>, hostPaths: HostPaths, names: readonly string[]): Promise<string[]> {
 	const powers: string[] = [];
-	for (const name of new Set(names)) {
-		if (name !== '' && !name.startsWith('/') && !deps.records.hasVolume(name)) powers.push(...(await powersOfVolume(deps, name)));
+	for (const name of bounded(names.filter((candidate) => !records.hasVolume(candidate)), 'volumes')) {
+		const volume = await engine.volume(name);
+		if (volume?.Driver === 'local') powers.push(...(await volumeOptionPowers(hostPaths, 'local', new Map(Object.entries(volume.Options ?? {})))));
 	}
 	return powers;
-}
-
-async function powersOfVolume(deps: Pick<Deps, 'engine' | 'hostZones'>, name: string): Promise<string[]> {
-	const volume = await deps.engine.volume(name);
-	return volume?.Driver === 'local' ? volumeOptionPowers(deps, 'local', new Map(Object.entries(volume.Options ?? {}))) : [];
 }
 
 /**
@@ -91,17 +101,24 @@ async function powersOfVolume(deps: Pick<Deps, 'engine' | 'hostZones'>, name: st
  * over what they have bound, by the options of a volume as well.
  *
  * @param volumesFrom `CONTAINER[:MODE]`
+ * @throws BirthmarkError unless the policy permits it; `request-too-large`
  */
-export async function inheritedPowers(deps: Deps, call: EngineCall, volumesFrom: readonly string[]): Promise<string[]> {
-	const powers: string[] = [];
-	for (const entry of volumesFrom) {
-		const reference = entry.split(':')[0]!;
+export async function inherited(deps: Deps, call: EngineCall, volumesFrom: readonly string[]): Promise<Inherited> {
+	const mounts: NonNullable<EngineContainerDetails['Mounts']>[number][] = [];
+	for (const reference of bounded(volumesFrom.map((entry) => entry.split(':')[0]!), 'containers by --volumes-from')) {
 		const labelled = await deps.lookup.labelled(reference);
 		if (labelled) await checkReach(deps, call, 'mount', labelled, `--volumes-from ${quote(reference)} would hand it over; share its other volumes by name`);
-		for (const { Type, Name = '', Source = '', RW } of (await deps.engine.inspect(reference))?.Mounts ?? []) {
-			if (Type === 'bind') powers.push(...(await deps.hostZones.powersOf(Source, RW !== false)));
-			if (Type === 'volume' && Name !== '' && !deps.records.hasVolume(Name)) powers.push(...(await powersOfVolume(deps, Name)));
-		}
+		mounts.push(...((await deps.engine.inspect(reference))?.Mounts ?? []));
 	}
+	return {
+		binds: mounts.filter(({ Type }) => Type === 'bind').map(({ Source = '', RW }) => ({ path: Source, isWritable: RW !== false })),
+		volumes: mounts.filter(({ Type, Name = '' }) => Type === 'volume' && Name !== '').map(({ Name }) => Name!),
+	};
+}
+
+/** @throws BirthmarkError as {@link bindPowers} */
+export async function inheritedPowers(hostPaths: HostPaths, { binds }: Inherited): Promise<string[]> {
+	const powers: string[] = [];
+	for (const { path, isWritable } of binds) powers.push(...(await hostPaths.powersOf(path, isWritable)));
 	return powers;
 }

@@ -5,13 +5,14 @@
  */
 
 import type { ContainerFacts } from '#common/policy/request.ts';
+import { listed } from '#common/policy/sentence.ts';
 import type { Names } from '#common/protocol/messages.ts';
 import type { EngineImage } from '../docker.ts';
 import { factsOfCreate, namesFacts } from '../policy/container-facts.ts';
 import { nameAskedFor } from './auto-name.ts';
 import type { CreateBody } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
-import { bindPowers, inheritedPowers, mountPowers, namedVolumePowers } from './isolation.ts';
+import { bindPowers, inherited, inheritedPowers, mountPowers, namedVolumePowers, volumeNames } from './isolation.ts';
 import { checkJoins } from './joins.ts';
 import type { AuthorizerDeps } from './rule.ts';
 
@@ -21,12 +22,14 @@ import type { AuthorizerDeps } from './rule.ts';
  * @throws BirthmarkError to refuse
  */
 export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, body: CreateBody, image: EngineImage | undefined, identity?: Names): Promise<void> {
+	const hostPaths = deps.hostZones.ofCall();
+	const others = await inherited(deps, call, body.volumesFrom);
 	const powers = [
 		...body.powers,
-		...(await bindPowers(deps, body.binds)),
-		...(await mountPowers(deps, body.mounts)),
-		...(await namedVolumePowers(deps, body)),
-		...(await inheritedPowers(deps, call, body.volumesFrom)),
+		...(await bindPowers(hostPaths, body.binds)),
+		...(await mountPowers(hostPaths, body.mounts)),
+		...(await inheritedPowers(hostPaths, others)),
+		...(await namedVolumePowers(deps, hostPaths, [...volumeNames(body), ...others.volumes])),
 		...(await checkJoins(deps, call, body.joins)),
 	];
 	const names = { name: nameAskedFor(call), ...(identity && { ...namesFacts(identity), organization: deps.environment() }) };
@@ -36,5 +39,5 @@ export async function checkReachHost(deps: AuthorizerDeps, call: EngineCall, bod
 /** @throws BirthmarkError unless the policy permits all of them together */
 export async function permitPowers(deps: Pick<AuthorizerDeps, 'policy'>, call: EngineCall, facts: ContainerFacts, powers: readonly string[]): Promise<void> {
 	const container = { ...facts, powers: [...new Set(powers)].sort() };
-	await deps.policy.check(call, 'reach-host', { container }, `with ${container.powers.join(', ')} it could reach other containers or the host from outside`);
+	await deps.policy.check(call, 'reach-host', { container }, `with ${listed(container.powers)} it could reach other containers or the host from outside`);
 }

@@ -8,7 +8,7 @@ import { NO_FACTS, NO_IMAGE } from '#common/policy/request.ts';
 import type { MountSpec } from './create-body.ts';
 import type { EngineCall } from './engine-call.ts';
 import { asList, asString, isSet, structFields, type Fields } from './go-struct.ts';
-import { mountPowers, namedVolumePowers } from './isolation.ts';
+import { mountPowers, namedVolumePowers, volumeNames } from './isolation.ts';
 import { capabilityPowers } from './powers.ts';
 import { permitPowers } from './reach-host.ts';
 import type { AuthorizerDeps } from './rule.ts';
@@ -18,11 +18,12 @@ import type { AuthorizerDeps } from './rule.ts';
  * @throws BirthmarkError to refuse
  */
 export async function checkServicePowers(deps: AuthorizerDeps, call: EngineCall, service: string, container: Fields, mounts: readonly MountSpec[]): Promise<void> {
+	const hostPaths = deps.hostZones.ofCall();
 	const powers = [
 		...capabilityPowers(asList(container.get('capabilityadd'), 'CapabilityAdd').map((name) => asString(name, 'CapabilityAdd'))),
 		...privilegePowers(structFields(container.get('privileges'), 'Privileges')),
-		...(await mountPowers(deps, mounts)),
-		...(await namedVolumePowers(deps, { binds: [], mounts })),
+		...(await mountPowers(hostPaths, mounts)),
+		...(await namedVolumePowers(deps, hostPaths, volumeNames({ binds: [], mounts }))),
 	];
 	if (powers.length === 0) return;
 	const reference = asString(container.get('image'), 'Image');

@@ -26,6 +26,6 @@ export async function checkVolumeCreate(deps: AuthorizerDeps, call: EngineCall):
 	const name = asString(fields.get('name'), 'Name');
 	if (name === SENTINEL_VOLUME) throw new BirthmarkError('mount-illegal', `${SENTINEL_VOLUME} is the name of a volume that the plugin makes itself; choose another`);
 	// Judged here as well as where it is mounted: a task of a service may find it under a name that was harmless.
-	const powers = await volumeOptionPowers(deps, driver, options);
+	const powers = await volumeOptionPowers(deps.hostZones.ofCall(), driver, options);
 	if (powers.length > 0) await permitPowers(deps, call, { ...NO_FACTS, volumes: [name] }, powers);
 }

@@ -11,12 +11,14 @@ function zones(t: ExecutionContext, links: Readonly<Record<string, string>> = {}
 		mkdirSync(join(hostRoot, name, '..'), { recursive: true });
 		symlinkSync(target, join(hostRoot, name));
 	}
-	return createHostZones({
+	let asked = 0;
+	const { ofCall } = createHostZones({
 		hostRoot,
 		policyPath: '/srv/policy.cedar',
-		runtimePaths,
-		self: async () => ({ name: 'birthmark:latest', protectedPaths: ['/data/docker/plugins', '/run/birthmark'], dataRoot: '/data/docker', runPaths: ['/run/docker.sock'] }),
+		runtimePaths: async () => (asked++, runtimePaths()),
+		self: async () => (asked++, { name: 'birthmark:latest', protectedPaths: ['/data/docker/plugins', '/run/birthmark'], dataRoot: '/data/docker', runPaths: ['/run/docker.sock'] }),
 	});
+	return { ofCall, powersOf: (path: string, isWritable: boolean) => ofCall().powersOf(path, isWritable), hostRoot, asked: () => asked };
 }
 
 const POWERS: readonly (readonly [path: string, powers: readonly string[]])[] = [
@@ -96,4 +98,27 @@ test('the directories of identities are for nobody, whichever way a path leads t
 
 test('a chain of links without end may lead anywhere', async (t) => {
 	t.deepEqual(await zones(t, { '/srv/x': '/srv/y', '/srv/y': '/srv/x' }).powersOf('/srv/x', false), ['host-root']);
+});
+
+test('the places are resolved once for a call, as they are at its moment; each path is looked at once', async (t) => {
+	const { ofCall, asked, hostRoot } = zones(t, { '/srv/link': '/home' });
+	await ofCall().powersOf('/srv/first', true);
+	const before = asked();
+	const paths = ofCall();
+	for (let index = 0; index < 100; index++) t.deepEqual(await paths.powersOf(`/srv/${index}`, true), []);
+	t.is(asked() - before, 2, 'where the identities are, and what the engine runs');
+	t.deepEqual(await paths.powersOf('/srv/link/x', false), []);
+	rmSync(join(hostRoot, 'srv/link'));
+	symlinkSync('/run/birthmark', join(hostRoot, 'srv/link'));
+	t.deepEqual(await paths.powersOf('/srv/link/x', false), [], 'of the same call');
+	await t.throwsAsync(ofCall().powersOf('/srv/link/x', false), { code: 'identity-isolated' }, 'of the next');
+	symlinkSync('/srv/later', join(hostRoot, 'run'));
+	await t.throwsAsync(ofCall().powersOf('/srv/later/birthmark', false), { code: 'identity-isolated' }, 'a place that has moved');
+});
+
+test('a call names a thousand paths of the host at most; the same one again is none more', async (t) => {
+	const { powersOf } = zones(t).ofCall();
+	for (let index = 0; index < 1000; index++) await powersOf(`/srv/${index}`, false);
+	t.deepEqual([await powersOf('/srv/7', false), await powersOf('volume', false)], [[], []]);
+	await t.throwsAsync(powersOf('/srv/1000', false), { code: 'request-too-large', message: /more than 1000 paths of the host, .*name fewer/ });
 });

@@ -229,3 +229,26 @@ test('labels of the engine\'s own tasks are refused to a container that asks for
 	t.regex((await authorizeRequest(deps, call('POST', '/containers/create', { Image: 'x', Labels }))).Msg!, /com\.docker\.swarm\.service\.id.*\[label-illegal\]/);
 	t.true((await authorizeRequest(deps, call('POST', '/containers/create', { Image: 'x', Labels: { 'com.docker.swarm.service.id': 'x' } }))).Allow, 'others may call themselves what they like');
 });
+
+test('what one call names, and the engine would have to be asked about, is bounded; each is asked about once', async (t) => {
+	const { deps, engine } = world();
+	const many = (count: number, prefix: string): string[] => Array.from({ length: count }, (_, index) => prefix + index);
+	for (const [what, request] of [
+		['containers by --volumes-from', create({ VolumesFrom: many(251, 'x') })],
+		['volumes', create({ Binds: many(251, 'v').map((name) => `${name}:/${name}`) })],
+		['volumes', call('POST', '/services/create', { TaskTemplate: { ContainerSpec: { Image: 'x', Mounts: many(251, 'v').map((Source) => ({ Type: 'volume', Source, Target: '/x' })) } } })],
+		['paths of the host', create({ Binds: many(1001, '/srv/').map((path) => `${path}:${path}`) })],
+		['containers by networkmode', call('POST', `/build?${many(251, 'networkmode=container:x').join('&')}`)],
+	] as const) {
+		engine.questions = 0;
+		const { Allow, Msg } = await authorizeRequest(deps, request);
+		t.false(Allow, what);
+		t.regex(Msg!, new RegExp(`more than \\d+ ${what},.*\\[request-too-large\\]`));
+		t.true(engine.questions < 5, `${engine.questions} questions`);
+	}
+	engine.questions = 0;
+	const again = <T>(one: T): T[] => Array.from({ length: 5000 }, () => one);
+	t.true((await authorizeRequest(deps, create({ VolumesFrom: again('plain'), Binds: again('data:/y') }))).Allow);
+	t.true(engine.questions < 10, `${engine.questions} questions`);
+	t.true((await authorizeRequest(deps, create({ Binds: many(1000, '/srv/').map((path) => `${path}:${path}`), Tmpfs: Object.fromEntries(many(5000, '/t').map((path) => [path, ''])) }))).Allow);
+});

@@ -51,3 +51,11 @@ for (const [action, { resource }] of Object.entries(ACTIONS) as [PolicyAction, {
 		if (action === 'reach-host') t.false(decide({ ...request, container: { ...web01, powers: [...web01.powers, 'host-pid'] } }).allowed);
 	});
 }
+
+test('a refusal stays a sentence, however many powers somebody asks for, however long they are', async (t) => {
+	const many = { ...web01, powers: Array.from({ length: 16_000 }, (_, index) => `device:/dev/${index}`) };
+	const message = (container: ContainerFacts) => judge('').check({ caller: 'local' }, 'reach-host', { container }).then(() => '', (error: Error) => error.message);
+	t.is(await message(many), `no rule permits caller "local" to give power over the host to "web01" (web) from image "x:1" (${many.powers.slice(0, 10).join(', ')} and 15990 more); to permit it write a rule for "reach-host" that has all of it into ${path}, or ask for less`);
+	t.true((await message({ ...web01, powers: [`device:/${'x'.repeat(1_000_000)}`] })).length < 500);
+	t.regex(await message({ ...web01, powers: many.powers.slice(0, 11) }), /device:\/dev\/9 and 1 more\).* add this to .*"device:\/dev\/10"\]\.containsAll/, 'the rule has all of them');
+});
