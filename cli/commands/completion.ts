@@ -27,8 +27,7 @@ function script(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
 	const table = words(program);
 	if (shell === 'fish') {
 		const lines = [...table].map(([path, list]) => {
-			const condition = path === '' ? '__fish_use_subcommand' : `__fish_seen_subcommand_from ${path.split(' ').at(-1)}`;
-			return `complete -c birthmark -f -n '${condition}' -a '${list.join(' ')}'`;
+			return `complete -c birthmark -f -n '${fishCondition(path, [...table.keys()])}' -a '${list.join(' ')}'`;
 		});
 		return lines.join('\n');
 	}
@@ -53,4 +52,14 @@ function script(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
 		'complete -F _birthmark birthmark',
 	].join('\n');
 	return shell === 'bash' ? bash : `autoload -U +X bashcompinit && bashcompinit\n${bash}`;
+}
+
+/** Fish sees which words were written, not where: `ca status` is both of them, `rotate` is not after `ca`, which has one too. */
+function fishCondition(path: string, paths: readonly string[]): string {
+	if (path === '') return '__fish_use_subcommand';
+	const words = path.split(' ');
+	const below = paths.filter((other) => other.startsWith(`${path} `)).map((other) => other.split(' ')[words.length]!);
+	const parents = words.length > 1 ? [] : paths.filter((other) => other.split(' ').at(-1) === path && other !== path).map((other) => other.split(' ')[0]!);
+	const others = [...new Set([...below, ...parents])];
+	return [...words.map((word) => `__fish_seen_subcommand_from ${word}`), ...(others.length > 0 ? [`not __fish_seen_subcommand_from ${others.join(' ')}`] : [])].join('; and ');
 }

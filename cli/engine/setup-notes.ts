@@ -25,7 +25,7 @@ export interface SetupNotes {
 }
 
 export interface NotesFile {
-	/** undefined before the first setup, and after an undo */
+	/** undefined before the first setup, and after an undo @throws BirthmarkError `config-invalid` for what is none */
 	read(): SetupNotes | undefined;
 	write(notes: SetupNotes): Promise<void>;
 	remove(): void;
@@ -35,7 +35,7 @@ export function createNotesFile(path: string): NotesFile {
 	return {
 		read() {
 			if (!existsSync(path)) return undefined;
-			const notes = JSON.parse(readFileSync(path, 'utf8')) as SetupNotes;
+			const notes = parse(path);
 			if (notes.version !== 1) throw new BirthmarkError('config-invalid', `${path} was written by another version of this command; use that one`);
 			return notes;
 		},
@@ -45,4 +45,19 @@ export function createNotesFile(path: string): NotesFile {
 		},
 		remove: () => rmSync(path, { force: true }),
 	};
+}
+
+/** Undo writes daemon.json by it: what is damaged is not guessed at. */
+function parse(path: string): SetupNotes {
+	let notes: Partial<SetupNotes> | null = null;
+	let cause: unknown;
+	try {
+		notes = JSON.parse(readFileSync(path, 'utf8')) as Partial<SetupNotes> | null;
+	} catch (error) {
+		cause = error;
+	}
+	const isOfOther = notes?.version !== undefined && notes.version !== 1;
+	if (notes && (isOfOther || (typeof notes.name === 'string' && typeof notes.program === 'string' && Array.isArray(notes.keys) && Array.isArray(notes.backups)))) return notes as SetupNotes;
+	const why = cause === undefined ? 'it is not what setup writes' : (cause as Error).message;
+	throw new BirthmarkError('config-invalid', `${path}, by which setup is undone, cannot be read: ${why}; put it back from a backup, or take out of daemon.json by hand what setup put there and remove the file`, { cause });
 }

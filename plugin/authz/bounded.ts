@@ -5,8 +5,9 @@
 
 import { BirthmarkError } from '#common/protocol/errors.ts';
 
-/** Each costs a system call for every directory above it. */
 export const MAX_PATHS = 1000;
+/** Of all these paths together: each part of one is looked at, whether it is a link, and a path has room for two thousand. */
+export const MAX_PARTS = 20_000;
 /** Each costs one question to the engine, or a few. */
 export const MAX_QUESTIONS = 250;
 

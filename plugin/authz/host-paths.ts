@@ -16,10 +16,11 @@ const PROCESS = /^\/proc\/(?:self|thread-self|[0-9]+)$/;
 /**
  * @param root where the host's file system is seen, e.g. `/proc/1/root`; links are followed within it
  * @param path absolute, on the host; parts that do not exist are kept as they are
+ * @param look readlink(2), asked once for every part; what it throws at once ends the search
  * @returns the path without links, `.` and `..`; undefined when it is longer than one can be, when there are too many links,
  * or when it leads through the directory of a process: that is another one for the engine and for the container's runtime
  */
-export async function resolveOnHost(root: string, path: string): Promise<string | undefined> {
+export async function resolveOnHost(root: string, path: string, look: (path: string) => Promise<string> = readlink): Promise<string | undefined> {
 	if (path.length > MAX_PATH) return undefined;
 	let resolved = '/';
 	const pending = path.split('/').reverse();
@@ -33,7 +34,7 @@ export async function resolveOnHost(root: string, path: string): Promise<string 
 		}
 		const next = posix.join(resolved, part);
 		if (next.length > MAX_PATH || PROCESS.test(next)) return undefined;
-		const target = await readlink(root + next).catch(() => undefined);
+		const target = await look(root + next).catch(() => undefined);
 		if (target === undefined) {
 			resolved = next;
 			continue;

@@ -4,11 +4,12 @@
  * power that is called like it. What lies in the directories of identities is given to nobody.
  */
 
+import { readlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { BirthmarkError } from '#common/protocol/errors.ts';
 import { quote } from '#common/protocol/names.ts';
 import type { Self } from '../self.ts';
-import { MAX_PATHS, tooMany } from './bounded.ts';
+import { MAX_PARTS, MAX_PATHS, tooMany } from './bounded.ts';
 import { isWithin, overlaps, resolveOnHost } from './host-paths.ts';
 
 export interface HostZonesDeps {
@@ -108,9 +109,14 @@ export function createHostZones({ self, hostRoot, policyPath, runtimePaths }: Ho
 		const protectedPaths = once(async () => spellings((await self()).protectedPaths));
 		const places = once(known);
 		const programs = once(runtimeZone);
+		let parts = 0;
+		const lookAt = (part: string): Promise<string> => {
+			if (parts++ === MAX_PARTS) throw tooMany('parts of paths of the host', MAX_PARTS);
+			return readlink(part);
+		};
 
 		async function look(path: string, isWritable: boolean): Promise<readonly string[]> {
-			const resolved = await resolveOnHost(hostRoot, path);
+			const resolved = await resolveOnHost(hostRoot, path, lookAt);
 			// Too many links: nobody knows where it leads.
 			const candidates = [...new Set([posix.resolve(path), resolved ?? '/'])];
 			const forbidden = (await protectedPaths()).find((directory) => candidates.some((candidate) => isWithin(candidate, directory)));

@@ -50,4 +50,10 @@ test('fish gets a line for every command', async (t) => {
 	const lines = stdout.trimEnd().split('\n');
 	t.true(lines.every((line) => /^complete -c birthmark -f -n '[^']+' -a '[^']+'$/.test(line)));
 	t.regex(lines[0]!, /__fish_use_subcommand' -a 'ls show revoke rotate node policy operator plugin engine user login doctor audit ca completion /);
+	const condition = (words: string): string | undefined => lines.find((line) => line.includes(` -a '${words}`))?.split("'")[1];
+	const seen = (word: string): string => `__fish_seen_subcommand_from ${word}`;
+	t.is(new Set(lines.map((line) => line.split("'")[1])).size, lines.length, 'no two commands are told by the same words');
+	t.is(lines.filter((line) => line.includes(`-n '${seen('rotate')}; and not ${seen('ca')}' `)).length, 1);
+	t.is(lines.filter((line) => line.includes(`-n '${seen('ca')}; and ${seen('rotate')}' `)).length, 1);
+	t.is(condition('token ls allow disallow rm --help'), `${seen('node')}; and not ${seen('token ls allow disallow rm')}`);
 });

@@ -257,3 +257,16 @@ for (const [what, text] of [['no file', undefined], ['settings of others', OTHER
 		}
 	});
 }
+
+test('notes that are damaged are told in a sentence, and nothing is changed by them', async (t) => {
+	const path = join(temporaryFolder(t), 'engine-setup.json');
+	const notes = createNotesFile(path);
+	for (const text of ['', '{', 'null', '7', '[]', '{"version":1}', '{"version":1,"name":"birthmark","program":"/x","keys":"runtimes","backups":[]}']) {
+		writeFileSync(path, text);
+		t.throws(() => notes.read(), { code: 'config-invalid', message: /engine-setup\.json, by which setup is undone, cannot be read: .*; put it back from a backup, or take out of daemon\.json/ }, text);
+	}
+	writeFileSync(path, '{"version":2}');
+	t.throws(() => notes.read(), { code: 'config-invalid', message: /another version/ });
+	await notes.write({ version: 1, name: 'birthmark', program: '/x', keys: [], madeFile: false, backups: [] });
+	t.is(notes.read()?.name, 'birthmark');
+});

@@ -122,3 +122,10 @@ test('a call names a thousand paths of the host at most; the same one again is n
 	t.deepEqual([await powersOf('/srv/7', false), await powersOf('volume', false)], [[], []]);
 	await t.throwsAsync(powersOf('/srv/1000', false), { code: 'request-too-large', message: /more than 1000 paths of the host, .*name fewer/ });
 });
+
+test('neither are the paths of a call longer, all together, than can be looked at in a moment', async (t) => {
+	const paths = zones(t).ofCall();
+	const long = (index: number): string => `/${index}${'/a'.repeat(1999)}`;
+	for (let index = 0; index < 10; index++) t.deepEqual(await paths.powersOf(long(index), false), []);
+	await t.throwsAsync(paths.powersOf('/b', false), { code: 'request-too-large', message: /more than 20000 parts/ });
+});
