@@ -28,7 +28,7 @@ const inFolder = ({ path }: Folder, facts: readonly Fact[]): Fact[] => facts.map
 test('of each test its file is known, and of each that failed the message, the first difference and the place in one line', async (t) => {
 	const folder = folderWith(t, {
 		a: "test('two is one', (t) => t.is(2, 1, 'so it is'));",
-		b: "test('it holds', (t) => t.pass());\ntest('it throws', () => { throw new Error('a wheel is off\\nand more'); });",
+		b: "test('it holds', (t) => t.is(1, 1));\ntest('it throws', () => { throw new Error('a wheel is off\\nand more'); });",
 	});
 	const { facts, details } = await folder.run();
 	t.deepEqual(inFolder(folder, facts).toSorted((one, other) => one.title.localeCompare(other.title)), [
@@ -41,7 +41,7 @@ test('of each test its file is known, and of each that failed the message, the f
 
 test('what fails outside of tests belongs to its file, once', async (t) => {
 	const folder = folderWith(t, {
-		hook: "test.before('prepares', () => { throw new Error('nothing there'); });\ntest('is not reached', (t) => t.pass());",
+		hook: "test.before('prepares', () => { throw new Error('nothing there'); });\ntest('is not reached', (t) => t.is(1, 1));",
 		exception: "test('waits', () => new Promise((resolve) => { setTimeout(() => { throw new Error('elsewhere'); }); setTimeout(resolve, 60_000); }));",
 		missing: "import './none.mjs';",
 		killed: "test('is killed', () => { process.kill(process.pid, 'SIGKILL'); });",
@@ -61,13 +61,13 @@ test('what fails outside of tests belongs to its file, once', async (t) => {
 });
 
 test('a run in which all pass has no fault, one without any test has one of no file', async (t) => {
-	const folder = folderWith(t, { one: "test('it holds', (t) => t.pass());" });
+	const folder = folderWith(t, { one: "test('it holds', (t) => t.is(1, 1));" });
 	t.deepEqual(inFolder(folder, (await folder.run()).facts), [{ file: 'one.test.mjs', title: 'it holds' }]);
 	t.deepEqual((await folder.run('none.test.mjs')).facts, [{ title: 'ava', error: 'ended with 1 and told of 0 tests' }]);
 });
 
 test('a run that keeps to itself what became of its tests is a fault, also where all passed', async (t) => {
-	const { path } = folderWith(t, { one: "test('it holds', (t) => t.pass());" });
+	const { path } = folderWith(t, { one: "test('it holds', (t) => t.is(1, 1));" });
 	writeFileSync(join(path, 'silent.config.js'), `export default { files: ['build/${basename(path)}/*.test.mjs'] };`);
 	t.deepEqual((await ava(['--config', join(path, 'silent.config.js')], () => {})).facts, [{ title: 'ava', error: 'ended with 0 and told of 0 tests' }]);
 });
@@ -76,10 +76,10 @@ test('a file that fails and passes when it runs again, alone, is told by what fa
 	const folder = folderWith(t, {
 		flaky: `import { existsSync, writeFileSync } from 'node:fs';
 const marker = new URL('marker', import.meta.url);
-test('it holds', (t) => t.pass());
+test('it holds', (t) => t.is(1, 1));
 test('it holds sometimes', (t) => { const before = existsSync(marker); writeFileSync(marker, ''); t.true(before, 'not yet'); });`,
 		firm: `import { appendFileSync } from 'node:fs';
-test('it holds always', (t) => { appendFileSync(new URL('runs', import.meta.url), '.'); t.pass(); });`,
+test('it holds always', (t) => { appendFileSync(new URL('runs', import.meta.url), '.'); t.is(1, 1); });`,
 	});
 	const asked: Array<readonly string[]> = [];
 	const again = (files: readonly string[]): Promise<Results> => {
